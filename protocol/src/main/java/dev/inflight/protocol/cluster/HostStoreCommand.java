@@ -1,0 +1,54 @@
+package dev.inflight.protocol.cluster;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.receptionist.ServiceKey;
+import dev.inflight.protocol.plan.ShardRange;
+import java.util.List;
+
+/** What the coordinator asks of a host's store. One store actor runs per worker host. */
+public sealed interface HostStoreCommand extends Wire {
+    ServiceKey<HostStoreCommand> KEY = ServiceKey.create(HostStoreCommand.class, "host-store");
+
+    /** Asks for a {@link HostStoreEvent.HostState} now and after every change, until the subscriber stops. */
+    record Subscribe(ActorRef<HostStoreEvent> subscriber) implements HostStoreCommand {}
+
+    /**
+     * Reads the headers at {@code source}; answered by {@link HostStoreEvent.Inspected} or
+     * {@link HostStoreEvent.InspectRefused}. Changes nothing.
+     */
+    record Inspect(String publishId, String source, ActorRef<HostStoreEvent> replyTo) implements HostStoreCommand {}
+
+    /**
+     * Loads the shards that {@code holders} assigns to this host, exchanges block digests with the other holders and
+     * builds the manifest; answered by {@link HostStoreEvent.LoadProgress} and then {@link HostStoreEvent.Loaded} or
+     * {@link HostStoreEvent.LoadFailed}.
+     *
+     * @param layoutDigest what {@link HostStoreEvent.Inspected} reported; the load fails if the files changed since
+     * @param holders all hosts that load, sorted by name
+     */
+    record Load(
+            String publishId,
+            String model,
+            String version,
+            String source,
+            String layoutDigest,
+            int shardCount,
+            long maxPartBytes,
+            List<Holder> holders,
+            ActorRef<HostStoreEvent> replyTo)
+            implements HostStoreCommand {}
+
+    /**
+     * Loads shards whose holder is gone from the checkpoint's source files again, checked against its manifest;
+     * answered like {@link Load}.
+     */
+    record Restore(
+            String publishId, CheckpointRef checkpoint, List<ShardRange> shards, ActorRef<HostStoreEvent> replyTo)
+            implements HostStoreCommand {}
+
+    /** Forgets a checkpoint and frees its arena. */
+    record Release(String digest) implements HostStoreCommand {}
+
+    /** Which host loads which shards. */
+    record Holder(String host, String endpoint, List<ShardRange> shards) {}
+}

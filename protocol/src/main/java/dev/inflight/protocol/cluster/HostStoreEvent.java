@@ -1,0 +1,46 @@
+package dev.inflight.protocol.cluster;
+
+import dev.inflight.protocol.plan.ShardRange;
+import java.util.List;
+
+/** What a host's store tells the coordinator. */
+public sealed interface HostStoreEvent extends Wire {
+    /** The reporting host's name. */
+    String host();
+
+    /**
+     * @param endpoint {@code address:port} of the host's peer server
+     * @param held checkpoints whose shards are in the store
+     */
+    record HostState(String host, String endpoint, List<Held> held) implements HostStoreEvent {}
+
+    /** A checkpoint and the shards of it that a host holds. */
+    record Held(CheckpointRef checkpoint, List<ShardRange> shards) {}
+
+    /** The headers at a source are sound. {@code inPlace}: the files lie in /dev/shm and are mapped, not copied. */
+    record Inspected(
+            String host,
+            String publishId,
+            String layoutDigest,
+            long tensors,
+            long bytes,
+            long largestTensorBytes,
+            boolean inPlace)
+            implements HostStoreEvent {}
+
+    /** The source can not be published from this host. */
+    record InspectRefused(String host, String publishId, Reason reason, String message) implements HostStoreEvent {
+        public enum Reason {
+            /** This host does not see the path; others may. */
+            NOT_FOUND,
+            /** The files break the format; no host can load them. */
+            INVALID
+        }
+    }
+
+    record LoadProgress(String host, String publishId, long loadedBytes) implements HostStoreEvent {}
+
+    record Loaded(String host, String publishId, String digest, long bytes) implements HostStoreEvent {}
+
+    record LoadFailed(String host, String publishId, String message) implements HostStoreEvent {}
+}

@@ -1,0 +1,38 @@
+package dev.inflight.protocol.cluster;
+
+import akka.actor.typed.ActorRef;
+import org.jspecify.annotations.Nullable;
+
+/** What a trainer asks of the coordinator. The HTTP API, the CLI and the Python client send the same messages. */
+public sealed interface TrainerCommand extends Wire {
+    /**
+     * Makes a checkpoint known under {@code model} and {@code version} and loads it into the host stores. Publishing
+     * the same bytes under the same name again succeeds at once; other bytes under a used name are refused.
+     *
+     * @param source safetensors file, directory or index, as the worker hosts see it
+     */
+    record Publish(String model, String version, String source, ActorRef<OperationReply> replyTo)
+            implements TrainerCommand {}
+
+    /**
+     * Moves the engines of {@code model} to {@code version}.
+     *
+     * @param mode load mode; null lets the coordinator choose the first that all engines support, shadow before in-place
+     * @param strategy {@code broadcast} or {@code auto}
+     * @param group which engines; null for all of the model
+     */
+    record UpdateWeights(
+            String model,
+            String version,
+            @Nullable LoadMode mode,
+            String strategy,
+            @Nullable String group,
+            ActorRef<OperationReply> replyTo)
+            implements TrainerCommand {}
+
+    /** Compares every engine's live tensors with the manifest of the version it serves. */
+    record VerifyModel(String model, ActorRef<OperationReply> replyTo) implements TrainerCommand {}
+
+    /** Asks for an operation's present state. */
+    record GetOperation(String id, ActorRef<OperationReply> replyTo) implements TrainerCommand {}
+}

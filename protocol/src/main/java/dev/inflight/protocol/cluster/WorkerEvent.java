@@ -1,0 +1,91 @@
+package dev.inflight.protocol.cluster;
+
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** What a GPU worker tells the coordinator. */
+public sealed interface WorkerEvent extends Wire {
+    /** The reporting worker's id. */
+    String worker();
+
+    /**
+     * @param host name of the worker's host
+     * @param device what it moves bytes with, such as {@code host} or a GPU UUID
+     * @param slotBudgetBytes memory it can give to slots
+     * @param highestEpoch highest epoch it has seen
+     * @param session the update it is part of, if any
+     * @param engine its engine, if one is attached
+     */
+    record WorkerState(
+            String worker,
+            String host,
+            String device,
+            long slotBudgetBytes,
+            long highestEpoch,
+            @Nullable Session session,
+            @Nullable EngineStatus engine)
+            implements WorkerEvent {}
+
+    /** An unfinished or just committed update on a worker. */
+    record Session(long epoch, String updateId, Phase phase) {
+        public enum Phase {
+            PREPARED,
+            STREAMING,
+            STAGED,
+            COMMITTED
+        }
+    }
+
+    record Prepared(String worker, long epoch, String planDigest) implements WorkerEvent {}
+
+    record PrepareRefused(String worker, long epoch, String message) implements WorkerEvent {}
+
+    record Progress(String worker, long epoch, long loadedBytes) implements WorkerEvent {}
+
+    /** Every bucket is in the engine and verified. */
+    record Staged(String worker, long epoch, StageReport report) implements WorkerEvent {}
+
+    /** @param suspect the worker or host whose loss caused it, if another's */
+    record Failed(
+            String worker,
+            long epoch,
+            String reason,
+            @Nullable String suspect) implements WorkerEvent {}
+
+    /** @param stallMicros time the engine could not serve during the update */
+    record Committed(String worker, long epoch, long stallMicros) implements WorkerEvent {}
+
+    record Aborted(String worker, long epoch, @Nullable EngineStatus engine) implements WorkerEvent {}
+
+    /**
+     * @param version version the engine says it serves
+     * @param tensors tensors compared
+     * @param mismatched names of the first tensors that differ or are missing, 20 at most
+     * @param mismatches how many differ or are missing
+     * @param error why the comparison could not be made, if so
+     */
+    record Verified(
+            String worker,
+            String verifyId,
+            @Nullable String engine,
+            @Nullable String version,
+            long tensors,
+            List<String> mismatched,
+            long mismatches,
+            @Nullable String error)
+            implements WorkerEvent {}
+
+    /**
+     * Busy time of each stage on one worker in microseconds.
+     *
+     * @param sentBytes bytes this worker's transfers wrote to sockets
+     */
+    record StageReport(
+            long h2dMicros,
+            long verifyMicros,
+            long transferMicros,
+            long reloadMicros,
+            long streamMicros,
+            long loadedBytes,
+            long sentBytes) {}
+}

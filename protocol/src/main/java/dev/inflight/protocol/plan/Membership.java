@@ -1,0 +1,39 @@
+package dev.inflight.protocol.plan;
+
+import com.fasterxml.jackson.annotation.JsonFormat;
+import java.util.List;
+
+/**
+ * Who takes part in one update. Everything a worker needs, with the manifest, to compute the plan by itself; its size
+ * depends on the number of members only.
+ *
+ * @param hosts hosts sorted by name
+ * @param workers workers sorted by id
+ */
+@JsonFormat(shape = JsonFormat.Shape.ARRAY)
+public record Membership(List<Host> hosts, List<Worker> workers) {
+    public Membership {
+        hosts = List.copyOf(hosts);
+        workers = List.copyOf(workers);
+    }
+
+    /**
+     * @param name the host's name
+     * @param endpoint {@code address:port} of its peer server
+     * @param shards shards of the checkpoint in its host store, ascending
+     */
+    @JsonFormat(shape = JsonFormat.Shape.ARRAY)
+    public record Host(String name, String endpoint, List<ShardRange> shards) {
+        public Host {
+            shards = List.copyOf(shards);
+        }
+    }
+
+    /**
+     * @param id the worker's id
+     * @param host index into {@link Membership#hosts()}
+     * @param receives whether an engine that takes the update is attached
+     */
+    @JsonFormat(shape = JsonFormat.Shape.ARRAY)
+    public record Worker(String id, int host, boolean receives) {}
+}
