@@ -78,7 +78,7 @@ public sealed interface WorkerEvent extends Wire {
     /**
      * Busy time of each stage on one worker in microseconds.
      *
-     * @param sentBytes bytes this worker's transfers wrote to sockets
+     * @param landedBytes bytes that came over a socket into this worker's landing slots
      */
     record StageReport(
             long h2dMicros,
@@ -87,5 +87,5 @@ public sealed interface WorkerEvent extends Wire {
             long reloadMicros,
             long streamMicros,
             long loadedBytes,
-            long sentBytes) {}
+            long landedBytes) {}
 }

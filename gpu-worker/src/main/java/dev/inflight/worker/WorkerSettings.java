@@ -1,0 +1,77 @@
+package dev.inflight.worker;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigException;
+import java.nio.file.Path;
+import java.time.Duration;
+
+/**
+ * Configuration of a worker host, read from {@code inflight.worker} and checked when read; reference.conf documents
+ * every setting with its unit and range.
+ *
+ * @param slotMemoryBytes most memory of one worker's slots
+ * @param storeThreads threads that load a checkpoint
+ */
+public record WorkerSettings(
+        String name,
+        int workers,
+        Path runDir,
+        Path shmDir,
+        long slotMemoryBytes,
+        boolean warmSlots,
+        String peerHost,
+        int peerPort,
+        Duration peerIdleTimeout,
+        Duration peerConnectTimeout,
+        int storeThreads,
+        Duration exchangeTimeout,
+        Duration engineTimeout) {
+
+    /** @throws ConfigException naming the setting that is missing or out of range */
+    public static WorkerSettings from(Config root) {
+        var config = root.getConfig("inflight.worker");
+        int threads = inRange(config, "store.threads", 0, 64);
+        return new WorkerSettings(
+                config.getString("name"),
+                inRange(config, "workers", 1, 64),
+                Path.of(config.getString("run-dir")),
+                Path.of(config.getString("shm-dir")),
+                atLeastOneMiB(config, "slot-memory"),
+                config.getBoolean("warm-slots"),
+                config.getString("peer.host"),
+                inRange(config, "peer.port", 0, 65535),
+                config.getDuration("peer.idle-timeout"),
+                config.getDuration("peer.connect-timeout"),
+                threads == 0 ? Runtime.getRuntime().availableProcessors() : threads,
+                config.getDuration("store.exchange-timeout"),
+                config.getDuration("engine-timeout"));
+    }
+
+    private static int inRange(Config config, String path, int least, int most) {
+        int value = config.getInt(path);
+        if (value < least || value > most) {
+            throw new ConfigException.BadValue(
+                    config.origin(), "inflight.worker." + path, value + " is not in " + least + " to " + most);
+        }
+        return value;
+    }
+
+    private static long atLeastOneMiB(Config config, String path) {
+        long bytes = config.getBytes(path);
+        if (bytes < 1 << 20) {
+            throw new ConfigException.BadValue(
+                    config.origin(), "inflight.worker." + path, bytes + " bytes are less than 1 MiB");
+        }
+        return bytes;
+    }
+
+    /** Id of the worker with this index on this host. */
+    public String workerId(int index) {
+        return name + "/" + index;
+    }
+
+    /** Engine-link socket of the worker with this index. */
+    public Path socket(int index) {
+        return runDir.resolve(name + "-" + index + ".sock");
+    }
+}

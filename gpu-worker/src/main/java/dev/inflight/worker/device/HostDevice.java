@@ -1,0 +1,83 @@
+package dev.inflight.worker.device;
+
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A device whose memory is POSIX shared memory: the default where there is no GPU. Memory of closed rings is kept and
+ * handed out again, so that only the first update pays for first touch. Thread-safe.
+ */
+public final class HostDevice implements AutoCloseable {
+    private final ShmNames names;
+    private final long budgetBytes;
+    private final List<SharedMemory> idle = new ArrayList<>();
+    private boolean closed;
+
+    /** @param budgetBytes most memory that one ring may take */
+    public HostDevice(ShmNames names, long budgetBytes) {
+        this.names = names;
+        this.budgetBytes = budgetBytes;
+    }
+
+    public String id() {
+        return "host";
+    }
+
+    /** Most bytes that one slot ring may take. */
+    public long slotBudgetBytes() {
+        return budgetBytes;
+    }
+
+    /**
+     * Takes a ring of {@code count} slots.
+     *
+     * @throws DeviceMemoryException if it is over the budget or the host can not give the memory
+     */
+    public synchronized SlotRing slots(int count, long slotBytes) {
+        long bytes = Math.multiplyExact(count, slotBytes);
+        if (bytes > budgetBytes) {
+            throw new DeviceMemoryException(
+                    count + " slots of " + slotBytes + " bytes need " + bytes + " bytes, the slot budget is " + budgetBytes
+                            + "; raise inflight.worker.slot-memory or lower inflight.coordinator.max-slot-bytes");
+        }
+        var memory = takeIdle(bytes);
+        return new SlotRing(memory, count, slotBytes, () -> release(memory));
+    }
+
+    private SharedMemory takeIdle(long bytes) {
+        for (var memory : idle) {
+            if (memory.bytes() >= bytes) {
+                idle.remove(memory);
+                return memory;
+            }
+        }
+        idle.forEach(SharedMemory::close);
+        idle.clear();
+        try {
+            return SharedMemory.create(names.fresh("slots"), bytes);
+        } catch (java.io.UncheckedIOException e) {
+            throw new DeviceMemoryException(String.valueOf(e.getMessage()));
+        }
+    }
+
+    private synchronized void release(SharedMemory memory) {
+        if (closed) {
+            memory.close();
+        } else {
+            idle.add(memory);
+        }
+    }
+
+    /** Copies host bytes to slot bytes; the host-to-device stage. */
+    public void copyIn(MemorySegment source, MemorySegment slot, long offset) {
+        MemorySegment.copy(source, 0, slot, offset, source.byteSize());
+    }
+
+    @Override
+    public synchronized void close() {
+        closed = true;
+        idle.forEach(SharedMemory::close);
+        idle.clear();
+    }
+}

@@ -1,0 +1,102 @@
+package dev.inflight.worker.device;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.FileStore;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Set;
+
+/**
+ * A POSIX shared-memory file with every page allocated, mapped read-write. First touch of fresh shared memory is the
+ * slowest step there is, so it happens here, once, and callers keep the object for reuse. Thread-safe; closing it
+ * unmaps and deletes the file.
+ */
+public final class SharedMemory implements AutoCloseable {
+    private static final int FILL_BYTES = 4 << 20;
+
+    private final Path path;
+    private final Arena arena;
+    private final MemorySegment segment;
+
+    private SharedMemory(Path path, Arena arena, MemorySegment segment) {
+        this.path = path;
+        this.arena = arena;
+        this.segment = segment;
+    }
+
+    /**
+     * Creates the file, readable and writable by this user only. Pages are allocated by writing, not by touching the
+     * mapping: a full file system is then an error here and not a SIGBUS later.
+     *
+     * @param bytes size, at least 1
+     * @throws UncheckedIOException naming the file, the bytes asked for and the bytes free, if it can not be made
+     */
+    public static SharedMemory create(Path path, long bytes) {
+        var arena = Arena.ofShared();
+        try {
+            var mode = PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
+            var options = Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE);
+            try (var channel = FileChannel.open(path, options, mode)) {
+                allocatePages(channel, bytes);
+                return new SharedMemory(path, arena, channel.map(FileChannel.MapMode.READ_WRITE, 0, bytes, arena));
+            }
+        } catch (IOException e) {
+            arena.close();
+            var message = path + ": can not allocate " + bytes + " bytes of shared memory (" + freeSpace(path)
+                    + " bytes free): " + e.getMessage();
+            deleteQuietly(path);
+            throw new UncheckedIOException(message, e);
+        }
+    }
+
+    private static void allocatePages(FileChannel channel, long bytes) throws IOException {
+        var zeros = ByteBuffer.allocateDirect((int) Math.min(FILL_BYTES, bytes));
+        for (long position = 0; position < bytes; ) {
+            zeros.clear().limit((int) Math.min(zeros.capacity(), bytes - position));
+            position += channel.write(zeros, position);
+        }
+    }
+
+    private static long freeSpace(Path path) {
+        try {
+            FileStore store = Files.getFileStore(path.toAbsolutePath().getParent());
+            return store.getUsableSpace();
+        } catch (IOException e) {
+            return -1;
+        }
+    }
+
+    private static void deleteQuietly(Path path) {
+        try {
+            Files.deleteIfExists(path);
+        } catch (IOException e) {
+            // The file system that refused to allocate also refuses to delete; the first error is the one to report.
+        }
+    }
+
+    public Path path() {
+        return path;
+    }
+
+    /** The whole mapping; valid until {@link #close()}. */
+    public MemorySegment segment() {
+        return segment;
+    }
+
+    public long bytes() {
+        return segment.byteSize();
+    }
+
+    @Override
+    public void close() {
+        arena.close();
+        deleteQuietly(path);
+    }
+}

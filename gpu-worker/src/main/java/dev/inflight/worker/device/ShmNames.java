@@ -1,0 +1,53 @@
+package dev.inflight.worker.device;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.regex.Pattern;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Names of a node's shared-memory files: {@code inflight-<node>-<pid>-<purpose>-<n>}. The process id lets the next
+ * start of the node remove what a killed one left behind.
+ */
+public final class ShmNames {
+    private static final Logger LOG = LoggerFactory.getLogger(ShmNames.class);
+
+    private final Path directory;
+    private final String prefix;
+    private final AtomicLong next = new AtomicLong();
+
+    /** @param directory a tmpfs, {@code /dev/shm} unless configured otherwise */
+    public ShmNames(Path directory, String node) {
+        this.directory = directory;
+        this.prefix = "inflight-" + node.replaceAll("[^A-Za-z0-9_.]", "_") + "-";
+    }
+
+    public Path directory() {
+        return directory;
+    }
+
+    /** A path no other file of this process has. */
+    public Path fresh(String purpose) {
+        return directory.resolve(
+                prefix + ProcessHandle.current().pid() + "-" + purpose + "-" + next.getAndIncrement());
+    }
+
+    /** Deletes files of earlier processes of this node that are no longer alive. */
+    public void sweep() {
+        var ours = Pattern.compile(Pattern.quote(prefix) + "(\\d+)-.*");
+        try (var files = Files.newDirectoryStream(directory, prefix + "*")) {
+            for (var file : files) {
+                var match = ours.matcher(file.getFileName().toString());
+                if (match.matches() && ProcessHandle.of(Long.parseLong(match.group(1))).isEmpty()) {
+                    Files.deleteIfExists(file);
+                    LOG.info("removed {}, left by a process that is gone", file);
+                }
+            }
+        } catch (IOException e) {
+            LOG.warn("can not look for stale files in {}: {}", directory, e.toString());
+        }
+    }
+}

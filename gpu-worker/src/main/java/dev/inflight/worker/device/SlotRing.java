@@ -1,0 +1,49 @@
+package dev.inflight.worker.device;
+
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+
+/**
+ * K equal slots in one shared-memory file. Closing it gives the memory back to the device, which keeps it for the
+ * next update.
+ */
+public final class SlotRing implements AutoCloseable {
+    private final SharedMemory memory;
+    private final int count;
+    private final long slotBytes;
+    private final Runnable release;
+
+    SlotRing(SharedMemory memory, int count, long slotBytes, Runnable release) {
+        this.memory = memory;
+        this.count = count;
+        this.slotBytes = slotBytes;
+        this.release = release;
+    }
+
+    public int count() {
+        return count;
+    }
+
+    /** Capacity of one slot in bytes. */
+    public long slotBytes() {
+        return slotBytes;
+    }
+
+    public Path path() {
+        return memory.path();
+    }
+
+    /** First byte of a slot in the file. */
+    public long offset(int slot) {
+        return slot * slotBytes;
+    }
+
+    public MemorySegment slot(int slot) {
+        return memory.segment().asSlice(offset(slot), slotBytes);
+    }
+
+    @Override
+    public void close() {
+        release.run();
+    }
+}

@@ -1,0 +1,41 @@
+package dev.inflight.worker.update;
+
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.stream.Stream;
+
+/** Hand-over from the stages that bring buckets to the one that reloads them, one place per bucket. Thread-safe. */
+final class Arrivals {
+    private final CompletableFuture<Arrival>[] arrivals;
+
+    /**
+     * A bucket that is verified and readable.
+     *
+     * @param slot the engine's number of the slot it lies in
+     * @param release gives the slot back
+     */
+    record Arrival(int slot, Runnable release) {}
+
+    @SuppressWarnings({"unchecked", "rawtypes"})
+    Arrivals(int buckets) {
+        arrivals = Stream.generate(CompletableFuture::new).limit(buckets).toArray(CompletableFuture[]::new);
+    }
+
+    void arrived(int bucket, int slot, Runnable release) {
+        arrivals[bucket].complete(new Arrival(slot, release));
+    }
+
+    /** @throws UpdateException if the bucket has not come after {@code patience} */
+    Arrival await(int bucket, Duration patience) throws InterruptedException {
+        try {
+            return arrivals[bucket].get(patience.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+            throw new UpdateException("bucket " + bucket + " did not come within " + patience.toMillis() + " ms", null);
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}

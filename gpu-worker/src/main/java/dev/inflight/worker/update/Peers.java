@@ -1,0 +1,34 @@
+package dev.inflight.worker.update;
+
+import dev.inflight.protocol.plan.Membership;
+import dev.inflight.worker.transport.PeerConnection;
+import dev.inflight.worker.transport.PeerException;
+import dev.inflight.worker.transport.PeerTransfer;
+import dev.inflight.worker.transport.TransferKey;
+import java.time.Duration;
+import java.util.List;
+
+/**
+ * How this host reaches the peer servers of others.
+ *
+ * @param machine identity of this host's shared memory
+ * @param timeout longest silence of a peer before it is given up
+ */
+public record Peers(String machine, Duration timeout) {
+    /** Endpoints of the hosts that hold at least one shard. */
+    List<String> holders(Membership membership) {
+        return membership.hosts().stream()
+                .filter(host -> !host.shards().isEmpty())
+                .map(Membership.Host::endpoint)
+                .toList();
+    }
+
+    /** @throws UpdateException naming the owner if it can not be reached or refuses */
+    PeerTransfer open(String endpoint, TransferKey key) {
+        try {
+            return PeerConnection.connect(endpoint, timeout).openTransfer(key, machine);
+        } catch (PeerException e) {
+            throw new UpdateException(String.valueOf(e.getMessage()), key.owner(), e);
+        }
+    }
+}

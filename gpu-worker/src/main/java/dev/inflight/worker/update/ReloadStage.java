@@ -1,0 +1,113 @@
+package dev.inflight.worker.update;
+
+import dev.inflight.protocol.checkpoint.CheckpointLayout;
+import dev.inflight.protocol.link.TensorPart;
+import dev.inflight.protocol.link.WorkerMessage;
+import dev.inflight.protocol.plan.Bucket;
+import dev.inflight.protocol.plan.Placement;
+import dev.inflight.worker.link.EngineSession;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongConsumer;
+
+/**
+ * Third stage: tells the engine to load every bucket, in plan order, and gives each slot back when the engine has
+ * copied it. How many loads are outstanding is bounded by the slots they lie in.
+ */
+final class ReloadStage implements Callable<Void> {
+    private final EngineSession engine;
+    private final long epoch;
+    private final CheckpointLayout layout;
+    private final List<Bucket> buckets;
+    private final Arrivals arrivals;
+    private final Duration patience;
+    private final StageTimes times;
+    private final LongConsumer progress;
+    private long lastLoadedNanos;
+
+    /**
+     * @param patience longest wait for a bucket, and for the engine to load one
+     * @param progress told of the bytes loaded so far
+     */
+    ReloadStage(
+            EngineSession engine,
+            long epoch,
+            CheckpointLayout layout,
+            List<Bucket> buckets,
+            Arrivals arrivals,
+            Duration patience,
+            StageTimes times,
+            LongConsumer progress) {
+        this.engine = engine;
+        this.epoch = epoch;
+        this.layout = layout;
+        this.buckets = buckets;
+        this.arrivals = arrivals;
+        this.patience = patience;
+        this.times = times;
+        this.progress = progress;
+    }
+
+    @Override
+    public Void call() throws InterruptedException {
+        var outstanding = new ArrayList<CompletableFuture<Void>>();
+        lastLoadedNanos = System.nanoTime();
+        for (var bucket : buckets) {
+            var arrival = arrivals.await(bucket.index(), patience);
+            outstanding.removeIf(load -> load.isDone() && !load.isCompletedExceptionally());
+            outstanding.add(load(bucket, arrival));
+            outstanding.stream().filter(CompletableFuture::isCompletedExceptionally).forEach(this::join);
+        }
+        outstanding.forEach(this::join);
+        return null;
+    }
+
+    private CompletableFuture<Void> load(Bucket bucket, Arrivals.Arrival arrival) {
+        long sent = System.nanoTime();
+        return engine.load(new WorkerMessage.Load(epoch, bucket.index(), arrival.slot(), parts(bucket)))
+                .orTimeout(patience.toMillis(), TimeUnit.MILLISECONDS)
+                .thenAccept(loaded -> {
+                    loaded(bucket, sent);
+                    arrival.release().run();
+                });
+    }
+
+    /** Runs on the link's thread, once for each bucket, in order. */
+    private void loaded(Bucket bucket, long sent) {
+        long now = System.nanoTime();
+        times.reloadNanos.add(now - Math.max(sent, lastLoadedNanos));
+        lastLoadedNanos = now;
+        for (var placement : bucket.placements()) {
+            times.loadedBytes.add(placement.slice().bytes());
+        }
+        progress.accept(times.loadedBytes.sum());
+    }
+
+    private List<TensorPart> parts(Bucket bucket) {
+        return bucket.placements().stream().map(this::part).toList();
+    }
+
+    private TensorPart part(Placement placement) {
+        var slice = placement.slice();
+        var tensor = layout.tensors().get(slice.tensor());
+        return new TensorPart(
+                tensor.name(), tensor.dtype(), tensor.shape(), placement.offset(), slice.bytes(), slice.begin());
+    }
+
+    private void join(CompletableFuture<Void> load) {
+        try {
+            load.join();
+        } catch (CompletionException e) {
+            var cause = e.getCause() == null ? e : e.getCause();
+            if (cause instanceof UpdateException failure) {
+                throw failure;
+            }
+            throw EngineFailures.during("load", engine, patience, cause);
+        }
+    }
+}

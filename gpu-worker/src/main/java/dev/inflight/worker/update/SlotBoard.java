@@ -1,0 +1,208 @@
+package dev.inflight.worker.update;
+
+import dev.inflight.worker.device.SlotRing;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Which bucket is in which slot of a ring, and who still needs it. The bucket of turn n goes to slot n mod K once every
+ * consumer has let go of the bucket of turn n - K: a slot is never overwritten while anybody reads it. Turns follow the
+ * plan's order, and so do all consumers; whoever holds the lowest turn can therefore always go on.
+ *
+ * <p>Thread-safe. Every wait ends: with what it waited for, after {@code patience} without any movement on the board,
+ * or with the failure given to {@link #fail}.
+ */
+public final class SlotBoard {
+    private static final int FREE = -1;
+
+    private final SlotRing ring;
+    private final Duration patience;
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition moved = lock.newCondition();
+    private final Map<Integer, Entry> buckets = new HashMap<>();
+    private final Set<String> consumers = new HashSet<>();
+    private final int[] occupant;
+    private final int[] laps;
+    private long movements;
+    private boolean sealed;
+    private @Nullable String failure;
+
+    private static final class Entry {
+        final int slot;
+        final long bytes;
+        final Set<String> waiting;
+        boolean ready;
+
+        Entry(int slot, long bytes, Set<String> consumers) {
+            this.slot = slot;
+            this.bytes = bytes;
+            this.waiting = new HashSet<>(consumers);
+        }
+    }
+
+    /** @param patience longest wait without movement */
+    public SlotBoard(SlotRing ring, Duration patience) {
+        this.ring = ring;
+        this.patience = patience;
+        this.occupant = new int[ring.count()];
+        this.laps = new int[ring.count()];
+        Arrays.fill(occupant, FREE);
+    }
+
+    public SlotRing ring() {
+        return ring;
+    }
+
+    /**
+     * Adds a consumer of every bucket; only before the first bucket enters.
+     *
+     * @throws UpdateException if buckets have entered already
+     */
+    public void join(String consumer) {
+        lock.lock();
+        try {
+            if (sealed) {
+                throw new UpdateException("consumer " + consumer + " came after streaming had begun", consumer);
+            }
+            consumers.add(consumer);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Takes the slot of a turn for a bucket, waiting until it is free. The bucket is not visible before {@link #ready}.
+     *
+     * @param turn position among the buckets of this board, from 0 without gaps
+     */
+    public MemorySegment enter(int bucket, int turn, long bytes) throws InterruptedException {
+        lock.lock();
+        try {
+            sealed = true;
+            int slot = turn % ring.count();
+            int lap = turn / ring.count();
+            await(() -> laps[slot] == lap && occupant[slot] == FREE, "slot " + slot + " to be released");
+            laps[slot]++;
+            occupant[slot] = bucket;
+            buckets.put(bucket, new Entry(slot, bytes, consumers));
+            return ring.slot(slot).asSlice(0, bytes);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Makes a bucket that has entered visible to its consumers. */
+    public void ready(int bucket) {
+        lock.lock();
+        try {
+            var entry = buckets.get(bucket);
+            if (entry == null) {
+                throw new IllegalStateException("bucket " + bucket + " has not entered");
+            }
+            entry.ready = true;
+            freeIfDone(bucket, entry);
+            signal();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Waits until a bucket is visible and returns its slot. */
+    public int awaitReady(int bucket) throws InterruptedException {
+        lock.lock();
+        try {
+            await(() -> buckets.containsKey(bucket) && buckets.get(bucket).ready, "bucket " + bucket);
+            return buckets.get(bucket).slot;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** The used bytes of a visible bucket. */
+    public MemorySegment bytes(int bucket) {
+        lock.lock();
+        try {
+            var entry = buckets.get(bucket);
+            if (entry == null || !entry.ready) {
+                throw new UpdateException("bucket " + bucket + " is not in a slot", null);
+            }
+            return ring.slot(entry.slot).asSlice(0, entry.bytes);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** A consumer has no more use for a bucket. Saying so twice changes nothing. */
+    public void consumed(int bucket, String consumer) {
+        lock.lock();
+        try {
+            var entry = buckets.get(bucket);
+            if (entry != null && entry.waiting.remove(consumer)) {
+                freeIfDone(bucket, entry);
+                signal();
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void freeIfDone(int bucket, Entry entry) {
+        if (entry.ready && entry.waiting.isEmpty()) {
+            buckets.remove(bucket);
+            occupant[entry.slot] = FREE;
+        }
+    }
+
+    /** Ends every present and later wait with {@code reason}; the first reason stays. */
+    public void fail(String reason) {
+        lock.lock();
+        try {
+            if (failure == null) {
+                failure = reason;
+            }
+            signal();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void signal() {
+        movements++;
+        moved.signalAll();
+    }
+
+    private void await(BooleanSupplier condition, String what) throws InterruptedException {
+        long seen = movements;
+        long left = patience.toNanos();
+        while (failure == null && !condition.getAsBoolean()) {
+            if (left <= 0) {
+                throw new UpdateException(
+                        "nothing moved for " + patience.toMillis() + " ms while waiting for " + what + laggards(), null);
+            }
+            left = moved.awaitNanos(left);
+            if (movements != seen) {
+                seen = movements;
+                left = patience.toNanos();
+            }
+        }
+        if (failure != null) {
+            throw new UpdateException(failure, null);
+        }
+    }
+
+    private String laggards() {
+        var late = new TreeSet<String>();
+        buckets.values().stream().filter(e -> e.ready).forEach(e -> late.addAll(e.waiting));
+        return late.isEmpty() ? "" : ", held by " + String.join(", ", late);
+    }
+}

@@ -1,0 +1,257 @@
+package dev.inflight.worker.update;
+
+import dev.inflight.protocol.cluster.WorkerCommand.Prepare;
+import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
+import dev.inflight.protocol.link.ShmRegion;
+import dev.inflight.protocol.link.SlotRef;
+import dev.inflight.protocol.link.WorkerMessage;
+import dev.inflight.protocol.plan.Bucket;
+import dev.inflight.protocol.plan.Membership;
+import dev.inflight.protocol.plan.Owner;
+import dev.inflight.protocol.plan.UpdatePlan;
+import dev.inflight.worker.device.SlotRing;
+import dev.inflight.worker.link.EngineSession;
+import dev.inflight.worker.store.StoredCheckpoint;
+import dev.inflight.worker.transport.PeerTransfer;
+import dev.inflight.worker.transport.TransferKey;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.function.BiConsumer;
+import java.util.function.LongConsumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The slots, transfers and stages of one update on one worker. Stages overlap: while the engine reloads bucket i, the
+ * next ones are fetched and the one after is copied from the host store.
+ */
+final class Streaming implements AutoCloseable {
+    private final UpdateContext context;
+    private final Prepare order;
+    private final StoredCheckpoint checkpoint;
+    private final UpdatePlan plan;
+    private final @Nullable EngineSession engine;
+    private final BiConsumer<String, @Nullable String> fail;
+    private final LongConsumer progress;
+    private final Duration patience;
+    private final StageTimes times = new StageTimes();
+    private final List<SlotRef> slots = new ArrayList<>();
+    private final List<Source> sources = new ArrayList<>();
+    private @Nullable SlotBoard own;
+    private @Nullable SlotBoard landing;
+    private final StageRunner runner;
+
+    /** A remote owner: its transfer and the engine's number of the first slot its buckets lie in. */
+    private record Source(String owner, PeerTransfer transfer, List<Bucket> buckets, int firstSlot) {}
+
+    /** @param fail ends the session when a peer is lost, with the reason and whom to blame */
+    Streaming(
+            UpdateContext context,
+            Prepare order,
+            StoredCheckpoint checkpoint,
+            UpdatePlan plan,
+            @Nullable EngineSession engine,
+            BiConsumer<String, @Nullable String> fail,
+            LongConsumer progress) {
+        this.context = context;
+        this.order = order;
+        this.checkpoint = checkpoint;
+        this.plan = plan;
+        this.engine = engine;
+        this.fail = fail;
+        this.progress = progress;
+        this.patience = Duration.ofMillis(order.stallTimeoutMs());
+        this.runner = new StageRunner("inflight-update-" + order.epoch() + "-" + context.worker());
+    }
+
+    /** Takes slots, offers own buckets to peers, then opens the transfers from peers. */
+    void open() throws InterruptedException {
+        if (!bucketsOf(context.worker()).isEmpty()) {
+            var board = new SlotBoard(takeSlots(), patience);
+            own = board;
+            if (engine != null) {
+                board.join(SELF_CONSUMER);
+            }
+            context.hub().serve(order.epoch(), context.worker(), board, this::consumerLost);
+        }
+        if (engine != null) {
+            openTransfers();
+        }
+    }
+
+    private static final String SELF_CONSUMER = UpdateSession.SELF;
+
+    private SlotRing takeSlots() {
+        var ring = context.device().slots(order.slots().count(), plan.slotBytes());
+        for (int slot = 0; slot < ring.count(); slot++) {
+            slots.add(new SlotRef(
+                    slots.size(), new ShmRegion(ring.path().toString(), ring.offset(slot), ring.slotBytes())));
+        }
+        return ring;
+    }
+
+    private void openTransfers() throws InterruptedException {
+        var remote = plan.owners().stream()
+                .filter(owner -> !owner.worker().equals(context.worker()) && !bucketsOf(owner.worker()).isEmpty())
+                .toList();
+        var endpoints = endpoints(order.membership());
+        var opening = new ArrayList<Callable<PeerTransfer>>();
+        for (var owner : remote) {
+            var key = new TransferKey(order.epoch(), owner.worker(), context.worker());
+            opening.add(() -> context.peers().open(endpoints.get(owner.worker()), key));
+        }
+        var transfers = runner.all(opening);
+        for (int i = 0; i < remote.size(); i++) {
+            addSource(remote.get(i), transfers.get(i));
+        }
+    }
+
+    private void addSource(Owner owner, PeerTransfer transfer) {
+        int first;
+        if (transfer.mapped()) {
+            first = slots.size();
+            for (var slot : transfer.slots()) {
+                slots.add(new SlotRef(slots.size(), new ShmRegion(slot.path(), slot.offset(), slot.bytes())));
+            }
+        } else {
+            first = landingSlots();
+        }
+        sources.add(new Source(owner.worker(), transfer, bucketsOf(owner.worker()), first));
+    }
+
+    /** Landing slots are one ring for all owners; the engine's number of the first of them. */
+    private int landingSlots() {
+        if (landing == null) {
+            int first = slots.size();
+            var board = new SlotBoard(takeSlots(), patience);
+            board.join(SELF_CONSUMER);
+            landing = board;
+            landingFirst = first;
+        }
+        return landingFirst;
+    }
+
+    private int landingFirst;
+
+    private void consumerLost(String consumer, String reason) {
+        fail.accept("consumer " + consumer + " was lost: " + reason, consumer);
+    }
+
+    private List<Bucket> bucketsOf(String worker) {
+        return plan.buckets().stream()
+                .filter(bucket -> plan.owners().get(bucket.owner()).worker().equals(worker))
+                .toList();
+    }
+
+    private static Map<String, String> endpoints(Membership membership) {
+        var endpoints = new HashMap<String, String>();
+        for (var worker : membership.workers()) {
+            endpoints.put(worker.id(), membership.hosts().get(worker.host()).endpoint());
+        }
+        return endpoints;
+    }
+
+    /** What the engine is told first. */
+    WorkerMessage.Begin begin() {
+        var target = order.checkpoint();
+        return new WorkerMessage.Begin(
+                order.epoch(),
+                target.model(),
+                target.version(),
+                target.digest(),
+                order.mode(),
+                target.tensors(),
+                target.bytes(),
+                slots);
+    }
+
+    /** Runs all stages to their end; the first failure ends the others. */
+    StageReport run() throws InterruptedException {
+        long start = System.nanoTime();
+        var arrivals = new Arrivals(plan.buckets().size());
+        var stages = new ArrayList<Callable<Void>>();
+        var board = own;
+        if (board != null) {
+            stages.add(new H2dStage(
+                    context.device(),
+                    checkpoint,
+                    bucketsOf(context.worker()),
+                    board,
+                    times,
+                    bucket -> ownArrived(board, arrivals, bucket)));
+        }
+        var turns = landingTurns();
+        for (var source : sources) {
+            stages.add(new FetchStage(
+                    source.owner(),
+                    source.transfer(),
+                    source.buckets(),
+                    checkpoint,
+                    source.transfer().mapped() ? null : landing,
+                    turns,
+                    (bucket, slot, release) -> arrivals.arrived(bucket, source.firstSlot() + slot, release),
+                    times));
+        }
+        if (engine != null) {
+            stages.add(new ReloadStage(
+                    engine, order.epoch(), checkpoint.layout(), plan.buckets(), arrivals, patience, times, progress));
+        }
+        runner.all(stages);
+        return times.report(System.nanoTime() - start);
+    }
+
+    private void ownArrived(SlotBoard board, Arrivals arrivals, int bucket) {
+        if (engine != null) {
+            arrivals.arrived(bucket, slotOf(board, bucket), () -> board.consumed(bucket, SELF_CONSUMER));
+        }
+    }
+
+    /** A ready bucket stays in its slot while this worker's own engine has not consumed it. */
+    private static int slotOf(SlotBoard board, int bucket) {
+        return board.slot(bucket);
+    }
+
+    private Map<Integer, Integer> landingTurns() {
+        var landed = sources.stream()
+                .filter(source -> !source.transfer().mapped())
+                .flatMap(source -> source.buckets().stream())
+                .map(Bucket::index)
+                .sorted()
+                .toList();
+        var turns = new HashMap<Integer, Integer>();
+        for (var bucket : landed) {
+            turns.put(bucket, turns.size());
+        }
+        return turns;
+    }
+
+    /** Ends every wait of a running stage. Does not block. */
+    void cancel(String reason) {
+        var board = own;
+        if (board != null) {
+            board.fail(reason);
+        }
+        var landed = landing;
+        if (landed != null) {
+            landed.fail(reason);
+        }
+        runner.cancel();
+    }
+
+    @Override
+    public void close() {
+        runner.close();
+        context.hub().withdraw(order.epoch(), context.worker());
+        sources.forEach(source -> source.transfer().close());
+        if (own != null) {
+            own.fail("epoch " + order.epoch() + " is over");
+            own.ring().close();
+        }
+        if (landing != null) {
+            landing.ring().close();
+        }
+    }
+}

@@ -1,0 +1,123 @@
+package dev.inflight.worker.update;
+
+import dev.inflight.worker.transport.PeerException;
+import dev.inflight.worker.transport.SlotInfo;
+import dev.inflight.worker.transport.SlotRegion;
+import dev.inflight.worker.transport.TransferKey;
+import dev.inflight.worker.transport.TransferOffer;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.BiConsumer;
+
+/**
+ * Where the peer server finds the slots that this host's workers serve in their present updates. A consumer may ask
+ * before the owner has prepared: it then waits, but not for ever. Thread-safe.
+ */
+public final class TransferHub {
+    private final String machine;
+    private final Duration patience;
+    private final ConcurrentHashMap<Source, CompletableFuture<Serving>> sources = new ConcurrentHashMap<>();
+
+    private record Source(long epoch, String owner) {}
+
+    private record Serving(SlotBoard board, BiConsumer<String, String> consumerLost) {}
+
+    /**
+     * @param machine identity of this host's shared memory
+     * @param patience longest wait for an owner to prepare
+     */
+    public TransferHub(String machine, Duration patience) {
+        this.machine = machine;
+        this.patience = patience;
+    }
+
+    /** Identity of this host's shared memory. */
+    public String machine() {
+        return machine;
+    }
+
+    /**
+     * Serves a board's buckets to consumers.
+     *
+     * @param consumerLost called with the consumer and the reason when one goes before it has consumed everything
+     */
+    void serve(long epoch, String owner, SlotBoard board, BiConsumer<String, String> consumerLost) {
+        source(new Source(epoch, owner)).complete(new Serving(board, consumerLost));
+    }
+
+    /** Stops serving an epoch's buckets of an owner; consumers that still ask are refused. */
+    void withdraw(long epoch, String owner) {
+        var source = sources.remove(new Source(epoch, owner));
+        if (source != null) {
+            source.cancel(false);
+        }
+    }
+
+    public TransferOffer open(TransferKey key) throws PeerException, InterruptedException {
+        var source = new Source(key.epoch(), key.owner());
+        try {
+            var serving = source(source).get(patience.toMillis(), TimeUnit.MILLISECONDS);
+            serving.board().join(key.consumer());
+            return new TransferOffer(machine, slots(serving.board()));
+        } catch (TimeoutException e) {
+            sources.computeIfPresent(source, (k, f) -> f.isDone() ? f : null);
+            throw new PeerException(key.owner() + " did not prepare epoch " + key.epoch() + " within "
+                    + patience.toMillis() + " ms");
+        } catch (ExecutionException | CancellationException e) {
+            throw new PeerException(key.owner() + " has left epoch " + key.epoch(), e);
+        } catch (UpdateException e) {
+            throw new PeerException(String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    public SlotRegion awaitBucket(TransferKey key, int bucket) throws PeerException, InterruptedException {
+        var board = serving(key).board();
+        try {
+            int slot = board.awaitReady(bucket);
+            return new SlotRegion(slot, board.bytes(bucket));
+        } catch (UpdateException e) {
+            throw new PeerException(String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    public void consumed(TransferKey key, int bucket) throws PeerException {
+        serving(key).board().consumed(bucket, key.consumer());
+    }
+
+    /** A consumer's transfer is over; {@code clean} if it had consumed every bucket it asked for. */
+    public void closed(TransferKey key, boolean clean) {
+        var source = sources.get(new Source(key.epoch(), key.owner()));
+        if (!clean && source != null && source.state() == Future.State.SUCCESS) {
+            source.resultNow().consumerLost().accept(key.consumer(), "its connection broke");
+        }
+    }
+
+    private Serving serving(TransferKey key) throws PeerException {
+        var source = sources.get(new Source(key.epoch(), key.owner()));
+        if (source == null || source.state() != Future.State.SUCCESS) {
+            throw new PeerException(key.owner() + " has left epoch " + key.epoch());
+        }
+        return source.resultNow();
+    }
+
+    private CompletableFuture<Serving> source(Source source) {
+        return sources.computeIfAbsent(source, s -> new CompletableFuture<>());
+    }
+
+    private static List<SlotInfo> slots(SlotBoard board) {
+        var ring = board.ring();
+        var slots = new ArrayList<SlotInfo>(ring.count());
+        for (int slot = 0; slot < ring.count(); slot++) {
+            slots.add(new SlotInfo(slot, ring.path().toString(), ring.offset(slot), ring.slotBytes()));
+        }
+        return slots;
+    }
+}

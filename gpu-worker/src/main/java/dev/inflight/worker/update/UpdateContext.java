@@ -1,0 +1,18 @@
+package dev.inflight.worker.update;
+
+import dev.inflight.worker.device.HostDevice;
+import dev.inflight.worker.store.HostStore;
+import java.time.Duration;
+
+/**
+ * What the updates of one worker run on.
+ *
+ * @param worker the worker's id
+ * @param store its host's store
+ * @param device where its slots are
+ * @param hub where peers find its buckets
+ * @param peers how it reaches other hosts
+ * @param engineTimeout longest wait for the engine to answer begin, end, commit or abort
+ */
+public record UpdateContext(
+        String worker, HostStore store, HostDevice device, TransferHub hub, Peers peers, Duration engineTimeout) {}

@@ -1,0 +1,5 @@
+/** One update on one worker: its stages, slots and life. */
+@NullMarked
+package dev.inflight.worker.update;
+
+import org.jspecify.annotations.NullMarked;
