@@ -5,6 +5,7 @@ import dev.inflight.protocol.plan.Slice;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.OptionalLong;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /** The sums of all blocks of one shard, slice by slice. Immutable. */
 public final class BlockSums {
@@ -113,6 +114,7 @@ public final class BlockSums {
     /** Collects the sums of a shard. Threads may share it if each puts other blocks and all end before the build. */
     public static final class Builder {
         private final BlockSums sums;
+        private final AtomicInteger summed = new AtomicInteger();
 
         public Builder(Shard shard) {
             this.sums = new BlockSums(new BlockIndex(shard));
@@ -137,14 +139,23 @@ public final class BlockSums {
             }
         }
 
-        void put(int block, BlockSum sum) {
+        private void put(int block, BlockSum sum) {
             sums.crcs[block] = sum.crc();
             sums.digests[2 * block] = sum.digest().high();
             sums.digests[2 * block + 1] = sum.digest().low();
+            summed.getAndIncrement();
         }
 
-        /** The sums; the builder must not be used afterwards. */
+        /**
+         * The sums; the builder must not be used afterwards.
+         *
+         * @throws IllegalStateException unless every block was summed once
+         */
         public BlockSums build() {
+            if (summed.get() != sums.blocks()) {
+                throw new IllegalStateException(
+                        summed + " blocks of shard " + sums.shard().index() + " were summed, it has " + sums.blocks());
+            }
             return sums;
         }
     }
