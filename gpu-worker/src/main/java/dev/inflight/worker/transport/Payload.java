@@ -1,0 +1,171 @@
+package dev.inflight.worker.transport;
+
+import java.nio.BufferOverflowException;
+import java.nio.BufferUnderflowException;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Payloads of control frames. Strings are a 2-byte length and UTF-8. */
+final class Payload {
+    private static final int MAX_STRING_BYTES = 0xFFFF;
+    private static final int MIN_SLOT_BYTES = Integer.BYTES + Short.BYTES + 2 * Long.BYTES;
+
+    private Payload() {}
+
+    record BlockSumsQuery(String publishId, int shard) {}
+
+    static ByteBuffer blockSumsQuery(String publishId, int shard) {
+        return build(Op.BLOCK_SUMS, out -> putString(out.putInt(shard), publishId));
+    }
+
+    static BlockSumsQuery blockSumsQuery(ByteBuffer in) throws MalformedPayloadException {
+        return parse(in, () -> {
+            int shard = in.getInt();
+            return new BlockSumsQuery(string(in), shard);
+        });
+    }
+
+    static ByteBuffer manifestQuery(String digest) {
+        return build(Op.MANIFEST, out -> putString(out, digest));
+    }
+
+    static String manifestQuery(ByteBuffer in) throws MalformedPayloadException {
+        return parse(in, () -> string(in));
+    }
+
+    static ByteBuffer key(TransferKey key) {
+        return build(Op.OPEN, out -> {
+            out.putLong(key.epoch());
+            putString(out, key.owner());
+            putString(out, key.consumer());
+        });
+    }
+
+    static TransferKey key(ByteBuffer in) throws MalformedPayloadException {
+        return parse(in, () -> new TransferKey(in.getLong(), string(in), string(in)));
+    }
+
+    static ByteBuffer offer(TransferOffer offer) {
+        return build(Op.OFFER, out -> {
+            putString(out, offer.machine());
+            out.putInt(offer.slots().size());
+            for (SlotInfo slot : offer.slots()) {
+                putString(out.putInt(slot.index()), slot.path());
+                out.putLong(slot.offset()).putLong(slot.bytes());
+            }
+        });
+    }
+
+    static TransferOffer offer(ByteBuffer in) throws MalformedPayloadException {
+        return parse(in, () -> {
+            String machine = string(in);
+            int count = in.getInt();
+            if (count < 0 || count > TransferOffer.MAX_SLOTS || count > in.remaining() / MIN_SLOT_BYTES) {
+                throw new MalformedPayloadException("it announces " + count + " slots");
+            }
+            List<SlotInfo> slots = new ArrayList<>(count);
+            for (int i = 0; i < count; i++) {
+                slots.add(new SlotInfo(in.getInt(), string(in), in.getLong(), in.getLong()));
+            }
+            return new TransferOffer(machine, slots);
+        });
+    }
+
+    static ByteBuffer length(long bytes) {
+        return ByteBuffer.allocate(Long.BYTES).putLong(bytes).flip();
+    }
+
+    static long length(ByteBuffer in) throws MalformedPayloadException {
+        return parse(in, () -> nonNegative(in.getLong()));
+    }
+
+    record Ready(int slot, long bytes) {}
+
+    static ByteBuffer ready(int slot, long bytes) {
+        return ByteBuffer.allocate(Integer.BYTES + Long.BYTES)
+                .putInt(slot)
+                .putLong(bytes)
+                .flip();
+    }
+
+    static Ready ready(ByteBuffer in) throws MalformedPayloadException {
+        return parse(in, () -> new Ready(in.getInt(), nonNegative(in.getLong())));
+    }
+
+    /** A failure's message, cut to what a frame holds. */
+    static ByteBuffer message(String message) {
+        byte[] bytes = message.getBytes(StandardCharsets.UTF_8);
+        return ByteBuffer.wrap(bytes, 0, Math.min(bytes.length, Op.FAILED.maxLength()));
+    }
+
+    /** Lenient on purpose: a cut message is still worth reading. */
+    static String message(ByteBuffer in) {
+        return StandardCharsets.UTF_8.decode(in).toString();
+    }
+
+    private static long nonNegative(long bytes) throws MalformedPayloadException {
+        if (bytes < 0) {
+            throw new MalformedPayloadException("it announces " + bytes + " bytes");
+        }
+        return bytes;
+    }
+
+    private static void putString(ByteBuffer out, String text) {
+        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+        if (bytes.length > MAX_STRING_BYTES) {
+            throw new BufferOverflowException();
+        }
+        out.putShort((short) bytes.length).put(bytes);
+    }
+
+    private static String string(ByteBuffer in) throws MalformedPayloadException {
+        int length = Short.toUnsignedInt(in.getShort());
+        if (length > in.remaining()) {
+            throw new BufferUnderflowException();
+        }
+        ByteBuffer bytes = in.slice(in.position(), length);
+        in.position(in.position() + length);
+        try {
+            return StandardCharsets.UTF_8.newDecoder().decode(bytes).toString();
+        } catch (CharacterCodingException e) {
+            throw new MalformedPayloadException("a string is not UTF-8");
+        }
+    }
+
+    private interface Writer {
+        void write(ByteBuffer out);
+    }
+
+    private static ByteBuffer build(Op op, Writer writer) {
+        ByteBuffer out = ByteBuffer.allocate(op.maxLength());
+        try {
+            writer.write(out);
+        } catch (BufferOverflowException e) {
+            throw new IllegalArgumentException(
+                    "a " + op + " frame holds at most " + op.maxLength() + " bytes; shorten its names", e);
+        }
+        return out.flip();
+    }
+
+    private interface Reader<T> {
+        T read() throws MalformedPayloadException;
+    }
+
+    private static <T> T parse(ByteBuffer in, Reader<T> reader) throws MalformedPayloadException {
+        T value;
+        try {
+            value = reader.read();
+        } catch (BufferUnderflowException e) {
+            throw new MalformedPayloadException("it ends too early");
+        } catch (IllegalArgumentException e) {
+            throw new MalformedPayloadException(String.valueOf(e.getMessage()));
+        }
+        if (in.hasRemaining()) {
+            throw new MalformedPayloadException("it has " + in.remaining() + " bytes too many");
+        }
+        return value;
+    }
+}

@@ -1,0 +1,198 @@
+package dev.inflight.worker.transport;
+
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.util.HashSet;
+import java.util.Set;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Answers the requests of one connection, in order, on a virtual thread of its own. */
+final class PeerResponder {
+    /** Requests a client may have outstanding; more is a protocol violation, so memory stays bounded. */
+    static final int MAX_OUTSTANDING = 64;
+
+    private static final Logger LOG = LoggerFactory.getLogger(PeerResponder.class);
+
+    private sealed interface Request {
+        record BlockSums(String publishId, int shard) implements Request {}
+
+        record Manifest(String digest) implements Request {}
+
+        record Open(TransferKey key) implements Request {}
+
+        record Bucket(int bucket, boolean mapped) implements Request {}
+    }
+
+    private final FrameChannel channel;
+    private final PeerService service;
+    private final Consumer<PeerSession.Ending> ending;
+    private final BlockingQueue<Request> requests = new ArrayBlockingQueue<>(MAX_OUTSTANDING);
+    private final Thread thread;
+
+    /** Asked for and not consumed yet; guarded by this. */
+    private final Set<Integer> asked = new HashSet<>();
+
+    /** Handed out and not consumed yet; guarded by this. */
+    private final Set<Integer> delivered = new HashSet<>();
+
+    private volatile @Nullable TransferKey transfer;
+
+    PeerResponder(FrameChannel channel, PeerService service, Consumer<PeerSession.Ending> ending) {
+        this.channel = channel;
+        this.service = service;
+        this.ending = ending;
+        this.thread = Thread.ofVirtual().name("peer-responder " + channel.peer()).unstarted(this::run);
+    }
+
+    void start() {
+        thread.start();
+    }
+
+    /** Interrupts what the service is doing for this connection, and returns when it has stopped. */
+    void stop() throws InterruptedException {
+        thread.interrupt();
+        thread.join();
+    }
+
+    /** The open transfer, if any. */
+    @Nullable TransferKey transfer() {
+        return transfer;
+    }
+
+    /** Tells the service that the transfer is over, if one is open. Called after {@link #stop}. */
+    synchronized void closeTransfer(boolean finished) {
+        TransferKey key = transfer;
+        if (key == null) {
+            return;
+        }
+        transfer = null;
+        try {
+            service.closed(key, finished && asked.isEmpty());
+        } catch (RuntimeException e) {
+            LOG.error("closing {}", key, e);
+        }
+    }
+
+    /** Takes a request on the reader's thread; does not block on anything but {@link PeerService#consumed}. */
+    void take(Frame frame, ByteBuffer payload) throws PeerException, MalformedPayloadException {
+        switch (frame.op()) {
+            case BLOCK_SUMS -> {
+                Payload.BlockSumsQuery query = Payload.blockSumsQuery(payload);
+                enqueue(new Request.BlockSums(query.publishId(), query.shard()));
+            }
+            case MANIFEST -> enqueue(new Request.Manifest(Payload.manifestQuery(payload)));
+            case OPEN -> enqueue(new Request.Open(Payload.key(payload)));
+            case REQUEST_BYTES -> ask(frame.tag(), false);
+            case REQUEST_SLOT -> ask(frame.tag(), true);
+            case CONSUMED -> consumed(frame.tag());
+            default -> throw new PeerException("clients do not send it");
+        }
+    }
+
+    private void enqueue(Request request) throws PeerException {
+        if (!requests.offer(request)) {
+            throw new PeerException("more than " + MAX_OUTSTANDING + " requests are outstanding");
+        }
+    }
+
+    private synchronized void ask(int bucket, boolean mapped) throws PeerException {
+        if (transfer == null) {
+            throw new PeerException("no transfer is open");
+        }
+        if (!asked.add(bucket)) {
+            throw new PeerException("bucket " + bucket + " was asked for already");
+        }
+        enqueue(new Request.Bucket(bucket, mapped));
+    }
+
+    private synchronized void consumed(int bucket) throws PeerException {
+        TransferKey key = transfer;
+        if (key == null || !delivered.remove(bucket)) {
+            throw new PeerException("bucket " + bucket + " was not delivered");
+        }
+        asked.remove(bucket);
+        service.consumed(key, bucket);
+    }
+
+    private void run() {
+        try {
+            while (true) {
+                answer(requests.take());
+            }
+        } catch (InterruptedException stopped) {
+            ending.accept(new PeerSession.Ending.Vanished("stopped"));
+        } catch (PeerException e) {
+            ending.accept(new PeerSession.Ending.Refused(String.valueOf(e.getMessage())));
+        } catch (RuntimeException e) {
+            LOG.error("serving peer {}", channel.peer(), e);
+            ending.accept(new PeerSession.Ending.Refused("internal error: " + e));
+        }
+    }
+
+    private void answer(Request request) throws PeerException, InterruptedException {
+        switch (request) {
+            case Request.BlockSums(String publishId, int shard) ->
+                answerDocument(() -> service.blockSums(publishId, shard));
+            case Request.Manifest(String digest) -> answerDocument(() -> service.manifest(digest));
+            case Request.Open(TransferKey key) -> open(key);
+            case Request.Bucket(int bucket, boolean mapped) -> deliver(bucket, mapped);
+        }
+    }
+
+    private interface Document {
+        byte[] load() throws PeerException, InterruptedException;
+    }
+
+    /** A document that cannot be had does not end the connection. */
+    private void answerDocument(Document document) throws PeerException, InterruptedException {
+        byte[] bytes;
+        try {
+            bytes = document.load();
+        } catch (PeerException e) {
+            channel.send(Op.FAILED, 0, Payload.message(String.valueOf(e.getMessage())));
+            return;
+        }
+        channel.send(Op.DOCUMENT, 0, Payload.length(bytes.length));
+        sendChunks(MemorySegment.ofArray(bytes));
+    }
+
+    private void open(TransferKey key) throws PeerException, InterruptedException {
+        if (transfer != null) {
+            throw new PeerException("this connection serves a transfer already; open another connection");
+        }
+        TransferOffer offer = service.open(key);
+        transfer = key;
+        channel.send(Op.OFFER, 0, Payload.offer(offer));
+    }
+
+    private void deliver(int bucket, boolean mapped) throws PeerException, InterruptedException {
+        TransferKey key = transfer;
+        if (key == null) {
+            throw new PeerException("no transfer is open");
+        }
+        SlotRegion region = service.awaitBucket(key, bucket);
+        synchronized (this) {
+            delivered.add(bucket);
+        }
+        long bytes = region.bytes().byteSize();
+        if (mapped) {
+            channel.send(Op.READY, bucket, Payload.ready(region.slot(), bytes));
+        } else {
+            channel.send(Op.BUCKET, bucket, Payload.length(bytes));
+            sendChunks(region.bytes());
+        }
+    }
+
+    private void sendChunks(MemorySegment bytes) throws PeerException {
+        int chunk = 0;
+        for (long at = 0; at < bytes.byteSize(); at += Op.CHUNK_BYTES) {
+            long length = Math.min(Op.CHUNK_BYTES, bytes.byteSize() - at);
+            channel.send(Op.CHUNK, chunk++, bytes.asSlice(at, length).asByteBuffer());
+        }
+    }
+}

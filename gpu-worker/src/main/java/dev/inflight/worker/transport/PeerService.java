@@ -1,0 +1,38 @@
+package dev.inflight.worker.transport;
+
+/**
+ * What a {@link PeerServer} serves. Methods are called on virtual threads, for many connections at once, and may block;
+ * a blocked call is interrupted when its client goes away or the server closes, and must then return promptly.
+ *
+ * <p>A {@link PeerException} is told to the client by its message. Any other exception is told as an internal error.
+ */
+public interface PeerService {
+    /** The encoded block sums of one shard of a publication. */
+    byte[] blockSums(String publishId, int shard) throws PeerException, InterruptedException;
+
+    /** The canonical bytes of the manifest with this digest. */
+    byte[] manifest(String digest) throws PeerException, InterruptedException;
+
+    /** Admits a consumer. If this returns, {@link #closed} follows exactly once; if it throws, it does not. */
+    TransferOffer open(TransferKey key) throws PeerException, InterruptedException;
+
+    /**
+     * Blocks until the bucket is verified in a slot. The slot must stay as it is until {@link #consumed} or
+     * {@link #closed}. Called in the order in which the consumer asked, one call at a time for each transfer.
+     */
+    SlotRegion awaitBucket(TransferKey key, int bucket) throws PeerException, InterruptedException;
+
+    /**
+     * The consumer needs the bucket's slot no longer. Called while {@link #awaitBucket} may be waiting for a later
+     * bucket of the same transfer, so it must not wait for that call.
+     */
+    void consumed(TransferKey key, int bucket) throws PeerException;
+
+    /**
+     * The transfer is over and none of its buckets is being read any more.
+     *
+     * @param clean the consumer said so itself and had consumed every bucket it asked for; otherwise it gave up or its
+     *     connection broke
+     */
+    void closed(TransferKey key, boolean clean);
+}

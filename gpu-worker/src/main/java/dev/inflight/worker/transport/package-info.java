@@ -1,0 +1,34 @@
+/**
+ * Moves buckets, block sums and manifests between worker hosts over TCP.
+ *
+ * <p><b>Greeting.</b> Both sides send 12 bytes and a name: {@code "IFPL"}, version (1 byte, now 1), a zero byte, the
+ * name's length (2 bytes), the sender's idle timeout in milliseconds (4 bytes), then the name in UTF-8. The client's
+ * name is empty, the server's is its host. All integers are big-endian.
+ *
+ * <p><b>Frames.</b> 16 bytes of header and a payload:
+ *
+ * <pre>
+ *  0  op        1 byte, see {@link Op}
+ *  1  zero      3 bytes
+ *  4  length    4 bytes, payload bytes, bounded per op; no frame is larger than 1 MiB + 16
+ *  8  tag       4 bytes: the bucket, the chunk's number, or 0
+ * 12  crc32c    4 bytes, over header bytes 0-11 and the payload
+ * 16  payload
+ * </pre>
+ *
+ * <p><b>Conversation.</b> A client asks for documents ({@code BLOCK_SUMS}, {@code MANIFEST}, answered by
+ * {@code DOCUMENT} and its chunks, or {@code FAILED}), or opens one transfer ({@code OPEN}, answered by
+ * {@code OFFER}), after which the connection belongs to that transfer. Up to 64 requests may be outstanding and are
+ * answered in order: {@code REQUEST_BYTES} by {@code BUCKET} and its chunks of 1 MiB, the last one shorter;
+ * {@code REQUEST_SLOT}, for consumers that share the server's shm, by {@code READY}. {@code CONSUMED} gives a bucket
+ * back and has no answer. {@code BYE} ends a transfer cleanly once all its buckets were consumed, and is answered by
+ * {@code BYE}. {@code FAILED} in a transfer ends it.
+ *
+ * <p><b>Liveness.</b> Each side sends {@code PING} whenever it has sent nothing for a second (or a quarter of the other
+ * side's idle timeout, if shorter), so a server that waits for a bucket and a consumer busy with its engine are both
+ * told from dead ones. A side that waits and hears nothing for its idle timeout closes the connection.
+ */
+@NullMarked
+package dev.inflight.worker.transport;
+
+import org.jspecify.annotations.NullMarked;
