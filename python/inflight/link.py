@@ -1,0 +1,331 @@
+"""Frames and messages of the engine link (docs/ENGINE_LINK.md).
+
+Messages are frozen dataclasses. Their wire names are the field names in camel case; the table of verbs at the end is
+the whole protocol. Decoding refuses anything malformed with LinkError and never trusts a length.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import socket
+import types
+import typing
+from dataclasses import dataclass
+
+PROTOCOL = 1
+MAX_FRAME_BYTES = 16 * 1024 * 1024
+MAX_INTEGER = 2**63 - 1
+
+
+class LinkError(Exception):
+    """What came over the link is not the protocol; the connection must be closed."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A range of an shm file that buckets land in."""
+
+    id: int
+    kind: str
+    path: str
+    offset: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class DumpSlot:
+    kind: str
+    path: str
+    offset: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class TensorPart:
+    """Bytes ``begin`` to ``begin + bytes`` of a tensor, at ``offset`` in the slot."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+    bytes: int
+    begin: int
+
+
+@dataclass(frozen=True)
+class DumpPart:
+    name: str
+    offset: int
+    bytes: int
+    begin: int
+
+
+@dataclass(frozen=True)
+class Device:
+    kind: str
+    uuid: str | None = None
+
+
+# Engine to worker.
+
+
+@dataclass(frozen=True)
+class Hello:
+    protocol: int
+    engine: str
+    pid: int
+    model: str
+    device: Device
+    tp_rank: int
+    tp_size: int
+    modes: tuple[str, ...]
+    whole_tensors: bool
+    version: str | None = None
+    digest: str | None = None
+
+
+@dataclass(frozen=True)
+class Begun:
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Loaded:
+    epoch: int
+    bucket: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    epoch: int
+    tensors: int
+
+
+@dataclass(frozen=True)
+class Committed:
+    epoch: int
+    version: str
+    stall_micros: int
+
+
+@dataclass(frozen=True)
+class Aborted:
+    epoch: int
+    state: str
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class Dumped:
+    id: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    message: str
+    epoch: int | None = None
+    bucket: int | None = None
+    id: int | None = None
+
+
+# Worker to engine.
+
+
+@dataclass(frozen=True)
+class Welcome:
+    protocol: int
+    worker: str
+
+
+@dataclass(frozen=True)
+class Begin:
+    epoch: int
+    model: str
+    version: str
+    digest: str
+    mode: str
+    tensors: int
+    bytes: int
+    slots: tuple[Slot, ...]
+
+
+@dataclass(frozen=True)
+class Load:
+    epoch: int
+    bucket: int
+    slot: int
+    tensors: tuple[TensorPart, ...]
+
+
+@dataclass(frozen=True)
+class End:
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Commit:
+    epoch: int
+    version: str
+
+
+@dataclass(frozen=True)
+class Abort:
+    epoch: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Dump:
+    id: int
+    slot: DumpSlot
+    tensors: tuple[DumpPart, ...]
+
+
+# Both ways.
+
+
+@dataclass(frozen=True)
+class Error:
+    message: str
+
+
+FROM_ENGINE = {
+    c.__name__.lower(): c for c in (Hello, Begun, Loaded, Ended, Committed, Aborted, Dumped, Failed, Error)
+}
+FROM_WORKER = {c.__name__.lower(): c for c in (Welcome, Begin, Load, End, Commit, Abort, Dump, Error)}
+
+_CHOICES = {
+    (Hello, "modes"): ("in-place", "shadow"),
+    (Begin, "mode"): ("in-place", "shadow"),
+    (Device, "kind"): ("host", "cuda"),
+    (Aborted, "state"): ("SERVING", "PENDING_WEIGHTS"),
+}
+
+
+def encode(message: object) -> bytes:
+    """The frame of a message, length included."""
+    body = json.dumps(to_json(message), ensure_ascii=False, separators=(",", ":")).encode()
+    if len(body) > MAX_FRAME_BYTES:
+        raise LinkError(f"{type(message).__name__.lower()} of {len(body)} bytes is over {MAX_FRAME_BYTES}")
+    return len(body).to_bytes(4, "big") + body
+
+
+def to_json(message: object) -> dict:
+    return {"verb": type(message).__name__.lower(), **_fields_to_json(message)}
+
+
+def decode(body: bytes, verbs: dict[str, type]) -> object:
+    """The message of a frame's body; ``verbs`` is FROM_WORKER or FROM_ENGINE."""
+    try:
+        tree = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as e:
+        raise LinkError(f"frame is not JSON: {e}") from None
+    if not isinstance(tree, dict):
+        raise LinkError("frame is not a JSON object")
+    verb = tree.get("verb")
+    kind = verbs.get(verb) if isinstance(verb, str) else None
+    if kind is None:
+        raise LinkError(f"unknown verb {verb!r:.80}")
+    return _record(kind, tree, verb)
+
+
+def frame_length(header: bytes) -> int:
+    length = int.from_bytes(header, "big")
+    if not 1 <= length <= MAX_FRAME_BYTES:
+        raise LinkError(f"frame length {length} is not in 1..{MAX_FRAME_BYTES}")
+    return length
+
+
+def read_message(connection: socket.socket, verbs: dict[str, type]) -> object | None:
+    """The next message, or None when the stream ends between frames."""
+    header = _read(connection, 4)
+    if not header:
+        return None
+    if len(header) < 4:
+        raise LinkError("stream ends inside a frame's length")
+    length = frame_length(header)
+    body = _read(connection, length)
+    if len(body) < length:
+        raise LinkError(f"stream ends after {len(body)} of a frame's {length} bytes")
+    return decode(body, verbs)
+
+
+def _read(connection: socket.socket, count: int) -> bytes:
+    # Grows with what arrives: a length alone must not make us allocate 16 MiB.
+    parts, missing = [], count
+    while missing:
+        part = connection.recv(min(missing, 1 << 18))
+        if not part:
+            break
+        parts.append(part)
+        missing -= len(part)
+    return b"".join(parts)
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _fields_to_json(record: object) -> dict:
+    return {_wire_name(f.name): _to_json(getattr(record, f.name)) for f in dataclasses.fields(record)}
+
+
+def _to_json(value: object) -> object:
+    if dataclasses.is_dataclass(value):
+        return _fields_to_json(value)
+    if isinstance(value, tuple):
+        return [_to_json(v) for v in value]
+    return value
+
+
+def _wire_name(name: str) -> str:
+    head, *tail = name.split("_")
+    return head + "".join(word.title() for word in tail)
+
+
+def _record(kind: type, tree: object, where: str) -> object:
+    if not isinstance(tree, dict):
+        raise LinkError(f"{where} is not an object")
+    values = {}
+    for name, wire, field_type in _schema(kind):
+        at = f"{where}.{wire}"
+        values[name] = _value(field_type, tree.get(wire), at)
+        allowed = _CHOICES.get((kind, name))
+        if allowed:
+            given = values[name] if isinstance(values[name], tuple) else (values[name],)
+            for choice in given:
+                if choice not in allowed:
+                    raise LinkError(f"{at}: {choice!r:.80} is not one of {', '.join(allowed)}")
+    return kind(**values)
+
+
+_SCHEMAS: dict[type, list] = {}
+
+
+def _schema(kind: type) -> list:
+    if kind not in _SCHEMAS:
+        hints = typing.get_type_hints(kind)
+        _SCHEMAS[kind] = [(f.name, _wire_name(f.name), hints[f.name]) for f in dataclasses.fields(kind)]
+    return _SCHEMAS[kind]
+
+
+def _value(expected: object, value: object, where: str) -> object:
+    if isinstance(expected, types.UnionType):
+        if value is None:
+            return None
+        expected = typing.get_args(expected)[0]
+    if value is None:
+        raise LinkError(f"{where} is missing")
+    if dataclasses.is_dataclass(expected):
+        return _record(expected, value, where)
+    if typing.get_origin(expected) is tuple:
+        if not isinstance(value, list):
+            raise LinkError(f"{where} is not a list")
+        item = typing.get_args(expected)[0]
+        return tuple([_value(item, v, where) for v in value])
+    if type(value) is not expected:
+        raise LinkError(f"{where}: {value!r:.80} is not of type {expected.__name__}")
+    if expected is int and not 0 <= value <= MAX_INTEGER:
+        raise LinkError(f"{where}: {value} is not in 0..2^63-1")
+    return value
