@@ -61,7 +61,9 @@ final class ReloadStage implements Callable<Void> {
             var arrival = arrivals.await(bucket.index(), patience);
             outstanding.removeIf(load -> load.isDone() && !load.isCompletedExceptionally());
             outstanding.add(load(bucket, arrival));
-            outstanding.stream().filter(CompletableFuture::isCompletedExceptionally).forEach(this::join);
+            outstanding.stream()
+                    .filter(CompletableFuture::isCompletedExceptionally)
+                    .forEach(this::join);
         }
         outstanding.forEach(this::join);
         return null;

@@ -187,7 +187,8 @@ public final class SlotBoard {
         while (failure == null && !condition.getAsBoolean()) {
             if (left <= 0) {
                 throw new UpdateException(
-                        "nothing moved for " + patience.toMillis() + " ms while waiting for " + what + laggards(), null);
+                        "nothing moved for " + patience.toMillis() + " ms while waiting for " + what + laggards(),
+                        null);
             }
             left = moved.awaitNanos(left);
             if (movements != seen) {

@@ -95,7 +95,8 @@ final class Streaming implements AutoCloseable {
 
     private void openTransfers() throws InterruptedException {
         var remote = plan.owners().stream()
-                .filter(owner -> !owner.worker().equals(context.worker()) && !bucketsOf(owner.worker()).isEmpty())
+                .filter(owner -> !owner.worker().equals(context.worker())
+                        && !bucketsOf(owner.worker()).isEmpty())
                 .toList();
         var endpoints = endpoints(order.membership());
         var opening = new ArrayList<Callable<PeerTransfer>>();

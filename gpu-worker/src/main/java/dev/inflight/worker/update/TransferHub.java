@@ -69,8 +69,8 @@ public final class TransferHub {
             return new TransferOffer(machine, slots(serving.board()));
         } catch (TimeoutException e) {
             sources.computeIfPresent(source, (k, f) -> f.isDone() ? f : null);
-            throw new PeerException(key.owner() + " did not prepare epoch " + key.epoch() + " within "
-                    + patience.toMillis() + " ms");
+            throw new PeerException(
+                    key.owner() + " did not prepare epoch " + key.epoch() + " within " + patience.toMillis() + " ms");
         } catch (ExecutionException | CancellationException e) {
             throw new PeerException(key.owner() + " has left epoch " + key.epoch(), e);
         } catch (UpdateException e) {

@@ -40,8 +40,7 @@ public final class UpdateSession {
      * @param engine the engine that takes the update, null if this worker only sends
      * @param progress told of the bytes loaded so far; must not block
      */
-    public UpdateSession(
-            UpdateContext context, Prepare order, @Nullable EngineSession engine, LongConsumer progress) {
+    public UpdateSession(UpdateContext context, Prepare order, @Nullable EngineSession engine, LongConsumer progress) {
         this.context = context;
         this.order = order;
         this.engine = engine;
@@ -65,7 +64,8 @@ public final class UpdateSession {
      */
     public String prepare() throws InterruptedException {
         enter(State.CREATED, State.PREPARED);
-        var checkpoint = context.store().adopt(order.checkpoint(), context.peers().holders(order.membership()));
+        var checkpoint =
+                context.store().adopt(order.checkpoint(), context.peers().holders(order.membership()));
         var plan = PlanCache.plan(checkpoint, order);
         var prepared = new Streaming(context, order, checkpoint, plan, engine, this::fail, progress);
         streaming = prepared;

@@ -1,0 +1,52 @@
+package dev.inflight.worker.store;
+
+import dev.inflight.worker.device.SharedMemory;
+import dev.inflight.worker.device.ShmNames;
+import java.util.Comparator;
+import java.util.Optional;
+import java.util.TreeSet;
+
+/**
+ * Shared memory for shards, kept when a shard is released: the next version is nearly always of the same size, and
+ * touching fresh shared memory costs more than reading the checkpoint. Thread-safe.
+ */
+final class ArenaPool implements AutoCloseable {
+    /** An idle arena more than this many times too large is left for a larger shard. */
+    private static final int MOST_WASTE = 2;
+
+    private final ShmNames names;
+    private final TreeSet<SharedMemory> idle = new TreeSet<>(Comparator.comparingLong(SharedMemory::bytes)
+            .thenComparing(m -> m.path().toString()));
+
+    ArenaPool(ShmNames names) {
+        this.names = names;
+    }
+
+    /** @throws java.io.UncheckedIOException with the numbers, if the memory can not be had */
+    SharedMemory take(long bytes) {
+        var kept = takeIdle(bytes);
+        return kept.isPresent() ? kept.get() : SharedMemory.create(names.fresh("arena"), bytes);
+    }
+
+    private synchronized Optional<SharedMemory> takeIdle(long bytes) {
+        var fit = idle.stream()
+                .filter(memory -> memory.bytes() >= bytes && memory.bytes() / MOST_WASTE <= bytes)
+                .findFirst();
+        fit.ifPresent(idle::remove);
+        if (fit.isEmpty()) {
+            // What fits nothing now would only pile up.
+            close();
+        }
+        return fit;
+    }
+
+    synchronized void give(SharedMemory memory) {
+        idle.add(memory);
+    }
+
+    @Override
+    public synchronized void close() {
+        idle.forEach(SharedMemory::close);
+        idle.clear();
+    }
+}

@@ -1,0 +1,283 @@
+package dev.inflight.worker.store;
+
+import dev.inflight.protocol.checkpoint.BlockSums;
+import dev.inflight.protocol.checkpoint.CheckpointLayout;
+import dev.inflight.protocol.checkpoint.LayoutDigest;
+import dev.inflight.protocol.checkpoint.ManifestAssembly;
+import dev.inflight.protocol.checkpoint.ManifestCodec;
+import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.HostStoreCommand;
+import dev.inflight.protocol.cluster.HostStoreCommand.Holder;
+import dev.inflight.protocol.cluster.HostStoreEvent.Held;
+import dev.inflight.protocol.plan.Shard;
+import dev.inflight.protocol.plan.ShardRange;
+import dev.inflight.protocol.plan.Sharding;
+import dev.inflight.worker.device.ShmNames;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.LongConsumer;
+import java.util.stream.IntStream;
+
+/**
+ * The checkpoints that one host holds shards of. Loading blocks for as long as the bytes take; everything else answers
+ * at once, except {@link #adopt} of a checkpoint that only other hosts know. Thread-safe.
+ */
+public final class HostStore implements AutoCloseable {
+    private final String host;
+    private final ArenaPool arenas;
+    private final int threads;
+    private final Duration exchangeTimeout;
+    private final SumsExchange exchange;
+    private final Map<String, Publication> publications = new ConcurrentHashMap<>();
+    private final Map<String, StoredCheckpoint> checkpoints = new ConcurrentHashMap<>();
+    private final Map<String, Set<CheckpointRef>> refs = new ConcurrentHashMap<>();
+
+    /**
+     * @param threads threads that read a checkpoint
+     * @param exchangeTimeout longest wait for another host's block sums
+     * @param peerTimeout longest silence of another host
+     */
+    public HostStore(String host, ShmNames names, int threads, Duration exchangeTimeout, Duration peerTimeout) {
+        this.host = host;
+        this.arenas = new ArenaPool(names);
+        this.threads = threads;
+        this.exchangeTimeout = exchangeTimeout;
+        this.exchange = new SumsExchange(peerTimeout);
+    }
+
+    /**
+     * Loads this host's shards of a checkpoint that is being published and builds its manifest with the other holders.
+     *
+     * @param progress told how many more bytes are done, by several threads
+     * @return the checkpoint, now held
+     * @throws RuntimeException naming file, tensor or peer; nothing is held then that was not before
+     */
+    public StoredCheckpoint load(HostStoreCommand.Load order, LongConsumer progress) throws InterruptedException {
+        var publication = publications.computeIfAbsent(order.publishId(), id -> new Publication());
+        var files = CheckpointFiles.open(Path.of(order.source()));
+        var loader = new ShardLoader(files, arenas, threads, progress);
+        try {
+            requireUnchanged(order, files.layout());
+            var sharding = Sharding.of(files.layout(), order.shardCount(), order.maxPartBytes());
+            var sums = new HashMap<Integer, BlockSums>();
+            for (var shard : shardsOf(sharding, holder(order, host).shards())) {
+                var loaded = loader.load(shard);
+                publication.computed(loaded);
+                sums.put(shard.index(), loaded);
+            }
+            for (var holder : order.holders()) {
+                if (!holder.host().equals(host)) {
+                    fetch(holder, order.publishId(), sharding)
+                            .forEach(s -> sums.put(s.shard().index(), s));
+                }
+            }
+            return hold(order, files.layout(), sharding, inOrder(sums), loader);
+        } catch (RuntimeException | InterruptedException e) {
+            publication.failed(host + ": " + e.getMessage());
+            loader.discard();
+            throw e;
+        }
+    }
+
+    private StoredCheckpoint hold(
+            HostStoreCommand.Load order,
+            CheckpointLayout layout,
+            Sharding sharding,
+            List<BlockSums> sums,
+            ShardLoader loader) {
+        var manifest = ManifestAssembly.assemble(layout, sums);
+        var ref = new CheckpointRef(
+                order.model(),
+                order.version(),
+                manifest.digest(),
+                order.source(),
+                order.shardCount(),
+                order.maxPartBytes(),
+                layout.tensors().size(),
+                layout.bytes(),
+                layout.largestTensorBytes());
+        refs.computeIfAbsent(ref.digest(), d -> ConcurrentHashMap.newKeySet()).add(ref);
+        var known = checkpoints.get(ref.digest());
+        if (known != null && known.heldShards().containsAll(loader.shards())) {
+            loader.discard();
+            return known;
+        }
+        var stored = new StoredCheckpoint(host, ref, manifest, sharding, sums);
+        loader.giveTo(stored);
+        replace(stored);
+        return stored;
+    }
+
+    private void replace(StoredCheckpoint stored) {
+        var before = checkpoints.put(stored.ref().digest(), stored);
+        if (before != null) {
+            free(before);
+        }
+    }
+
+    /**
+     * Loads shards again whose holder is gone, from the files the checkpoint was published from. A host that does not
+     * know the checkpoint loads all of it, since only that proves the files to be the same.
+     *
+     * @throws RuntimeException if the files are gone or are no longer what was published
+     */
+    public StoredCheckpoint restore(HostStoreCommand.Restore order, LongConsumer progress) throws InterruptedException {
+        var ref = order.checkpoint();
+        var files = CheckpointFiles.open(Path.of(ref.source()));
+        var loader = new ShardLoader(files, arenas, threads, progress);
+        try {
+            var sharding = Sharding.of(files.layout(), ref.shardCount(), ref.maxPartBytes());
+            var known = checkpoints.get(ref.digest());
+            var wanted = known == null ? sharding.shards() : shardsOf(sharding, order.shards());
+            var sums = new HashMap<Integer, BlockSums>();
+            if (known != null) {
+                sharding.shards().forEach(shard -> sums.put(shard.index(), known.sums(shard.index())));
+            }
+            for (var shard : wanted) {
+                sums.put(shard.index(), loader.load(shard));
+            }
+            var manifest = ManifestAssembly.assemble(files.layout(), inOrder(sums));
+            if (!manifest.digest().equals(ref.digest())) {
+                throw new StoreException(ref.source() + ": its digest is now " + manifest.digest() + ", published as "
+                        + ref.model() + " " + ref.version() + " was " + ref.digest());
+            }
+            var stored = known != null ? known : new StoredCheckpoint(host, ref, manifest, sharding, inOrder(sums));
+            loader.giveTo(stored);
+            refs.computeIfAbsent(ref.digest(), d -> ConcurrentHashMap.newKeySet())
+                    .add(ref);
+            checkpoints.putIfAbsent(ref.digest(), stored);
+            return stored;
+        } catch (RuntimeException | InterruptedException e) {
+            loader.discard();
+            throw e;
+        }
+    }
+
+    /**
+     * The checkpoint, whose manifest and block sums are fetched from its holders if this host does not know it.
+     *
+     * @param endpoints peer servers of hosts that hold shards
+     * @throws StoreException if no holder has it, or what they have is not what the digest says
+     */
+    public StoredCheckpoint adopt(CheckpointRef ref, List<String> endpoints) {
+        var known = checkpoints.get(ref.digest());
+        if (known != null) {
+            return known;
+        }
+        var manifest = ManifestCodec.decode(exchange.manifest(endpoints, ref.digest()));
+        var sharding = Sharding.of(manifest.layout(), ref.shardCount(), ref.maxPartBytes());
+        var sums = exchange.sums(endpoints.getFirst(), ref.digest(), sharding.shards());
+        if (!ManifestAssembly.assemble(manifest.layout(), sums).digest().equals(ref.digest())) {
+            throw new StoreException("what " + endpoints.getFirst() + " sent is not manifest " + ref.digest());
+        }
+        var stored = new StoredCheckpoint(host, ref, manifest, sharding, sums);
+        var raced = checkpoints.putIfAbsent(ref.digest(), stored);
+        return raced == null ? stored : raced;
+    }
+
+    /** Checkpoints of which at least one shard is held, by model and version. */
+    public List<Held> held() {
+        return checkpoints.values().stream()
+                .filter(stored -> !stored.heldShards().isEmpty())
+                .flatMap(stored -> refs.getOrDefault(stored.ref().digest(), Set.of()).stream()
+                        .map(ref -> new Held(ref, ranges(stored))))
+                .sorted(Comparator.comparing((Held held) -> held.checkpoint().model())
+                        .thenComparing(held -> held.checkpoint().version()))
+                .toList();
+    }
+
+    /** Forgets a checkpoint; its memory serves the next one. Must not be in use by an update. */
+    public void release(String digest) {
+        refs.remove(digest);
+        var stored = checkpoints.remove(digest);
+        if (stored != null) {
+            free(stored);
+        }
+    }
+
+    private void free(StoredCheckpoint stored) {
+        ShardLoader.free(stored.memories().values(), arenas);
+        stored.memories().clear();
+    }
+
+    /**
+     * Encoded block sums of one shard, for a peer. Waits while this host is still reading it.
+     *
+     * @param key the publication's id, or the manifest's digest
+     * @throws StoreException if this host neither knows it nor learns it in time
+     */
+    public byte[] blockSums(String key, int shard) throws InterruptedException {
+        var stored = checkpoints.get(key);
+        if (stored != null) {
+            return stored.sums(shard).encode();
+        }
+        return publications.computeIfAbsent(key, id -> new Publication()).await(shard, exchangeTimeout);
+    }
+
+    /** The encoded manifest, for a peer. */
+    public byte[] manifest(String digest) {
+        var stored = checkpoints.get(digest);
+        if (stored == null) {
+            throw new StoreException("host " + host + " does not know manifest " + digest);
+        }
+        return ManifestCodec.encode(stored.manifest());
+    }
+
+    /** Ends the wait of peers on a publication that the coordinator has given up or finished. */
+    public void endPublication(String publishId) {
+        publications.remove(publishId);
+    }
+
+    private List<BlockSums> fetch(Holder holder, String publishId, Sharding sharding) {
+        return exchange.sums(holder.endpoint(), publishId, shardsOf(sharding, holder.shards()));
+    }
+
+    private static List<BlockSums> inOrder(Map<Integer, BlockSums> sums) {
+        return IntStream.range(0, sums.size())
+                .mapToObj(shard -> {
+                    var found = sums.get(shard);
+                    if (found == null) {
+                        throw new StoreException("no holder was told to load shard " + shard);
+                    }
+                    return found;
+                })
+                .toList();
+    }
+
+    private static void requireUnchanged(HostStoreCommand.Load order, CheckpointLayout layout) {
+        if (!LayoutDigest.of(layout).equals(order.layoutDigest())) {
+            throw new StoreException(order.source() + ": the files changed while they were being published");
+        }
+    }
+
+    private static Holder holder(HostStoreCommand.Load order, String host) {
+        return order.holders().stream()
+                .filter(holder -> holder.host().equals(host))
+                .findFirst()
+                .orElseThrow(() -> new StoreException("host " + host + " is not among the holders"));
+    }
+
+    private static List<Shard> shardsOf(Sharding sharding, List<ShardRange> ranges) {
+        return ranges.stream()
+                .flatMapToInt(range -> IntStream.rangeClosed(range.first(), range.last()))
+                .mapToObj(sharding.shards()::get)
+                .toList();
+    }
+
+    private static List<ShardRange> ranges(StoredCheckpoint stored) {
+        return ShardRange.of(stored.heldShards());
+    }
+
+    @Override
+    public void close() {
+        checkpoints.values().forEach(this::free);
+        checkpoints.clear();
+        arenas.close();
+    }
+}

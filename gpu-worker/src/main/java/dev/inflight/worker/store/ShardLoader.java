@@ -1,0 +1,68 @@
+package dev.inflight.worker.store;
+
+import dev.inflight.protocol.checkpoint.BlockSums;
+import dev.inflight.protocol.plan.Shard;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.LongConsumer;
+
+/** Brings shards of one checkpoint into memory, or maps them where they lie, and owns that memory until given away. */
+final class ShardLoader {
+    private final CheckpointFiles files;
+    private final ArenaPool arenas;
+    private final ShardReader reader;
+    private final Map<Integer, ShardMemory> loaded = new HashMap<>();
+
+    /** @param files closed by this loader, at once or with the memory of an in-place checkpoint */
+    ShardLoader(CheckpointFiles files, ArenaPool arenas, int threads, LongConsumer progress) {
+        this.files = files;
+        this.arenas = arenas;
+        this.reader = new ShardReader(files, threads, progress);
+    }
+
+    BlockSums load(Shard shard) throws InterruptedException {
+        if (files.inPlace()) {
+            loaded.put(shard.index(), new ShardMemory.InPlace(shard, files.layout(), files));
+            return reader.sumInPlace(shard);
+        }
+        var offsets = ShardOffsets.of(shard);
+        var memory = arenas.take(Math.max(1, offsets.bytes()));
+        loaded.put(shard.index(), new ShardMemory.Copied(shard, offsets, memory));
+        return reader.read(shard, memory.segment());
+    }
+
+    Set<Integer> shards() {
+        return loaded.keySet();
+    }
+
+    void giveTo(StoredCheckpoint checkpoint) {
+        loaded.forEach(checkpoint::hold);
+        if (!files.inPlace()) {
+            files.close();
+        }
+    }
+
+    /** Frees what was loaded. */
+    void discard() {
+        boolean closed = files.inPlace() && !loaded.isEmpty();
+        free(loaded.values(), arenas);
+        loaded.clear();
+        if (!closed) {
+            files.close();
+        }
+    }
+
+    static void free(Collection<ShardMemory> memories, ArenaPool arenas) {
+        var mapped = new HashSet<CheckpointFiles>();
+        for (var memory : memories) {
+            switch (memory) {
+                case ShardMemory.Copied copied -> arenas.give(copied.memory());
+                case ShardMemory.InPlace inPlace -> mapped.add(inPlace.files());
+            }
+        }
+        mapped.forEach(CheckpointFiles::close);
+    }
+}

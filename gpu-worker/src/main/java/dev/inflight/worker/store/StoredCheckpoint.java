@@ -1,0 +1,127 @@
+package dev.inflight.worker.store;
+
+import dev.inflight.protocol.checkpoint.BlockHasher;
+import dev.inflight.protocol.checkpoint.BlockSums;
+import dev.inflight.protocol.checkpoint.CheckpointLayout;
+import dev.inflight.protocol.checkpoint.Manifest;
+import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.plan.Sharding;
+import dev.inflight.protocol.plan.Slice;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.Map;
+import java.util.SortedSet;
+import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * A checkpoint as one host knows it: the manifest and the block sums of all shards, and the bytes of those it holds.
+ * Thread-safe.
+ */
+public final class StoredCheckpoint {
+    /** Size of the blocks that {@link #blocks} checks. */
+    public static final int BLOCK_BYTES = BlockHasher.BLOCK_BYTES;
+
+    private final String host;
+    private final CheckpointRef ref;
+    private final Manifest manifest;
+    private final Sharding sharding;
+    private final List<BlockSums> sums;
+    private final PieceIndex pieces;
+    private final Map<Integer, ShardMemory> held = new ConcurrentHashMap<>();
+
+    /** @param sums block sums of every shard, by index */
+    StoredCheckpoint(String host, CheckpointRef ref, Manifest manifest, Sharding sharding, List<BlockSums> sums) {
+        this.host = host;
+        this.ref = ref;
+        this.manifest = manifest;
+        this.sharding = sharding;
+        this.sums = List.copyOf(sums);
+        this.pieces = new PieceIndex(sharding, manifest.layout().tensors().size());
+    }
+
+    public CheckpointRef ref() {
+        return ref;
+    }
+
+    public Manifest manifest() {
+        return manifest;
+    }
+
+    public CheckpointLayout layout() {
+        return manifest.layout();
+    }
+
+    public Sharding sharding() {
+        return sharding;
+    }
+
+    BlockSums sums(int shard) {
+        return sums.get(shard);
+    }
+
+    void hold(int shard, ShardMemory memory) {
+        held.put(shard, memory);
+    }
+
+    Map<Integer, ShardMemory> memories() {
+        return held;
+    }
+
+    /** Indexes of the shards whose bytes are here. */
+    SortedSet<Integer> heldShards() {
+        return new TreeSet<>(held.keySet());
+    }
+
+    /**
+     * Bytes of a range of a tensor.
+     *
+     * @throws IllegalStateException if this host does not hold them
+     */
+    public MemorySegment bytes(Slice range) {
+        var piece = pieces.find(range);
+        var memory = held.get(piece.shard());
+        if (memory == null) {
+            throw new IllegalStateException("host " + host + " does not hold shard " + piece.shard() + " of "
+                    + ref.model() + " " + ref.version());
+        }
+        return memory.slice(piece.position())
+                .asSlice(range.begin() - piece.slice().begin(), range.bytes());
+    }
+
+    /** What the blocks of a range must be. The range begins at a multiple of {@link #BLOCK_BYTES}. */
+    public ExpectedBlocks blocks(Slice range) {
+        var shardSums = sums.get(pieces.find(range).shard());
+        return new ExpectedBlocks(range, shardSums, shardSums.firstBlock(range));
+    }
+
+    /** The CRC32C that publishing found for each block of a range. */
+    public final class ExpectedBlocks {
+        private final Slice range;
+        private final BlockSums expected;
+        private final int first;
+
+        private ExpectedBlocks(Slice range, BlockSums expected, int first) {
+            this.range = range;
+            this.expected = expected;
+            this.first = first;
+        }
+
+        /**
+         * Checks one block.
+         *
+         * @param at the block's first byte, counted from the range's
+         * @throws CorruptBlockException naming host, file, tensor and byte if it is not what was published
+         */
+        public void check(long at, MemorySegment block) {
+            int length = Math.toIntExact(block.byteSize());
+            if (BlockHasher.crc(block, 0, length) != expected.crc(first + (int) (at / BLOCK_BYTES))) {
+                var tensor = layout().tensors().get(range.tensor());
+                throw new CorruptBlockException(host
+                        + ": " + layout().files().get(tensor.file()).name()
+                        + ": tensor \"" + tensor.name() + "\": block at byte " + (range.begin() + at)
+                        + " is not what was published as " + ref.model() + " " + ref.version());
+            }
+        }
+    }
+}
