@@ -3,7 +3,6 @@ package dev.inflight.protocol.plan;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Objects;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
@@ -49,7 +48,10 @@ public final class Ownership {
         membership.workers().stream()
                 .sorted(Comparator.comparing(Membership.Worker::id))
                 .forEach(worker -> {
-                    Objects.checkIndex(worker.host(), holders.size());
+                    if (worker.host() < 0 || worker.host() >= holders.size()) {
+                        throw new PlanException("worker %s is on host number %d of %d"
+                                .formatted(worker.id(), worker.host(), holders.size()));
+                    }
                     holders.get(worker.host()).workers.add(new Load(worker.id()));
                 });
         return holders.stream()
