@@ -4,9 +4,9 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.Deque;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
@@ -14,7 +14,7 @@ import java.util.concurrent.locks.ReentrantLock;
  * either copied ({@link #fetch}) or, if the owner's slots can be mapped, in place ({@link #awaitMapped}), then given
  * back ({@link #consumed}).
  *
- * <p>For one thread; only {@link #close} may come from another one. Every wait ends with a {@link PeerException} when
+ * <p>For one thread; only {@link #consumed} and {@link #close} may come from another one. Every wait ends with a {@link PeerException} when
  * the peer was silent for the connection's timeout, when the thread is interrupted (its interrupt status stays set), or
  * on {@code close}. After any PeerException the transfer is over.
  */
@@ -24,7 +24,7 @@ public final class PeerTransfer implements AutoCloseable {
     private final boolean mapped;
     private final ReentrantLock call = new ReentrantLock();
     private final Deque<Integer> requested = new ArrayDeque<>();
-    private final Set<Integer> taken = new HashSet<>();
+    private final Set<Integer> taken = ConcurrentHashMap.newKeySet();
 
     PeerTransfer(FrameChannel channel, TransferOffer offer, String machine) {
         this.channel = channel;
@@ -141,20 +141,16 @@ public final class PeerTransfer implements AutoCloseable {
     }
 
     /**
-     * Gives a taken bucket back: the owner may overwrite its slot.
+     * Gives a taken bucket back: the owner may overwrite its slot. May come from any thread, also while another waits
+     * for the next bucket.
      *
      * @throws IllegalStateException if the bucket was not taken, or was given back before
      */
     public void consumed(int bucket) throws PeerException {
-        call.lock();
-        try {
-            if (!taken.remove(bucket)) {
-                throw new IllegalStateException("bucket " + bucket + " was not taken");
-            }
-            channel.send(Op.CONSUMED, bucket);
-        } finally {
-            call.unlock();
+        if (!taken.remove(bucket)) {
+            throw new IllegalStateException("bucket " + bucket + " was not taken");
         }
+        channel.send(Op.CONSUMED, bucket);
     }
 
     /**

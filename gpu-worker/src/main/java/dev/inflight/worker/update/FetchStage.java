@@ -6,7 +6,6 @@ import dev.inflight.worker.transport.PeerException;
 import dev.inflight.worker.transport.PeerTransfer;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 
@@ -23,7 +22,7 @@ final class FetchStage implements Callable<Void> {
     private final List<Bucket> buckets;
     private final StoredCheckpoint checkpoint;
     private final @Nullable SlotBoard landing;
-    private final Map<Integer, Integer> landingTurns;
+    private final int[] landingTurns;
     private final Located located;
     private final StageTimes times;
 
@@ -38,7 +37,7 @@ final class FetchStage implements Callable<Void> {
 
     /**
      * @param landing landing slots; null if the owner's slots are mapped
-     * @param landingTurns turn of each bucket on the landing board
+     * @param landingTurns turn on the landing board by bucket
      */
     FetchStage(
             String owner,
@@ -46,7 +45,7 @@ final class FetchStage implements Callable<Void> {
             List<Bucket> buckets,
             StoredCheckpoint checkpoint,
             @Nullable SlotBoard landing,
-            Map<Integer, Integer> landingTurns,
+            int[] landingTurns,
             Located located,
             StageTimes times) {
         this.owner = owner;
@@ -84,7 +83,7 @@ final class FetchStage implements Callable<Void> {
     }
 
     private void land(Bucket bucket, SlotBoard board) throws PeerException, InterruptedException {
-        var slot = board.enter(bucket.index(), landingTurns.get(bucket.index()), bucket.bytes());
+        var slot = board.enter(bucket.index(), landingTurns[bucket.index()], bucket.bytes());
         long start = System.nanoTime();
         transfer.fetch(bucket.index(), slot);
         times.transferNanos.add(System.nanoTime() - start);
@@ -93,9 +92,7 @@ final class FetchStage implements Callable<Void> {
         check(bucket, slot);
         board.ready(bucket.index());
         located.at(
-                bucket.index(),
-                board.awaitReady(bucket.index()),
-                () -> board.consumed(bucket.index(), UpdateSession.SELF));
+                bucket.index(), board.slot(bucket.index()), () -> board.consumed(bucket.index(), UpdateSession.SELF));
     }
 
     private void check(Bucket bucket, MemorySegment slot) {

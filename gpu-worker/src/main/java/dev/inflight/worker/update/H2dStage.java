@@ -7,6 +7,7 @@ import dev.inflight.worker.store.StoredCheckpoint;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.function.IntConsumer;
 
 /**
  * First stage: moves this worker's own buckets from the host store to slots, in plan order, and checks every block
@@ -18,7 +19,7 @@ final class H2dStage implements Callable<Void> {
     private final List<Bucket> own;
     private final SlotBoard board;
     private final StageTimes times;
-    private final java.util.function.IntConsumer ready;
+    private final IntConsumer ready;
 
     /** @param ready told of every bucket once consumers can see it */
     H2dStage(
@@ -27,7 +28,7 @@ final class H2dStage implements Callable<Void> {
             List<Bucket> own,
             SlotBoard board,
             StageTimes times,
-            java.util.function.IntConsumer ready) {
+            IntConsumer ready) {
         this.device = device;
         this.checkpoint = checkpoint;
         this.own = own;

@@ -121,22 +121,37 @@ public final class SlotBoard {
     public int awaitReady(int bucket) throws InterruptedException {
         lock.lock();
         try {
-            await(() -> buckets.containsKey(bucket) && buckets.get(bucket).ready, "bucket " + bucket);
-            return buckets.get(bucket).slot;
+            await(() -> isReady(bucket), "bucket " + bucket);
+            return slot(bucket);
         } finally {
             lock.unlock();
         }
     }
 
+    private boolean isReady(int bucket) {
+        var entry = buckets.get(bucket);
+        return entry != null && entry.ready;
+    }
+
+    /** The slot of a visible bucket. */
+    public int slot(int bucket) {
+        return visible(bucket).slot;
+    }
+
     /** The used bytes of a visible bucket. */
     public MemorySegment bytes(int bucket) {
+        var entry = visible(bucket);
+        return ring.slot(entry.slot).asSlice(0, entry.bytes);
+    }
+
+    private Entry visible(int bucket) {
         lock.lock();
         try {
             var entry = buckets.get(bucket);
             if (entry == null || !entry.ready) {
                 throw new UpdateException("bucket " + bucket + " is not in a slot", null);
             }
-            return ring.slot(entry.slot).asSlice(0, entry.bytes);
+            return entry;
         } finally {
             lock.unlock();
         }

@@ -9,6 +9,7 @@ import java.util.concurrent.ExecutorCompletionService;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.RejectedExecutionException;
 
 /**
  * Runs tasks beside each other on platform threads, since they copy memory for long stretches, and ends them all at the
@@ -28,12 +29,12 @@ final class StageRunner implements AutoCloseable {
      * @return their results in the tasks' order
      * @throws UpdateException the first failure; the other tasks were interrupted and have ended
      */
-    <T> List<T> all(List<? extends Callable<T>> tasks) throws InterruptedException {
+    <T> List<T> all(List<Callable<T>> tasks) throws InterruptedException {
         var completion = new ExecutorCompletionService<T>(threads);
         var running = new ArrayList<Future<T>>();
         try {
             for (var task : tasks) {
-                running.add(completion.submit(task::call));
+                running.add(completion.submit(task));
             }
             for (int i = 0; i < running.size(); i++) {
                 completion.take().get();
@@ -45,7 +46,7 @@ final class StageRunner implements AutoCloseable {
             return results;
         } catch (ExecutionException e) {
             throw failure(e.getCause() == null ? e : e.getCause());
-        } catch (CancellationException | java.util.concurrent.RejectedExecutionException e) {
+        } catch (CancellationException | RejectedExecutionException e) {
             throw new UpdateException("cancelled", null, e);
         } finally {
             endAll(running);

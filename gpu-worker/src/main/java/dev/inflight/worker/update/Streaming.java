@@ -2,7 +2,7 @@ package dev.inflight.worker.update;
 
 import dev.inflight.protocol.cluster.WorkerCommand.Prepare;
 import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
-import dev.inflight.protocol.link.ShmRegion;
+import dev.inflight.protocol.link.SlotMemory;
 import dev.inflight.protocol.link.SlotRef;
 import dev.inflight.protocol.link.WorkerMessage;
 import dev.inflight.protocol.plan.Bucket;
@@ -16,9 +16,7 @@ import dev.inflight.worker.transport.PeerTransfer;
 import dev.inflight.worker.transport.TransferKey;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.BiConsumer;
 import java.util.function.LongConsumer;
@@ -42,6 +40,7 @@ final class Streaming implements AutoCloseable {
     private final List<Source> sources = new ArrayList<>();
     private @Nullable SlotBoard own;
     private @Nullable SlotBoard landing;
+    private int landingFirst;
     private final StageRunner runner;
 
     /** A remote owner: its transfer and the engine's number of the first slot its buckets lie in. */
@@ -73,7 +72,7 @@ final class Streaming implements AutoCloseable {
             var board = new SlotBoard(takeSlots(), patience);
             own = board;
             if (engine != null) {
-                board.join(SELF_CONSUMER);
+                board.join(UpdateSession.SELF);
             }
             context.hub().serve(order.epoch(), context.worker(), board, this::consumerLost);
         }
@@ -82,13 +81,11 @@ final class Streaming implements AutoCloseable {
         }
     }
 
-    private static final String SELF_CONSUMER = UpdateSession.SELF;
-
     private SlotRing takeSlots() {
         var ring = context.device().slots(order.slots().count(), plan.slotBytes());
         for (int slot = 0; slot < ring.count(); slot++) {
             slots.add(new SlotRef(
-                    slots.size(), new ShmRegion(ring.path().toString(), ring.offset(slot), ring.slotBytes())));
+                    slots.size(), SlotMemory.shm(ring.path().toString(), ring.offset(slot), ring.slotBytes())));
         }
         return ring;
     }
@@ -98,11 +95,10 @@ final class Streaming implements AutoCloseable {
                 .filter(owner -> !owner.worker().equals(context.worker())
                         && !bucketsOf(owner.worker()).isEmpty())
                 .toList();
-        var endpoints = endpoints(order.membership());
         var opening = new ArrayList<Callable<PeerTransfer>>();
         for (var owner : remote) {
             var key = new TransferKey(order.epoch(), owner.worker(), context.worker());
-            opening.add(() -> context.peers().open(endpoints.get(owner.worker()), key));
+            opening.add(() -> context.peers().open(endpoint(order.membership(), owner.worker()), key));
         }
         var transfers = runner.all(opening);
         for (int i = 0; i < remote.size(); i++) {
@@ -115,7 +111,7 @@ final class Streaming implements AutoCloseable {
         if (transfer.mapped()) {
             first = slots.size();
             for (var slot : transfer.slots()) {
-                slots.add(new SlotRef(slots.size(), new ShmRegion(slot.path(), slot.offset(), slot.bytes())));
+                slots.add(new SlotRef(slots.size(), SlotMemory.shm(slot.path(), slot.offset(), slot.bytes())));
             }
         } else {
             first = landingSlots();
@@ -128,14 +124,12 @@ final class Streaming implements AutoCloseable {
         if (landing == null) {
             int first = slots.size();
             var board = new SlotBoard(takeSlots(), patience);
-            board.join(SELF_CONSUMER);
+            board.join(UpdateSession.SELF);
             landing = board;
             landingFirst = first;
         }
         return landingFirst;
     }
-
-    private int landingFirst;
 
     private void consumerLost(String consumer, String reason) {
         fail.accept("consumer " + consumer + " was lost: " + reason, consumer);
@@ -147,12 +141,12 @@ final class Streaming implements AutoCloseable {
                 .toList();
     }
 
-    private static Map<String, String> endpoints(Membership membership) {
-        var endpoints = new HashMap<String, String>();
-        for (var worker : membership.workers()) {
-            endpoints.put(worker.id(), membership.hosts().get(worker.host()).endpoint());
-        }
-        return endpoints;
+    private static String endpoint(Membership membership, String worker) {
+        return membership.workers().stream()
+                .filter(member -> member.id().equals(worker))
+                .map(member -> membership.hosts().get(member.host()).endpoint())
+                .findFirst()
+                .orElseThrow(() -> new UpdateException("worker " + worker + " is not a member", worker));
     }
 
     /** What the engine is told first. */
@@ -206,25 +200,21 @@ final class Streaming implements AutoCloseable {
 
     private void ownArrived(SlotBoard board, Arrivals arrivals, int bucket) {
         if (engine != null) {
-            arrivals.arrived(bucket, slotOf(board, bucket), () -> board.consumed(bucket, SELF_CONSUMER));
+            // The slot can not change hands before this worker's own engine has consumed the bucket.
+            arrivals.arrived(bucket, board.slot(bucket), () -> board.consumed(bucket, UpdateSession.SELF));
         }
     }
 
-    /** A ready bucket stays in its slot while this worker's own engine has not consumed it. */
-    private static int slotOf(SlotBoard board, int bucket) {
-        return board.slot(bucket);
-    }
-
-    private Map<Integer, Integer> landingTurns() {
+    private int[] landingTurns() {
         var landed = sources.stream()
                 .filter(source -> !source.transfer().mapped())
                 .flatMap(source -> source.buckets().stream())
-                .map(Bucket::index)
+                .mapToInt(Bucket::index)
                 .sorted()
-                .toList();
-        var turns = new HashMap<Integer, Integer>();
-        for (var bucket : landed) {
-            turns.put(bucket, turns.size());
+                .toArray();
+        var turns = new int[plan.buckets().size()];
+        for (int turn = 0; turn < landed.length; turn++) {
+            turns[landed[turn]] = turn;
         }
         return turns;
     }

@@ -4,6 +4,8 @@ import dev.inflight.protocol.cluster.WorkerCommand.Prepare;
 import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import dev.inflight.protocol.link.EngineMessage;
 import dev.inflight.protocol.link.WorkerMessage;
+import dev.inflight.protocol.plan.BucketPlanner;
+import dev.inflight.protocol.plan.Ownership;
 import dev.inflight.protocol.plan.PlanDigest;
 import dev.inflight.worker.link.EngineSession;
 import java.util.concurrent.CompletableFuture;
@@ -66,7 +68,12 @@ public final class UpdateSession {
         enter(State.CREATED, State.PREPARED);
         var checkpoint =
                 context.store().adopt(order.checkpoint(), context.peers().holders(order.membership()));
-        var plan = PlanCache.plan(checkpoint, order);
+        var owners = Ownership.assign(order.checkpoint().shardCount(), order.membership());
+        var plan = BucketPlanner.plan(
+                checkpoint.layout(),
+                checkpoint.sharding(),
+                owners,
+                order.slots().bytes());
         var prepared = new Streaming(context, order, checkpoint, plan, engine, this::fail, progress);
         streaming = prepared;
         throwIfFailed();
@@ -87,13 +94,23 @@ public final class UpdateSession {
             answer("begin", engine.begin(stages.begin()));
         }
         throwIfFailed();
-        var report = stages.run();
+        var report = run(stages);
         if (engine != null) {
             answer("end", engine.end(new WorkerMessage.End(epoch())));
         }
         throwIfFailed();
         state = State.STAGED;
         return report;
+    }
+
+    /** A failure given from outside is the cause of what the stages then say. */
+    private StageReport run(Streaming stages) throws InterruptedException {
+        try {
+            return stages.run();
+        } catch (RuntimeException e) {
+            throwIfFailed();
+            throw e;
+        }
     }
 
     /**

@@ -1,0 +1,59 @@
+package dev.inflight.worker;
+
+import dev.inflight.worker.store.HostStore;
+import dev.inflight.worker.store.StoreException;
+import dev.inflight.worker.transport.PeerException;
+import dev.inflight.worker.transport.PeerService;
+import dev.inflight.worker.transport.SlotRegion;
+import dev.inflight.worker.transport.TransferKey;
+import dev.inflight.worker.transport.TransferOffer;
+import dev.inflight.worker.update.TransferHub;
+
+/** What a worker host offers to others: its store's documents and its workers' buckets. */
+final class HostPeerService implements PeerService {
+    private final HostStore store;
+    private final TransferHub hub;
+
+    HostPeerService(HostStore store, TransferHub hub) {
+        this.store = store;
+        this.hub = hub;
+    }
+
+    @Override
+    public byte[] blockSums(String publishId, int shard) throws PeerException, InterruptedException {
+        try {
+            return store.blockSums(publishId, shard);
+        } catch (StoreException e) {
+            throw new PeerException(String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    @Override
+    public byte[] manifest(String digest) throws PeerException {
+        try {
+            return store.manifest(digest);
+        } catch (StoreException e) {
+            throw new PeerException(String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    @Override
+    public TransferOffer open(TransferKey key) throws PeerException, InterruptedException {
+        return hub.open(key);
+    }
+
+    @Override
+    public SlotRegion awaitBucket(TransferKey key, int bucket) throws PeerException, InterruptedException {
+        return hub.awaitBucket(key, bucket);
+    }
+
+    @Override
+    public void consumed(TransferKey key, int bucket) throws PeerException {
+        hub.consumed(key, bucket);
+    }
+
+    @Override
+    public void closed(TransferKey key, boolean clean) {
+        hub.closed(key, clean);
+    }
+}

@@ -1,0 +1,176 @@
+package dev.inflight.worker;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.Behavior;
+import akka.actor.typed.Terminated;
+import akka.actor.typed.javadsl.AbstractBehavior;
+import akka.actor.typed.javadsl.ActorContext;
+import akka.actor.typed.javadsl.Behaviors;
+import akka.actor.typed.javadsl.Receive;
+import akka.actor.typed.receptionist.Receptionist;
+import dev.inflight.protocol.checkpoint.CheckpointException;
+import dev.inflight.protocol.checkpoint.LayoutDigest;
+import dev.inflight.protocol.cluster.HostStoreCommand;
+import dev.inflight.protocol.cluster.HostStoreEvent;
+import dev.inflight.protocol.cluster.HostStoreEvent.InspectRefused;
+import dev.inflight.protocol.cluster.HostStoreEvent.LoadFailed;
+import dev.inflight.protocol.cluster.HostStoreEvent.LoadProgress;
+import dev.inflight.protocol.cluster.HostStoreEvent.Loaded;
+import dev.inflight.worker.store.CheckpointFiles;
+import dev.inflight.worker.store.CheckpointNotFoundException;
+import dev.inflight.worker.store.HostStore;
+import dev.inflight.worker.store.StoredCheckpoint;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.Set;
+import java.util.concurrent.Executor;
+import java.util.concurrent.Executors;
+import java.util.function.LongConsumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Face of a host's store in the cluster. Never blocks: reading files happens on virtual threads. */
+final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
+    sealed interface Message {}
+
+    private record Asked(HostStoreCommand command) implements Message {}
+
+    /** A load ended; subscribers hear of what is held now before the asker hears of the end. */
+    private record Ended(HostStoreEvent answer, ActorRef<HostStoreEvent> replyTo) implements Message {}
+
+    private static final Logger LOG = LoggerFactory.getLogger(HostStoreActor.class);
+
+    private final ActorRef<Message> self;
+    private final String host;
+    private final String endpoint;
+    private final HostStore store;
+    private final Executor blocking = Executors.newVirtualThreadPerTaskExecutor();
+    private final Set<ActorRef<HostStoreEvent>> subscribers = new HashSet<>();
+
+    private HostStoreActor(ActorContext<Message> context, String host, String endpoint, HostStore store) {
+        super(context);
+        this.self = context.getSelf();
+        this.host = host;
+        this.endpoint = endpoint;
+        this.store = store;
+    }
+
+    /** Registers itself with the receptionist. */
+    static Behavior<HostStoreCommand> create(String host, String endpoint, HostStore store) {
+        return Behaviors.<Message>setup(context -> {
+                    context.getSystem()
+                            .receptionist()
+                            .tell(Receptionist.register(
+                                    HostStoreCommand.KEY, context.getSelf().unsafeUpcast()));
+                    return new HostStoreActor(context, host, endpoint, store);
+                })
+                .transformMessages(HostStoreCommand.class, commands -> commands.matchAny(Asked::new));
+    }
+
+    @Override
+    public Receive<Message> createReceive() {
+        return newReceiveBuilder()
+                .onMessage(Asked.class, asked -> onAsked(asked.command()))
+                .onMessage(Ended.class, this::onEnded)
+                .onSignal(Terminated.class, this::onSubscriberGone)
+                .build();
+    }
+
+    private Behavior<Message> onAsked(HostStoreCommand command) {
+        switch (command) {
+            case HostStoreCommand.Subscribe subscribe -> onSubscribe(subscribe.subscriber());
+            case HostStoreCommand.Inspect inspect -> blocking.execute(() -> inspect(inspect));
+            case HostStoreCommand.Load load -> blocking.execute(() -> load(load));
+            case HostStoreCommand.Restore restore -> blocking.execute(() -> restore(restore));
+            case HostStoreCommand.Release release -> {
+                store.release(release.digest());
+                tellState();
+            }
+        }
+        return this;
+    }
+
+    private void onSubscribe(ActorRef<HostStoreEvent> subscriber) {
+        if (subscribers.add(subscriber)) {
+            getContext().watch(subscriber);
+        }
+        subscriber.tell(state());
+    }
+
+    private Behavior<Message> onSubscriberGone(Terminated gone) {
+        subscribers.removeIf(subscriber -> subscriber.equals(gone.getRef()));
+        return this;
+    }
+
+    private Behavior<Message> onEnded(Ended ended) {
+        tellState();
+        ended.replyTo().tell(ended.answer());
+        return this;
+    }
+
+    private void tellState() {
+        subscribers.forEach(subscriber -> subscriber.tell(state()));
+    }
+
+    private HostStoreEvent state() {
+        return new HostStoreEvent.HostState(host, endpoint, store.held());
+    }
+
+    private void inspect(HostStoreCommand.Inspect order) {
+        HostStoreEvent answer;
+        try (var files = CheckpointFiles.open(Path.of(order.source()))) {
+            var layout = files.layout();
+            answer = new HostStoreEvent.Inspected(
+                    host,
+                    order.publishId(),
+                    LayoutDigest.of(layout),
+                    layout.tensors().size(),
+                    layout.bytes(),
+                    layout.largestTensorBytes(),
+                    files.inPlace());
+        } catch (CheckpointNotFoundException e) {
+            answer = refused(order, InspectRefused.Reason.NOT_FOUND, e);
+        } catch (RuntimeException e) {
+            answer = refused(order, InspectRefused.Reason.INVALID, e);
+        }
+        order.replyTo().tell(answer);
+    }
+
+    private InspectRefused refused(HostStoreCommand.Inspect order, InspectRefused.Reason reason, RuntimeException e) {
+        if (!(e instanceof CheckpointException) && reason == InspectRefused.Reason.INVALID) {
+            LOG.warn("inspecting {} failed", order.source(), e);
+        }
+        return new InspectRefused(host, order.publishId(), reason, message(e));
+    }
+
+    private void load(HostStoreCommand.Load order) {
+        load(order.publishId(), order.replyTo(), progress -> store.load(order, progress));
+    }
+
+    private void restore(HostStoreCommand.Restore order) {
+        load(order.publishId(), order.replyTo(), progress -> store.restore(order, progress));
+    }
+
+    private interface Loading {
+        StoredCheckpoint run(LongConsumer progress) throws InterruptedException;
+    }
+
+    private void load(String publishId, ActorRef<HostStoreEvent> replyTo, Loading loading) {
+        var progress = new Throttle(bytes -> replyTo.tell(new LoadProgress(host, publishId, bytes)));
+        HostStoreEvent answer;
+        try {
+            var stored = loading.run(progress::add);
+            answer = new Loaded(host, publishId, stored.ref().digest(), stored.ref().bytes());
+        } catch (RuntimeException e) {
+            answer = new LoadFailed(host, publishId, message(e));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            answer = new LoadFailed(host, publishId, "the host is shutting down");
+        }
+        self.tell(new Ended(answer, replyTo));
+    }
+
+    private static String message(Exception e) {
+        return e.getMessage() == null ? e.toString() : e.getMessage();
+    }
+}
