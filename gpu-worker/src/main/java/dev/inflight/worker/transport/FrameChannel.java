@@ -42,7 +42,9 @@ final class FrameChannel implements AutoCloseable {
         socket.setOption(StandardSocketOptions.TCP_NODELAY, true);
         socket.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
         this.watchdog = new Watchdog(
-                peer, idleTimeout, () -> close("nothing was received or taken by it for " + idleTimeout.toMillis() + " ms"));
+                peer,
+                idleTimeout,
+                () -> close("nothing was received or taken by it for " + idleTimeout.toMillis() + " ms"));
         watchdog.start();
     }
 

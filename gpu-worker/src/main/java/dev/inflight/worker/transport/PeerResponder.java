@@ -46,7 +46,8 @@ final class PeerResponder {
         this.channel = channel;
         this.service = service;
         this.ending = ending;
-        this.thread = Thread.ofVirtual().name("peer-responder " + channel.peer()).unstarted(this::run);
+        this.thread =
+                Thread.ofVirtual().name("peer-responder " + channel.peer()).unstarted(this::run);
     }
 
     void start() {
@@ -60,7 +61,8 @@ final class PeerResponder {
     }
 
     /** The open transfer, if any. */
-    @Nullable TransferKey transfer() {
+    @Nullable
+    TransferKey transfer() {
         return transfer;
     }
 
@@ -136,11 +138,10 @@ final class PeerResponder {
 
     private void answer(Request request) throws PeerException, InterruptedException {
         switch (request) {
-            case Request.BlockSums(String publishId, int shard) ->
-                answerDocument(() -> service.blockSums(publishId, shard));
-            case Request.Manifest(String digest) -> answerDocument(() -> service.manifest(digest));
-            case Request.Open(TransferKey key) -> open(key);
-            case Request.Bucket(int bucket, boolean mapped) -> deliver(bucket, mapped);
+            case Request.BlockSums sums -> answerDocument(() -> service.blockSums(sums.publishId(), sums.shard()));
+            case Request.Manifest manifest -> answerDocument(() -> service.manifest(manifest.digest()));
+            case Request.Open open -> open(open.key());
+            case Request.Bucket bucket -> deliver(bucket.bucket(), bucket.mapped());
         }
     }
 

@@ -39,7 +39,8 @@ final class PeerSession {
         this.host = host;
         this.onEnd = onEnd;
         this.responder = new PeerResponder(channel, service, ending::complete);
-        this.supervisor = Thread.ofVirtual().name("peer-session " + channel.peer()).unstarted(this::run);
+        this.supervisor =
+                Thread.ofVirtual().name("peer-session " + channel.peer()).unstarted(this::run);
         this.reader = Thread.ofVirtual().name("peer-reader " + channel.peer()).unstarted(this::read);
     }
 
@@ -83,9 +84,9 @@ final class PeerSession {
         responder.closeTransfer(why instanceof Ending.Finished);
         try {
             switch (why) {
-                case Ending.Finished() -> channel.sendLast(Op.BYE, 0, ByteBuffer.allocate(0));
-                case Ending.Refused(String message) -> channel.sendLast(Op.FAILED, 0, Payload.message(message));
-                case Ending.Vanished(String reason) -> channel.close();
+                case Ending.Finished finished -> channel.sendLast(Op.BYE, 0, ByteBuffer.allocate(0));
+                case Ending.Refused refused -> channel.sendLast(Op.FAILED, 0, Payload.message(refused.message()));
+                case Ending.Vanished vanished -> channel.close();
             }
         } catch (PeerException gone) {
             channel.close();
