@@ -11,6 +11,7 @@ import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.Receive;
 import akka.actor.typed.receptionist.Receptionist;
+import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.cluster.WorkerEvent.Session.Phase;
@@ -49,10 +50,12 @@ public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
     private record CommitDone(UpdateSession session, long stallMicros) implements Message {}
 
     private record AbortDone(
-            UpdateSession session, EngineMessage.@Nullable Aborted answer, @Nullable ActorRef<WorkerEvent> replyTo)
-            implements Message {}
+            UpdateSession session,
+            EngineMessage.@Nullable Aborted answer,
+            @Nullable ActorRef<WorkerEvent> replyTo) implements Message {}
 
-    private record StepFailed(UpdateSession session, String reason, @Nullable String suspect) implements Message {}
+    private record StepFailed(
+            UpdateSession session, String reason, @Nullable String suspect) implements Message {}
 
     /** The update this worker is part of, or was part of last. */
     private static final class Current {
@@ -60,12 +63,22 @@ public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
         final WorkerCommand.Prepare order;
         Phase phase = Phase.PREPARED;
         boolean prepared;
-        boolean ending;
+        boolean committing;
+        boolean aborting;
         boolean over;
+        long stallMicros;
 
         Current(UpdateSession session, WorkerCommand.Prepare order) {
             this.session = session;
             this.order = order;
+        }
+
+        long epoch() {
+            return order.epoch();
+        }
+
+        boolean isReadyToStream() {
+            return prepared && phase == Phase.PREPARED && !aborting && !over;
         }
     }
 
@@ -112,9 +125,10 @@ public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
                             WorkerCommand.KEY, context.getSelf().unsafeUpcast()));
             return new GpuWorker(context, host, socket, update);
         });
-        return Behaviors.supervise(worker)
-                .onFailure(SupervisorStrategy.restart())
-                .transformMessages(WorkerCommand.class, commands -> commands.matchAny(Asked::new));
+        return Behaviors.transformMessages(
+                WorkerCommand.class,
+                Behaviors.supervise(worker).onFailure(SupervisorStrategy.restart()),
+                commands -> commands.match(WorkerCommand.class, Asked::new));
     }
 
     @Override
@@ -155,8 +169,8 @@ public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
 
     /** Without a coordinator nobody would ever decide an update that is not staged yet, so it ends here. */
     private Behavior<Message> onSubscriberGone(Terminated gone) {
-        subscribers.removeIf(subscriber -> subscriber.equals(gone.getRef()));
-        if (current != null && !current.over && current.phase != Phase.STAGED && subscribers.isEmpty()) {
+        subscribers.remove(gone.getRef().<WorkerEvent>unsafeUpcast());
+        if (current != null && !current.over && current.phase.compareTo(Phase.STAGED) < 0 && subscribers.isEmpty()) {
             end(current, "the coordinator is gone", null);
         }
         return this;
@@ -173,33 +187,34 @@ public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
             return;
         }
         highestEpoch = order.epoch();
-        var receives = order.membership().workers().stream()
+        var attached = engine;
+        boolean receives = order.membership().workers().stream()
                 .anyMatch(worker -> worker.id().equals(update.worker()) && worker.receives());
-        if (receives && engine == null) {
+        if (receives && attached == null) {
             order.replyTo()
                     .tell(new WorkerEvent.PrepareRefused(update.worker(), order.epoch(), "no engine is attached"));
             return;
         }
-        var throttle = new Throttle(bytes ->
-                order.replyTo().tell(new WorkerEvent.Progress(update.worker(), order.epoch(), bytes)));
-        var session =
-                new UpdateSession(update, order, receives ? engine.session() : null, throttle::pass);
+        var throttle = new Throttle(
+                bytes -> order.replyTo().tell(new WorkerEvent.Progress(update.worker(), order.epoch(), bytes)));
+        var session = new UpdateSession(
+                update, order, receives && attached != null ? attached.session() : null, throttle::pass);
         current = new Current(session, order);
         run(session, () -> new PrepareDone(session, session.prepare()));
     }
 
     private Behavior<Message> onPrepareDone(PrepareDone done) {
-        if (isCurrent(done.session())) {
-            current.prepared = true;
-            current.order.replyTo().tell(new WorkerEvent.Prepared(update.worker(), highestEpoch, done.planDigest()));
+        var going = going(done.session());
+        if (going != null) {
+            going.prepared = true;
+            going.order.replyTo().tell(new WorkerEvent.Prepared(update.worker(), going.epoch(), done.planDigest()));
             tellState();
         }
         return this;
     }
 
     private void onStream(long epoch) {
-        if (current == null || current.session.epoch() != epoch || !current.prepared || current.ending
-                || current.phase != Phase.PREPARED) {
+        if (current == null || current.session.epoch() != epoch || !current.isReadyToStream()) {
             return;
         }
         current.phase = Phase.STREAMING;
@@ -212,9 +227,10 @@ public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
     }
 
     private Behavior<Message> onStreamDone(StreamDone done) {
-        if (isCurrent(done.session())) {
-            current.phase = Phase.STAGED;
-            current.order.replyTo().tell(new WorkerEvent.Staged(update.worker(), highestEpoch, done.report()));
+        var going = going(done.session());
+        if (going != null) {
+            going.phase = Phase.STAGED;
+            going.order.replyTo().tell(new WorkerEvent.Staged(update.worker(), going.epoch(), done.report()));
             tellState();
         }
         return this;
@@ -228,8 +244,8 @@ public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
             current.order.replyTo().tell(new WorkerEvent.Committed(update.worker(), epoch, current.stallMicros));
             return;
         }
-        if (current.phase == Phase.STAGED && !current.ending) {
-            current.ending = true;
+        if (current.phase == Phase.STAGED && !current.committing && !current.aborting) {
+            current.committing = true;
             var session = current.session;
             run(session, () -> new CommitDone(session, session.commit()));
         }
@@ -243,9 +259,7 @@ public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
             if (engine != null && current.session.engine() == engine.session()) {
                 engine = engine.serving(current.order.checkpoint());
             }
-            current.order
-                    .replyTo()
-                    .tell(new WorkerEvent.Committed(update.worker(), highestEpoch, done.stallMicros()));
+            current.order.replyTo().tell(new WorkerEvent.Committed(update.worker(), highestEpoch, done.stallMicros()));
             tellState();
         }
         return this;
@@ -261,10 +275,10 @@ public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
     }
 
     /** Stops the running step and takes the update back. */
-    private void end(Current update, String reason, @Nullable ActorRef<WorkerEvent> replyTo) {
-        update.ending = true;
-        update.session.fail(reason, null);
-        var session = update.session;
+    private void end(Current ended, String reason, @Nullable ActorRef<WorkerEvent> replyTo) {
+        ended.aborting = true;
+        var session = ended.session;
+        session.fail(reason, null);
         blocking.execute(() -> {
             EngineMessage.Aborted answer = null;
             try {
@@ -285,7 +299,9 @@ public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
             }
         }
         if (done.replyTo() != null) {
-            done.replyTo().tell(new WorkerEvent.Aborted(update.worker(), done.session().epoch(), engineStatus()));
+            done.replyTo()
+                    .tell(new WorkerEvent.Aborted(
+                            update.worker(), done.session().epoch(), engineStatus()));
         }
         tellState();
         return this;
@@ -302,12 +318,15 @@ public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
             order.replyTo()
                     .tell(new WorkerEvent.Failed(update.worker(), order.epoch(), failed.reason(), failed.suspect()));
         }
-        if (current.phase == Phase.STAGED) {
+        if (current.committing) {
             // The commit was not confirmed: the engine may or may not have taken it, and only its next hello tells.
             current.over = true;
-            current.session.disconnect();
+            var unsure = current.session.engine();
+            if (unsure != null) {
+                unsure.close();
+            }
             tellState();
-        } else if (!current.ending) {
+        } else if (!current.aborting) {
             end(current, failed.reason(), null);
         }
         return this;
@@ -315,7 +334,9 @@ public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
 
     private Behavior<Message> onEngineAttached(EngineAttached attached) {
         engine = AttachedEngine.of(attached.engine());
-        getContext().getLog().info("{}: engine {} attached", update.worker(), engine.status().engine());
+        getContext()
+                .getLog()
+                .info("{}: engine {} attached", update.worker(), engine.status().engine());
         tellState();
         return this;
     }
@@ -328,10 +349,10 @@ public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
         getContext().getLog().info("{}: engine {} detached: {}", update.worker(), name, detached.reason());
         engine = null;
         if (current != null && !current.over && current.session.engine() == detached.engine()) {
-            if (current.phase == Phase.STAGED || (current.phase == Phase.PREPARED && current.prepared)) {
-                self.tell(new StepFailed(current.session, lost(name, detached.reason()), name));
-            } else {
-                current.session.fail(lost(name, detached.reason()), name);
+            current.session.fail(lost(name, detached.reason()), name);
+            // A waiting session has no step that could fail of it.
+            if (current.isReadyToStream() || (current.phase == Phase.STAGED && !current.committing)) {
+                onStepFailed(new StepFailed(current.session, lost(name, detached.reason()), name));
             }
         }
         tellState();
@@ -348,7 +369,8 @@ public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
             order.replyTo().tell(EngineVerifier.impossible(update.worker(), order, "no engine is attached"));
             return;
         }
-        blocking.execute(() -> order.replyTo().tell(EngineVerifier.verify(update, order, attached.session(), attached.status().version())));
+        var verifier = new EngineVerifier(update, attached.session(), attached.status());
+        blocking.execute(() -> order.replyTo().tell(verifier.verify(order)));
     }
 
     private interface Step {
@@ -369,8 +391,9 @@ public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
         });
     }
 
-    private boolean isCurrent(UpdateSession session) {
-        return current != null && current.session == session && !current.ending && !current.over;
+    /** The present update if it is this one and has not begun to end. */
+    private @Nullable Current going(UpdateSession session) {
+        return current != null && current.session == session && !current.aborting && !current.over ? current : null;
     }
 
     private Behavior<Message> onStop() {
@@ -385,7 +408,7 @@ public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
         subscribers.forEach(subscriber -> subscriber.tell(state()));
     }
 
-    private dev.inflight.protocol.cluster.@Nullable EngineStatus engineStatus() {
+    private @Nullable EngineStatus engineStatus() {
         return engine == null ? null : engine.status();
     }
 

@@ -57,14 +57,15 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
 
     /** Registers itself with the receptionist. */
     static Behavior<HostStoreCommand> create(String host, String endpoint, HostStore store) {
-        return Behaviors.<Message>setup(context -> {
-                    context.getSystem()
-                            .receptionist()
-                            .tell(Receptionist.register(
-                                    HostStoreCommand.KEY, context.getSelf().unsafeUpcast()));
-                    return new HostStoreActor(context, host, endpoint, store);
-                })
-                .transformMessages(HostStoreCommand.class, commands -> commands.matchAny(Asked::new));
+        Behavior<Message> actor = Behaviors.setup(context -> {
+            context.getSystem()
+                    .receptionist()
+                    .tell(Receptionist.register(
+                            HostStoreCommand.KEY, context.getSelf().unsafeUpcast()));
+            return new HostStoreActor(context, host, endpoint, store);
+        });
+        return Behaviors.transformMessages(
+                HostStoreCommand.class, actor, commands -> commands.match(HostStoreCommand.class, Asked::new));
     }
 
     @Override
@@ -98,7 +99,7 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
     }
 
     private Behavior<Message> onSubscriberGone(Terminated gone) {
-        subscribers.removeIf(subscriber -> subscriber.equals(gone.getRef()));
+        subscribers.remove(gone.getRef().<HostStoreEvent>unsafeUpcast());
         return this;
     }
 
@@ -160,7 +161,8 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
         HostStoreEvent answer;
         try {
             var stored = loading.run(progress::add);
-            answer = new Loaded(host, publishId, stored.ref().digest(), stored.ref().bytes());
+            answer = new Loaded(
+                    host, publishId, stored.ref().digest(), stored.ref().bytes());
         } catch (RuntimeException e) {
             answer = new LoadFailed(host, publishId, message(e));
         } catch (InterruptedException e) {

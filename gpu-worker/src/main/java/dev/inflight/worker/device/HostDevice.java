@@ -1,5 +1,6 @@
 package dev.inflight.worker.device;
 
+import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -37,12 +38,17 @@ public final class HostDevice implements AutoCloseable {
     public synchronized SlotRing slots(int count, long slotBytes) {
         long bytes = Math.multiplyExact(count, slotBytes);
         if (bytes > budgetBytes) {
-            throw new DeviceMemoryException(
-                    count + " slots of " + slotBytes + " bytes need " + bytes + " bytes, the slot budget is " + budgetBytes
-                            + "; raise inflight.worker.slot-memory or lower inflight.coordinator.max-slot-bytes");
+            throw new DeviceMemoryException(count + " slots of " + slotBytes + " bytes need " + bytes
+                    + " bytes, the slot budget is " + budgetBytes
+                    + "; raise inflight.worker.slot-memory or lower inflight.coordinator.max-slot-bytes");
         }
         var memory = takeIdle(bytes);
         return new SlotRing(memory, count, slotBytes, () -> release(memory));
+    }
+
+    /** Allocates the whole budget now, so that the first ring is there at once. */
+    public void warm() {
+        slots(1, budgetBytes).close();
     }
 
     private SharedMemory takeIdle(long bytes) {
@@ -56,7 +62,7 @@ public final class HostDevice implements AutoCloseable {
         idle.clear();
         try {
             return SharedMemory.create(names.fresh("slots"), bytes);
-        } catch (java.io.UncheckedIOException e) {
+        } catch (UncheckedIOException e) {
             throw new DeviceMemoryException(String.valueOf(e.getMessage()));
         }
     }

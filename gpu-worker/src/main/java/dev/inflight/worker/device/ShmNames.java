@@ -31,8 +31,7 @@ public final class ShmNames {
 
     /** A path no other file of this process has. */
     public Path fresh(String purpose) {
-        return directory.resolve(
-                prefix + ProcessHandle.current().pid() + "-" + purpose + "-" + next.getAndIncrement());
+        return directory.resolve(prefix + ProcessHandle.current().pid() + "-" + purpose + "-" + next.getAndIncrement());
     }
 
     /** Deletes files of earlier processes of this node that are no longer alive. */
@@ -41,7 +40,8 @@ public final class ShmNames {
         try (var files = Files.newDirectoryStream(directory, prefix + "*")) {
             for (var file : files) {
                 var match = ours.matcher(file.getFileName().toString());
-                if (match.matches() && ProcessHandle.of(Long.parseLong(match.group(1))).isEmpty()) {
+                if (match.matches()
+                        && ProcessHandle.of(Long.parseLong(match.group(1))).isEmpty()) {
                     Files.deleteIfExists(file);
                     LOG.info("removed {}, left by a process that is gone", file);
                 }

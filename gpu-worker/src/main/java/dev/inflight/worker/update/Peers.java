@@ -16,7 +16,7 @@ import java.util.List;
  */
 public record Peers(String machine, Duration timeout) {
     /** Endpoints of the hosts that hold at least one shard. */
-    List<String> holders(Membership membership) {
+    public List<String> holders(Membership membership) {
         return membership.hosts().stream()
                 .filter(host -> !host.shards().isEmpty())
                 .map(Membership.Host::endpoint)

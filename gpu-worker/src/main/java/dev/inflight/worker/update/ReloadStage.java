@@ -109,7 +109,7 @@ final class ReloadStage implements Callable<Void> {
             if (cause instanceof UpdateException failure) {
                 throw failure;
             }
-            throw EngineFailures.during("load", engine, patience, cause);
+            throw EngineAnswers.during("load", engine, patience, cause);
         }
     }
 }

@@ -126,7 +126,7 @@ public final class UpdateSession {
                 return 0;
             }
             var commit = new WorkerMessage.Commit(epoch(), order.checkpoint().version());
-            return EngineFailures.await("commit", engine, engine.commit(commit), context.engineTimeout())
+            return EngineAnswers.await("commit", engine, engine.commit(commit), context.engineTimeout())
                     .stallMicros();
         } finally {
             close();
@@ -144,7 +144,7 @@ public final class UpdateSession {
                 return null;
             }
             var abort = new WorkerMessage.Abort(epoch(), reason);
-            return EngineFailures.await("abort", engine, engine.abort(abort), context.engineTimeout());
+            return EngineAnswers.await("abort", engine, engine.abort(abort), context.engineTimeout());
         } catch (UpdateException e) {
             // An engine that does not answer may still be reading slots: only its disconnection makes them free.
             if (engine != null) {
@@ -174,7 +174,7 @@ public final class UpdateSession {
         if (peer == null) {
             throw new IllegalStateException("no engine to " + verb);
         }
-        return EngineFailures.await(verb, peer, answer, context.engineTimeout());
+        return EngineAnswers.await(verb, peer, answer, context.engineTimeout());
     }
 
     private void throwIfFailed() {

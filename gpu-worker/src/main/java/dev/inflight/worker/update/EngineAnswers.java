@@ -8,11 +8,11 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
 /** Waits for an engine's answers and names the engine when there is none. */
-final class EngineFailures {
-    private EngineFailures() {}
+public final class EngineAnswers {
+    private EngineAnswers() {}
 
     /** @throws UpdateException if the engine refuses, is gone, or does not answer within {@code bound} */
-    static <T> T await(String verb, EngineSession engine, CompletableFuture<T> answer, Duration bound)
+    public static <T> T await(String verb, EngineSession engine, CompletableFuture<T> answer, Duration bound)
             throws InterruptedException {
         try {
             return answer.get(bound.toMillis(), TimeUnit.MILLISECONDS);

@@ -1,0 +1,95 @@
+package dev.inflight.worker;
+
+import akka.Done;
+import akka.actor.CoordinatedShutdown;
+import akka.actor.typed.ActorSystem;
+import akka.actor.typed.Props;
+import dev.inflight.worker.device.HostDevice;
+import dev.inflight.worker.device.ShmNames;
+import dev.inflight.worker.store.HostStore;
+import dev.inflight.worker.transport.MachineIdentity;
+import dev.inflight.worker.transport.PeerServer;
+import dev.inflight.worker.update.Peers;
+import dev.inflight.worker.update.TransferHub;
+import dev.inflight.worker.update.UpdateContext;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+
+/** Everything that runs on a worker host. Its actors live and die with the actor system. */
+public final class WorkerNode {
+    private WorkerNode() {}
+
+    /**
+     * @param endpoint {@code address:port} of the peer server
+     * @param sockets engine-link socket by worker id
+     */
+    public record Started(String endpoint, Map<String, Path> sockets) {}
+
+    /**
+     * Starts store, peer server and workers on a node of the cluster.
+     *
+     * @throws UncheckedIOException if a directory, a port or shared memory can not be taken
+     */
+    public static Started start(ActorSystem<?> system, WorkerSettings settings) {
+        var names = new ShmNames(settings.shmDir(), settings.name());
+        names.sweep();
+        var store = new HostStore(
+                settings.name(),
+                names,
+                settings.storeThreads(),
+                settings.exchangeTimeout(),
+                settings.peerIdleTimeout());
+        try {
+            Files.createDirectories(settings.runDir());
+            var machine = MachineIdentity.local();
+            var hub = new TransferHub(machine, settings.peerIdleTimeout());
+            var server = PeerServer.start(
+                    new InetSocketAddress(settings.peerHost(), settings.peerPort()),
+                    settings.name(),
+                    new HostPeerService(store, hub),
+                    settings.peerIdleTimeout());
+            system.systemActorOf(
+                    HostStoreActor.create(settings.name(), server.endpoint(), store), "host-store", Props.empty());
+            var devices = new ArrayList<HostDevice>();
+            var sockets = new LinkedHashMap<String, Path>();
+            var peers = new Peers(machine, settings.peerConnectTimeout());
+            for (int index = 0; index < settings.workers(); index++) {
+                var device = new HostDevice(names, settings.slotMemoryBytes());
+                if (settings.warmSlots()) {
+                    device.warm();
+                }
+                devices.add(device);
+                var id = settings.workerId(index);
+                var update = new UpdateContext(id, store, device, hub, peers, settings.engineTimeout());
+                system.systemActorOf(
+                        GpuWorker.create(settings.name(), settings.socket(index), update),
+                        "gpu-worker-" + index,
+                        Props.empty());
+                sockets.put(id, settings.socket(index));
+            }
+            closeAtShutdown(system, server, devices, store);
+            return new Started(server.endpoint(), sockets);
+        } catch (IOException e) {
+            throw new UncheckedIOException("worker host " + settings.name() + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static void closeAtShutdown(
+            ActorSystem<?> system, PeerServer server, List<HostDevice> devices, HostStore store) {
+        CoordinatedShutdown.get(system)
+                .addTask(CoordinatedShutdown.PhaseActorSystemTerminate(), "free-host-memory", () -> {
+                    server.close();
+                    devices.forEach(HostDevice::close);
+                    store.close();
+                    return CompletableFuture.completedFuture(Done.getInstance());
+                });
+    }
+}
