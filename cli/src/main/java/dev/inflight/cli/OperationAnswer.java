@@ -1,0 +1,28 @@
+package dev.inflight.cli;
+
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.inflight.cli.client.Operation;
+import java.util.function.Function;
+
+/** Prints how an operation ended: its result if it has one, else its reason, with the exit code that fits. */
+final class OperationAnswer {
+    private OperationAnswer() {}
+
+    /** @param text the result for people; called only if there is one */
+    static int print(Answer answer, Operation operation, Function<Operation, String> text) {
+        boolean hasResult = operation.result() != null && operation.result().isObject();
+        if (operation.succeeded()) {
+            answer.print(hasResult ? operation.result() : new JsonMapper().createObjectNode(), text.apply(operation));
+            return ExitCode.OK;
+        }
+        if (hasResult && operation.result() instanceof ObjectNode result) {
+            if (!result.hasNonNull("error")) {
+                result.put("error", operation.reason());
+            }
+            answer.print(result, text.apply(operation));
+            return ExitCode.FAILED;
+        }
+        throw new OperationFailedException(operation.reason());
+    }
+}
