@@ -1,0 +1,133 @@
+package dev.inflight.worker.link;
+
+import java.io.IOException;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashSet;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A worker's Unix socket and the engine attached to it. One engine at a time: a second is refused until the first is
+ * detached. Thread-safe; all waiting happens on virtual threads of its own.
+ */
+public final class EngineLink implements AutoCloseable {
+    /** Told about engines on link threads; must not block. */
+    public interface Listener {
+        /** An engine said hello and was welcomed. Its session may be used at once, also from within this call. */
+        void attached(EngineSession session);
+
+        /** An attached engine is gone, for good; the next {@link #attached} comes after this. */
+        void detached(EngineSession session, String reason);
+    }
+
+    private static final Logger LOG = LoggerFactory.getLogger(EngineLink.class);
+    private static final Duration HELLO_TIMEOUT = Duration.ofSeconds(10);
+    private static final int MAX_CONNECTIONS = 16;
+
+    private final ListeningSocket socket;
+    private final String worker;
+    private final Listener listener;
+    private final Duration helloTimeout;
+    private final Set<EngineConnection> connections = new HashSet<>();
+    private @Nullable EngineConnection attached;
+    private boolean closed;
+
+    private EngineLink(ListeningSocket socket, String worker, Listener listener, Duration helloTimeout) {
+        this.socket = socket;
+        this.worker = worker;
+        this.listener = listener;
+        this.helloTimeout = helloTimeout;
+    }
+
+    /**
+     * Opens the socket, readable and writable by its owner only. A file that a dead process left there is replaced.
+     *
+     * @param socket where; at most 103 bytes long
+     * @param worker the worker's id, told to engines
+     * @throws EngineLinkException if a process listens there already or the socket can not be made
+     */
+    public static EngineLink listen(Path socket, String worker, Listener listener) {
+        return listen(socket, worker, listener, HELLO_TIMEOUT);
+    }
+
+    static EngineLink listen(Path socket, String worker, Listener listener, Duration helloTimeout) {
+        EngineLink link = new EngineLink(ListeningSocket.open(socket), worker, listener, helloTimeout);
+        Thread.ofVirtual().name("engine-link-accept-" + worker).start(link::acceptAll);
+        return link;
+    }
+
+    /** Where engines connect. */
+    public Path socket() {
+        return socket.path();
+    }
+
+    /** Detaches the engine, closes the socket and removes its file. */
+    @Override
+    public void close() {
+        Set<EngineConnection> open;
+        synchronized (connections) {
+            closed = true;
+            open = Set.copyOf(connections);
+        }
+        socket.close();
+        open.forEach(connection -> connection.close("the worker closed the link"));
+    }
+
+    private void acceptAll() {
+        try {
+            while (true) {
+                accept(socket.accept());
+            }
+        } catch (ClosedChannelException e) {
+            LOG.debug("{}: no longer accepts engines", worker);
+        } catch (IOException e) {
+            LOG.error("{}: can not accept engines on {} any more", worker, socket.path(), e);
+        }
+    }
+
+    private void accept(SocketChannel channel) throws IOException {
+        EngineConnection connection = new EngineConnection(this, channel);
+        synchronized (connections) {
+            if (closed || connections.size() >= MAX_CONNECTIONS) {
+                channel.close();
+                return;
+            }
+            connections.add(connection);
+        }
+        connection.start(helloTimeout);
+    }
+
+    String worker() {
+        return worker;
+    }
+
+    Listener listener() {
+        return listener;
+    }
+
+    /** Takes the engine's place for a connection that said hello; false if another has it. */
+    boolean attach(EngineConnection connection) {
+        synchronized (connections) {
+            if (attached != null) {
+                return false;
+            }
+            attached = connection;
+            return true;
+        }
+    }
+
+    /** Forgets a connection; called after its engine was reported as detached. */
+    void remove(EngineConnection connection) {
+        synchronized (connections) {
+            connections.remove(connection);
+            if (attached == connection) {
+                attached = null;
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+package dev.inflight.protocol.link;
+
+import dev.inflight.protocol.cluster.EngineStatus;
+import dev.inflight.protocol.cluster.LoadMode;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What an engine says to its worker. Every message but {@link Hello} and {@link LinkError} answers one
+ * {@link WorkerMessage}; answers come in the order of the messages they answer.
+ */
+public sealed interface EngineMessage extends LinkMessage
+        permits EngineMessage.Hello,
+                EngineMessage.Begun,
+                EngineMessage.Loaded,
+                EngineMessage.Ended,
+                EngineMessage.Committed,
+                EngineMessage.Aborted,
+                EngineMessage.Dumped,
+                EngineMessage.Failed,
+                LinkError {
+
+    /**
+     * The first frame on a connection.
+     *
+     * @param protocol the engine's protocol version, see {@link LinkCodec#PROTOCOL}
+     * @param engine the engine's id
+     * @param pid its process id
+     * @param model the model it serves
+     * @param device where its parameters live
+     * @param tpRank its tensor-parallel rank, from 0
+     * @param tpSize the number of tensor-parallel ranks
+     * @param modes load modes it supports, at least one
+     * @param wholeTensors true if its loader can not take a tensor in parts
+     * @param version the version it serves; null if it waits for weights
+     * @param digest the digest of that version's manifest; null if it waits for weights
+     */
+    record Hello(
+            int protocol,
+            String engine,
+            long pid,
+            String model,
+            EngineDevice device,
+            int tpRank,
+            int tpSize,
+            List<LoadMode> modes,
+            boolean wholeTensors,
+            @Nullable String version,
+            @Nullable String digest)
+            implements EngineMessage {
+        public Hello {
+            modes = List.copyOf(modes);
+        }
+    }
+
+    /** Answers {@link WorkerMessage.Begin}: slots are mapped; in-place engines are paused and drained. */
+    record Begun(long epoch) implements EngineMessage {}
+
+    /** Answers {@link WorkerMessage.Load}: the bytes were copied out of the slot, which may be overwritten. */
+    record Loaded(long epoch, int bucket) implements EngineMessage {}
+
+    /** Answers {@link WorkerMessage.End}: the checkpoint is complete, {@code tensors} of them; slots are unmapped. */
+    record Ended(long epoch, long tensors) implements EngineMessage {}
+
+    /**
+     * Answers {@link WorkerMessage.Commit}: the version is live.
+     *
+     * @param epoch the update
+     * @param version the version now served
+     * @param stallMicros the time the engine could not serve because of this update, microseconds
+     */
+    record Committed(long epoch, String version, long stallMicros) implements EngineMessage {}
+
+    /**
+     * Answers {@link WorkerMessage.Abort}.
+     *
+     * @param epoch the update
+     * @param state {@code SERVING} or {@code PENDING_WEIGHTS}
+     * @param version the version it serves; null unless serving
+     */
+    record Aborted(
+            long epoch, EngineStatus.State state, @Nullable String version) implements EngineMessage {
+        public Aborted {
+            if (state != EngineStatus.State.SERVING && state != EngineStatus.State.PENDING_WEIGHTS) {
+                throw new IllegalArgumentException("state must be SERVING or PENDING_WEIGHTS, not " + state);
+            }
+        }
+    }
+
+    /** Answers {@link WorkerMessage.Dump}: the bytes lie in the slot. */
+    record Dumped(long id) implements EngineMessage {}
+
+    /**
+     * Answers any message of the worker that the engine refuses or could not carry out. Its state is what it was
+     * before that message.
+     *
+     * @param epoch the update the message belonged to; null for a dump
+     * @param bucket the bucket, if it answers a load
+     * @param id the dump, if it answers one
+     * @param message what was wrong, for people
+     */
+    record Failed(
+            @Nullable Long epoch,
+            @Nullable Integer bucket,
+            @Nullable Long id,
+            String message) implements EngineMessage {}
+}

@@ -1,0 +1,69 @@
+package dev.inflight.protocol.link;
+
+import dev.inflight.protocol.cluster.LoadMode;
+import java.util.List;
+
+/** What a worker says to its engine. The engine carries messages out in order and answers every one in order. */
+public sealed interface WorkerMessage extends LinkMessage
+        permits WorkerMessage.Welcome,
+                WorkerMessage.Begin,
+                WorkerMessage.Load,
+                WorkerMessage.End,
+                WorkerMessage.Commit,
+                WorkerMessage.Abort,
+                WorkerMessage.Dump,
+                LinkError {
+
+    /** Accepts the engine's {@code hello}; not answered. */
+    record Welcome(int protocol, String worker) implements WorkerMessage {}
+
+    /**
+     * Starts an update.
+     *
+     * @param epoch fences the update's messages; higher than every epoch before
+     * @param model the model, which must be the engine's
+     * @param version the target version
+     * @param digest the digest of its manifest
+     * @param mode how to load
+     * @param tensors the number of tensors in the checkpoint
+     * @param bytes the sum of their sizes
+     * @param slots where buckets will lie, with distinct ids
+     */
+    record Begin(
+            long epoch,
+            String model,
+            String version,
+            String digest,
+            LoadMode mode,
+            long tensors,
+            long bytes,
+            List<SlotRef> slots)
+            implements WorkerMessage {
+        public Begin {
+            slots = List.copyOf(slots);
+        }
+    }
+
+    /** Asks the engine to copy a bucket's tensors out of a slot; several may be outstanding. */
+    record Load(long epoch, int bucket, int slot, List<TensorPart> tensors) implements WorkerMessage {
+        public Load {
+            tensors = List.copyOf(tensors);
+        }
+    }
+
+    /** Every bucket was loaded: asks the engine to check that nothing is missing. */
+    record End(long epoch) implements WorkerMessage {}
+
+    /** Makes an ended update live. */
+    record Commit(long epoch, String version) implements WorkerMessage {}
+
+    /** Drops an update. */
+    record Abort(long epoch, String reason) implements WorkerMessage {}
+
+    /** Asks for live bytes, for verification; only between updates. */
+    record Dump(long id, SlotMemory slot, List<DumpPart> tensors) implements WorkerMessage {
+        public Dump {
+            tensors = List.copyOf(tensors);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+package dev.inflight.protocol.link;
+
+import dev.inflight.protocol.link.WorkerMessage.Abort;
+import dev.inflight.protocol.link.WorkerMessage.Begin;
+import dev.inflight.protocol.link.WorkerMessage.Commit;
+import dev.inflight.protocol.link.WorkerMessage.Dump;
+import dev.inflight.protocol.link.WorkerMessage.End;
+import dev.inflight.protocol.link.WorkerMessage.Load;
+import dev.inflight.protocol.link.WorkerMessage.Welcome;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+
+/** The verbs a worker uses. */
+final class WorkerMessageCodec {
+    private WorkerMessageCodec() {}
+
+    static ByteBuffer encode(WorkerMessage message) throws LinkException {
+        return switch (message) {
+            case Welcome welcome ->
+                JsonFrame.write("welcome", json -> {
+                    json.number("protocol", welcome.protocol());
+                    json.text("worker", welcome.worker());
+                });
+            case Begin begin -> JsonFrame.write("begin", json -> write(json, begin));
+            case Load load ->
+                JsonFrame.write("load", json -> {
+                    json.number("epoch", load.epoch());
+                    json.number("bucket", load.bucket());
+                    json.number("slot", load.slot());
+                    json.objects("tensors", load.tensors(), WorkerMessageCodec::write);
+                });
+            case End end -> JsonFrame.write("end", json -> json.number("epoch", end.epoch()));
+            case Commit commit ->
+                JsonFrame.write("commit", json -> {
+                    json.number("epoch", commit.epoch());
+                    json.text("version", commit.version());
+                });
+            case Abort abort ->
+                JsonFrame.write("abort", json -> {
+                    json.number("epoch", abort.epoch());
+                    json.text("reason", abort.reason());
+                });
+            case Dump dump ->
+                JsonFrame.write("dump", json -> {
+                    json.number("id", dump.id());
+                    json.object("slot", dump.slot(), WorkerMessageCodec::write);
+                    json.objects("tensors", dump.tensors(), WorkerMessageCodec::write);
+                });
+            case LinkError error -> LinkCodec.encode(error);
+        };
+    }
+
+    static WorkerMessage decode(String verb, JsonFields fields) throws LinkException {
+        return switch (verb) {
+            case "welcome" -> new Welcome(fields.smallNatural("protocol"), fields.text("worker"));
+            case "begin" -> begin(fields);
+            case "load" ->
+                new Load(
+                        fields.natural("epoch"),
+                        fields.smallNatural("bucket"),
+                        fields.smallNatural("slot"),
+                        fields.objects("tensors", WorkerMessageCodec::tensorPart));
+            case "end" -> new End(fields.natural("epoch"));
+            case "commit" -> new Commit(fields.natural("epoch"), fields.text("version"));
+            case "abort" -> new Abort(fields.natural("epoch"), fields.text("reason"));
+            case "dump" ->
+                new Dump(
+                        fields.natural("id"),
+                        fields.object("slot", WorkerMessageCodec::memory),
+                        fields.objects("tensors", WorkerMessageCodec::dumpPart));
+            case "error" -> new LinkError(fields.text("message"));
+            default -> throw new LinkException("unknown verb \"%s\"".formatted(verb));
+        };
+    }
+
+    private static void write(JsonFieldWriter json, Begin begin) throws IOException {
+        json.number("epoch", begin.epoch());
+        json.text("model", begin.model());
+        json.text("version", begin.version());
+        json.text("digest", begin.digest());
+        json.text("mode", begin.mode().label());
+        json.number("tensors", begin.tensors());
+        json.number("bytes", begin.bytes());
+        json.objects("slots", begin.slots(), (field, slot) -> {
+            field.number("id", slot.id());
+            write(field, slot.memory());
+        });
+    }
+
+    private static void write(JsonFieldWriter json, SlotMemory memory) throws IOException {
+        json.text("kind", memory.kind());
+        json.text("path", memory.path());
+        json.number("offset", memory.offset());
+        json.number("bytes", memory.bytes());
+    }
+
+    private static void write(JsonFieldWriter json, TensorPart part) throws IOException {
+        json.text("name", part.name());
+        json.text("dtype", part.dtype());
+        json.numbers("shape", part.shape());
+        json.number("offset", part.offset());
+        json.number("bytes", part.bytes());
+        json.number("begin", part.begin());
+    }
+
+    private static void write(JsonFieldWriter json, DumpPart part) throws IOException {
+        json.text("name", part.name());
+        json.number("offset", part.offset());
+        json.number("bytes", part.bytes());
+        json.number("begin", part.begin());
+    }
+
+    private static Begin begin(JsonFields fields) throws LinkException {
+        return new Begin(
+                fields.natural("epoch"),
+                fields.text("model"),
+                fields.text("version"),
+                fields.text("digest"),
+                EngineMessageCodec.mode(fields, fields.text("mode")),
+                fields.natural("tensors"),
+                fields.natural("bytes"),
+                fields.objects("slots", slot -> new SlotRef(slot.smallNatural("id"), memory(slot))));
+    }
+
+    private static SlotMemory memory(JsonFields fields) throws LinkException {
+        return new SlotMemory(
+                fields.text("kind"), fields.text("path"), fields.natural("offset"), fields.natural("bytes"));
+    }
+
+    private static TensorPart tensorPart(JsonFields fields) throws LinkException {
+        return new TensorPart(
+                fields.text("name"),
+                fields.text("dtype"),
+                fields.naturals("shape"),
+                fields.natural("offset"),
+                fields.natural("bytes"),
+                fields.natural("begin"));
+    }
+
+    private static DumpPart dumpPart(JsonFields fields) throws LinkException {
+        return new DumpPart(
+                fields.text("name"), fields.natural("offset"), fields.natural("bytes"), fields.natural("begin"));
+    }
+}
