@@ -17,7 +17,8 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "demo",
-        description = "Start a whole fleet on this machine, update its engines under load, verify, and stop everything.")
+        description =
+                "Start a whole fleet on this machine, update its engines under load, verify, and stop everything.")
 @SuppressWarnings("NullAway.Init")
 final class DemoCommand implements Callable<Integer> {
     @Spec
@@ -45,7 +46,9 @@ final class DemoCommand implements Callable<Integer> {
             UpdateScenario.Outcome outcome = UpdateScenario.run(flags.options(), progress);
             answer.print(outcome.report(), text(outcome.report(), outcome.load()));
             if (outcome.load().firstProblem() != null) {
-                spec.commandLine().getErr().println("first bad request: " + outcome.load().firstProblem());
+                spec.commandLine()
+                        .getErr()
+                        .println("first bad request: " + outcome.load().firstProblem());
             }
             return outcome.report().passed() ? ExitCode.OK : ExitCode.FAILED;
         }
@@ -53,7 +56,9 @@ final class DemoCommand implements Callable<Integer> {
 
     private static String text(DemoReport report, LoadReport load) {
         return new Table()
-                .row("update", "v1 -> v2, " + report.mode() + ", " + report.workers() + " " + report.engine() + " engines")
+                .row(
+                        "update",
+                        "v1 -> v2, " + report.mode() + ", " + report.workers() + " " + report.engine() + " engines")
                 .row("checkpoint", ByteSize.format(report.bytes()) + " in " + report.tensors() + " tensors")
                 .row("duration", format("%.3f s", report.seconds()))
                 .row(

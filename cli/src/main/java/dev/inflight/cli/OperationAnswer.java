@@ -11,12 +11,12 @@ final class OperationAnswer {
 
     /** @param text the result for people; called only if there is one */
     static int print(Answer answer, Operation operation, Function<Operation, String> text) {
-        boolean hasResult = operation.result() != null && operation.result().isObject();
         if (operation.succeeded()) {
-            answer.print(hasResult ? operation.result() : new JsonMapper().createObjectNode(), text.apply(operation));
+            answer.print(result(operation), text.apply(operation));
             return ExitCode.OK;
         }
-        if (hasResult && operation.result() instanceof ObjectNode result) {
+        ObjectNode result = result(operation);
+        if (!result.isEmpty()) {
             if (!result.hasNonNull("error")) {
                 result.put("error", operation.reason());
             }
@@ -24,5 +24,9 @@ final class OperationAnswer {
             return ExitCode.FAILED;
         }
         throw new OperationFailedException(operation.reason());
+    }
+
+    private static ObjectNode result(Operation operation) {
+        return operation.result() instanceof ObjectNode result ? result : new JsonMapper().createObjectNode();
     }
 }

@@ -10,7 +10,8 @@ final class UsageErrors implements IParameterExceptionHandler {
     @Override
     public int handleParseException(ParameterException error, String[] arguments) {
         CommandLine command = error.getCommandLine();
-        String message = error.getMessage() + " (see `" + command.getCommandSpec().qualifiedName() + " --help`)";
+        String message =
+                error.getMessage() + " (see `" + command.getCommandSpec().qualifiedName() + " --help`)";
         ErrorLine.print(command, message, Arrays.asList(arguments).contains("--json"));
         return ExitCode.USAGE;
     }

@@ -32,8 +32,8 @@ final class VerifyCommand implements Callable<Integer> {
                     model, shown -> progress.advance(shown.step(), shown.doneBytes(), shown.totalBytes()));
             progress.close();
             int exitCode = OperationAnswer.print(answer, operation, VerifyCommand::text);
-            boolean verified =
-                    operation.result() != null && operation.result().path("verified").asBoolean();
+            boolean verified = operation.result() != null
+                    && operation.result().path("verified").asBoolean();
             return exitCode == ExitCode.OK && !verified ? ExitCode.FAILED : exitCode;
         }
     }

@@ -81,7 +81,8 @@ public final class CoordinatorClient implements AutoCloseable {
                     .build();
             return parse(send(request), path).path("operation").asText();
         } catch (JsonProcessingException e) {
-            throw new IllegalArgumentException("cannot write the request to " + path + ": " + e.getOriginalMessage(), e);
+            throw new IllegalArgumentException(
+                    "cannot write the request to " + path + ": " + e.getOriginalMessage(), e);
         }
     }
 
@@ -123,7 +124,9 @@ public final class CoordinatorClient implements AutoCloseable {
             throw new CoordinatorUnreachableException(base, "connection refused", e);
         } catch (IOException e) {
             throw new CoordinatorUnreachableException(
-                    base, Objects.requireNonNullElse(e.getMessage(), e.getClass().getSimpleName()), e);
+                    base,
+                    Objects.requireNonNullElse(e.getMessage(), e.getClass().getSimpleName()),
+                    e);
         }
     }
 
@@ -138,8 +141,7 @@ public final class CoordinatorClient implements AutoCloseable {
         if (response.statusCode() / 100 != 2) {
             String error = body.path("error").asText("");
             throw new CoordinatorRefusedException(
-                    response.statusCode(),
-                    error.isEmpty() ? "HTTP " + response.statusCode() + " to " + path : error);
+                    response.statusCode(), error.isEmpty() ? "HTTP " + response.statusCode() + " to " + path : error);
         }
         return body;
     }

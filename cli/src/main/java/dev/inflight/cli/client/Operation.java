@@ -58,6 +58,7 @@ public record Operation(
 
     /** Why it failed, never empty. */
     public String reason() {
-        return Objects.requireNonNullElse(error, kind + " " + id + " failed without a reason; see the coordinator's log");
+        return Objects.requireNonNullElse(
+                error, kind + " " + id + " failed without a reason; see the coordinator's log");
     }
 }

@@ -12,4 +12,8 @@ import org.jspecify.annotations.Nullable;
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record UpdateRequest(
-        String model, String version, @Nullable String mode, @Nullable String strategy, @Nullable String group) {}
+        String model,
+        String version,
+        @Nullable String mode,
+        @Nullable String strategy,
+        @Nullable String group) {}

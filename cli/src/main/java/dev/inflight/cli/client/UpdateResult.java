@@ -33,7 +33,12 @@ public record UpdateResult(
     /** @param stallMs time this engine could not serve, in milliseconds */
     @JsonIgnoreProperties(ignoreUnknown = true)
     public record EngineOutcome(
-            String engine, String worker, String outcome, String state, @Nullable String version, double stallMs) {}
+            String engine,
+            String worker,
+            String outcome,
+            String state,
+            @Nullable String version,
+            double stallMs) {}
 
     /** The engines' outcomes, empty if none was told. */
     public List<EngineOutcome> engineOutcomes() {
@@ -42,6 +47,9 @@ public record UpdateResult(
 
     /** The longest stall of any engine in milliseconds. */
     public double longestStallMs() {
-        return engineOutcomes().stream().mapToDouble(EngineOutcome::stallMs).max().orElse(0);
+        return engineOutcomes().stream()
+                .mapToDouble(EngineOutcome::stallMs)
+                .max()
+                .orElse(0);
     }
 }

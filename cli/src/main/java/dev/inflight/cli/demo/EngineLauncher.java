@@ -57,7 +57,8 @@ final class EngineLauncher {
             case REFERENCE -> Map.of();
             case TORCH ->
                 Map.of(
-                        "PYTHONPATH", installation.requireHome().resolve("python").toString(),
+                        "PYTHONPATH",
+                                installation.requireHome().resolve("python").toString(),
                         "PYTHONUNBUFFERED", "1",
                         // One thread each: several engines share this machine's cores.
                         "OMP_NUM_THREADS", "1");

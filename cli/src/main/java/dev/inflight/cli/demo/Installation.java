@@ -58,8 +58,8 @@ public record Installation(Path java, String classPath, Optional<Path> home) {
 
     /** @throws FleetException if this process was not started from a checkout */
     Path requireHome() {
-        return home.orElseThrow(
-                () -> new FleetException("the torch engine needs the checkout's python/ folder; start with ./inflight"));
+        return home.orElseThrow(() ->
+                new FleetException("the torch engine needs the checkout's python/ folder; start with ./inflight"));
     }
 
     /** Class-data archives need a class path of jars only. */

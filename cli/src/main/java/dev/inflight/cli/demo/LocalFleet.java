@@ -50,8 +50,8 @@ public final class LocalFleet implements AutoCloseable {
     public static LocalFleet start(LocalRun run, Installation installation, FleetOptions options)
             throws InterruptedException {
         int port = freePort();
-        ChildProcess coordinator = startNode(
-                run, installation, "coordinator", 0, port, COORDINATOR_FLAGS, List.of("--http-port", "0"));
+        ChildProcess coordinator =
+                startNode(run, installation, "coordinator", 0, port, COORDINATOR_FLAGS, List.of("--http-port", "0"));
         EngineLauncher launcher = new EngineLauncher(run, installation, options);
         try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
             List<Future<URI>> starting = new ArrayList<>();
@@ -59,15 +59,17 @@ public final class LocalFleet implements AutoCloseable {
                 int index = i;
                 starting.add(threads.submit((Callable<URI>) () -> {
                     List<String> more = List.of("--workers", "1");
-                    ChildProcess worker =
-                            startNode(run, installation, "worker", index, port, WORKER_FLAGS, more);
+                    ChildProcess worker = startNode(run, installation, "worker", index, port, WORKER_FLAGS, more);
                     JsonNode announced = worker.awaitAnnouncement(START_LIMIT);
                     ChildProcess engine = launcher.start(
-                            index, announced.path("links").path(0).path("socket").asText());
-                    return URI.create(engine.awaitAnnouncement(START_LIMIT).path("http").asText());
+                            index,
+                            announced.path("links").path(0).path("socket").asText());
+                    return URI.create(
+                            engine.awaitAnnouncement(START_LIMIT).path("http").asText());
                 }));
             }
-            URI http = URI.create(coordinator.awaitAnnouncement(START_LIMIT).path("http").asText());
+            URI http = URI.create(
+                    coordinator.awaitAnnouncement(START_LIMIT).path("http").asText());
             List<URI> engines = new ArrayList<>();
             for (Future<URI> engine : starting) {
                 engines.add(result(engine));

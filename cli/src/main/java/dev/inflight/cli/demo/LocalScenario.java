@@ -8,7 +8,7 @@ import dev.inflight.cli.client.UpdateResult;
 import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.console.Progress;
 import java.io.IOException;
-import java.io.UncheckedIOException;
+import java.nio.file.Path;
 import java.util.Objects;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
@@ -28,8 +28,7 @@ public final class LocalScenario implements AutoCloseable {
     private final String mode;
     private final Progress progress;
 
-    private LocalScenario(
-            LocalRun run, LocalFleet fleet, CheckpointPair checkpoints, String mode, Progress progress) {
+    private LocalScenario(LocalRun run, LocalFleet fleet, CheckpointPair checkpoints, String mode, Progress progress) {
         this.run = run;
         this.fleet = fleet;
         this.checkpoints = checkpoints;
@@ -70,14 +69,22 @@ public final class LocalScenario implements AutoCloseable {
                 + options.workers() + " " + options.engine() + " engines");
         FutureTask<CheckpointPair> making = new FutureTask<>(() -> CheckpointPair.make(run.directory(), options));
         Thread.ofPlatform().name("checkpoints").daemon().start(making);
-        FleetOptions fleetOptions = new FleetOptions(
-                options.engine(), options.workers(), MODEL, CheckpointPair.firstPath(run.directory(), options));
+        FleetOptions fleetOptions =
+                new FleetOptions(options.engine(), options.workers(), MODEL, architecture(run, options));
         // A torch engine builds its module from the first checkpoint, so that one must be there before it starts.
         if (options.engine() == EngineKind.TORCH) {
             result(making);
         }
         LocalFleet fleet = LocalFleet.start(run, installation, fleetOptions);
         return new LocalScenario(run, fleet, result(making), options.mode(), progress);
+    }
+
+    private static Path architecture(LocalRun run, ScenarioOptions options) {
+        try {
+            return CheckpointPair.firstPath(run.directory(), options);
+        } catch (IOException e) {
+            throw new ScenarioFailedException("no place for checkpoints: " + e.getMessage(), e);
+        }
     }
 
     public LocalFleet fleet() {
@@ -99,9 +106,9 @@ public final class LocalScenario implements AutoCloseable {
     public TimedUpdate update(String version) throws InterruptedException {
         progress.step("updating to " + version);
         long begin = System.nanoTime();
-        Operation operation =
-                client().update(new UpdateRequest(MODEL, version, mode, "broadcast", null), shown -> progress.advance(
-                        "updating to " + version, shown.doneBytes(), shown.totalBytes()));
+        Operation operation = client().update(
+                        new UpdateRequest(MODEL, version, mode, "broadcast", null),
+                        shown -> progress.advance("updating to " + version, shown.doneBytes(), shown.totalBytes()));
         double seconds = (System.nanoTime() - begin) / 1e9;
         return new TimedUpdate(requireSucceeded(operation).as(UpdateResult.class), seconds);
     }
@@ -144,11 +151,10 @@ public final class LocalScenario implements AutoCloseable {
         try {
             return making.get();
         } catch (ExecutionException e) {
-            throw switch (e.getCause()) {
-                case IOException io -> new UncheckedIOException("cannot make the checkpoints: " + io.getMessage(), io);
-                case RuntimeException runtime -> runtime;
-                case null, default -> new IllegalStateException("cannot make the checkpoints", e);
-            };
+            if (e.getCause() instanceof RuntimeException failure) {
+                throw failure;
+            }
+            throw new ScenarioFailedException("cannot make the checkpoints: " + e.getCause(), e);
         }
     }
 }

@@ -34,8 +34,8 @@ final class PythonEnvironment {
                 throw e;
             }
             if (exitCode != 0 || !Files.isExecutable(interpreter)) {
-                throw new FleetException(
-                        script + " ended with exit code " + exitCode + "; run it by hand, it needs Python 3.10 or newer");
+                throw new FleetException(script + " ended with exit code " + exitCode
+                        + "; run it by hand, it needs Python 3.10 or newer");
             }
         } catch (IOException e) {
             throw new FleetException("cannot run " + script + ": " + e.getMessage(), e);

@@ -49,8 +49,7 @@ public final class RunDirectory implements AutoCloseable {
             // Under /tmp itself: a longer path would not fit the 108 bytes of a Unix socket's address.
             Path path = Files.createDirectory(
                     TEMPORARY.resolve("inflight-" + id),
-                    PosixFilePermissions.asFileAttribute(
-                            PosixFilePermissions.fromString("rwx------")));
+                    PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
             FileChannel lockFile =
                     FileChannel.open(path.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
             lockFile.lock();

@@ -13,7 +13,12 @@ import org.jspecify.annotations.Nullable;
  * @param bytes size of the made-up checkpoint; not used with {@code checkpoint}
  * @param checkpoint a real checkpoint to update to, or null to make one up
  */
-public record ScenarioOptions(EngineKind engine, String mode, int workers, long bytes, @Nullable Path checkpoint) {
+public record ScenarioOptions(
+        EngineKind engine,
+        String mode,
+        int workers,
+        long bytes,
+        @Nullable Path checkpoint) {
     private static final long SMALLEST = 1 << 20;
 
     public ScenarioOptions {

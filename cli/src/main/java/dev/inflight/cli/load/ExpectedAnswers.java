@@ -16,9 +16,8 @@ public final class ExpectedAnswers implements LongFunction<String> {
 
     /** @param files the mapped bytes of each file, by its index in the layout */
     public ExpectedAnswers(CheckpointLayout layout, IntFunction<MemorySegment> files) {
-        List<MemorySegment> mapped = IntStream.range(0, layout.files().size())
-                .mapToObj(files)
-                .toList();
+        List<MemorySegment> mapped =
+                IntStream.range(0, layout.files().size()).mapToObj(files).toList();
         this.tensors = layout.tensors().stream()
                 .map(tensor -> new TensorBytes(
                         tensor.name(), mapped.get(tensor.file()).asSlice(tensor.begin(), tensor.bytes())))

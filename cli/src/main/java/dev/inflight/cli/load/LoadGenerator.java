@@ -94,8 +94,9 @@ public final class LoadGenerator implements AutoCloseable {
 
     private void askOnce(URI engine, long seed) throws InterruptedException {
         URI question = engine.resolve("/answer?seed=" + Long.toUnsignedString(seed));
-        HttpRequest request =
-                HttpRequest.newBuilder(question).timeout(settings.requestTimeout()).build();
+        HttpRequest request = HttpRequest.newBuilder(question)
+                .timeout(settings.requestTimeout())
+                .build();
         long asked = System.nanoTime();
         try {
             HttpResponse<byte[]> response = http.send(request, HttpResponse.BodyHandlers.ofByteArray());

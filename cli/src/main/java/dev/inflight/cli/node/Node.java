@@ -9,8 +9,9 @@ public final class Node {
      *
      * @return the process's exit code
      */
+    @SuppressWarnings("DoNotCallSuggester")
     public static int run(NodeOptions options) {
-        throw new UnsupportedOperationException(
-                "this build has no node runtime for " + String.join(",", options.roles()) + "; build a complete checkout");
+        throw new UnsupportedOperationException("this build has no node runtime for "
+                + String.join(",", options.roles()) + "; build a complete checkout");
     }
 }

@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * What {@code inflight node} was asked to run.
  *
- * @param roles {@code coordinator}, {@code worker} or both
+ * @param roles what it is: a coordinator, a worker host or both
  * @param name the host's name in worker ids; unique in the cluster
  * @param host address to bind and to tell others
  * @param port Akka's port, 0 for any
