@@ -2,7 +2,6 @@ package dev.inflight.cli;
 
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.HelpCommand;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ScopeType;
@@ -21,8 +20,7 @@ import picocli.CommandLine.Spec;
             StatusCommand.class,
             VerifyCommand.class,
             BenchCommand.class,
-            DoctorCommand.class,
-            HelpCommand.class
+            DoctorCommand.class
         },
         usageHelpAutoWidth = true,
         scope = ScopeType.INHERIT,
