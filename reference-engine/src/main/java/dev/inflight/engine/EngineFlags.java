@@ -1,0 +1,119 @@
+package dev.inflight.engine;
+
+import dev.inflight.protocol.cluster.LoadMode;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SequencedSet;
+import java.util.Set;
+
+/**
+ * The engine's command line.
+ *
+ * @param link the worker's Unix socket
+ * @param id the engine's id
+ * @param model the model it serves
+ * @param modes load modes it offers
+ * @param httpPort port on 127.0.0.1; 0 for any free one
+ * @param announce file to write once HTTP is up
+ * @param pauseTimeoutMs how long a request waits for a paused engine, milliseconds
+ * @param exitWithParent process whose end ends the engine
+ */
+record EngineFlags(
+        Path link,
+        String id,
+        String model,
+        SequencedSet<LoadMode> modes,
+        int httpPort,
+        Optional<Path> announce,
+        long pauseTimeoutMs,
+        Optional<Long> exitWithParent) {
+
+    static final String USAGE = "usage: --link SOCKET --id ID --model NAME [--modes in-place,shadow] [--http-port 0]"
+            + " [--announce FILE] [--pause-timeout-ms 60000] [--exit-with-parent PID]";
+
+    private static final Set<String> KNOWN = Set.of(
+            "--link",
+            "--id",
+            "--model",
+            "--modes",
+            "--http-port",
+            "--announce",
+            "--pause-timeout-ms",
+            "--exit-with-parent");
+
+    /** A command line that makes no sense; the message is one line. */
+    static final class BadFlagException extends Exception {
+        BadFlagException(String message) {
+            super(message);
+        }
+    }
+
+    static EngineFlags parse(String... arguments) throws BadFlagException {
+        Map<String, String> given = pairs(arguments);
+        return new EngineFlags(
+                Path.of(required(given, "--link")),
+                required(given, "--id"),
+                required(given, "--model"),
+                modes(given.getOrDefault("--modes", "in-place,shadow")),
+                (int) number("--http-port", given.getOrDefault("--http-port", "0"), 65_535),
+                Optional.ofNullable(given.get("--announce")).map(Path::of),
+                number("--pause-timeout-ms", given.getOrDefault("--pause-timeout-ms", "60000"), Integer.MAX_VALUE),
+                given.containsKey("--exit-with-parent")
+                        ? Optional.of(
+                                number("--exit-with-parent", required(given, "--exit-with-parent"), Long.MAX_VALUE))
+                        : Optional.empty());
+    }
+
+    private static Map<String, String> pairs(String... arguments) throws BadFlagException {
+        Map<String, String> given = new HashMap<>();
+        for (int i = 0; i < arguments.length; i += 2) {
+            String flag = arguments[i];
+            if (!KNOWN.contains(flag)) {
+                throw new BadFlagException("unknown flag %s; %s".formatted(flag, USAGE));
+            }
+            if (i + 1 == arguments.length) {
+                throw new BadFlagException(flag + " needs a value");
+            }
+            if (given.put(flag, arguments[i + 1]) != null) {
+                throw new BadFlagException(flag + " is given twice");
+            }
+        }
+        return given;
+    }
+
+    private static String required(Map<String, String> given, String flag) throws BadFlagException {
+        String value = given.get(flag);
+        if (value == null || value.isEmpty()) {
+            throw new BadFlagException("%s is missing; %s".formatted(flag, USAGE));
+        }
+        return value;
+    }
+
+    private static SequencedSet<LoadMode> modes(String labels) throws BadFlagException {
+        SequencedSet<LoadMode> modes = new LinkedHashSet<>();
+        for (String label : labels.split(",", -1)) {
+            modes.add(Arrays.stream(LoadMode.values())
+                    .filter(mode -> mode.label().equals(label))
+                    .findFirst()
+                    .orElseThrow(() -> new BadFlagException(
+                            "--modes: \"%s\" is no load mode; give in-place, shadow or both".formatted(label))));
+        }
+        return modes;
+    }
+
+    private static long number(String flag, String value, long max) throws BadFlagException {
+        try {
+            long number = Long.parseLong(value);
+            if (number >= 0 && number <= max) {
+                return number;
+            }
+        } catch (NumberFormatException e) {
+            // reported below, like a number out of range
+        }
+        throw new BadFlagException("%s: \"%s\" is no number from 0 to %d".formatted(flag, value, max));
+    }
+}

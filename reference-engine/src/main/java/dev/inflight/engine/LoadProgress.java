@@ -1,0 +1,193 @@
+package dev.inflight.engine;
+
+import dev.inflight.protocol.checkpoint.Dtype;
+import dev.inflight.protocol.link.TensorPart;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.Set;
+import java.util.TreeMap;
+
+/** Which bytes of which tensors have arrived in one update, and whether they are all there. Pure bookkeeping. */
+final class LoadProgress {
+    /** A tensor as its parts describe it. */
+    record Shape(Dtype dtype, List<Long> extents, long bytes) {}
+
+    private static final class Tensor {
+        private final Shape shape;
+        /** Ends of the ranges that arrived, by their begins; they do not overlap. */
+        private final NavigableMap<Long, Long> ranges = new TreeMap<>();
+
+        private long arrived;
+
+        Tensor(Shape shape) {
+            this.shape = shape;
+        }
+    }
+
+    private final long expectedTensors;
+    private final long expectedBytes;
+    private final Map<String, Shape> layout;
+    private final Map<String, Tensor> tensors = new HashMap<>();
+    private long arrivedBytes;
+    private long declaredBytes;
+
+    /**
+     * @param expectedTensors how many tensors the checkpoint has
+     * @param expectedBytes the sum of their sizes
+     * @param layout the tensors that the engine has; empty if it takes any
+     */
+    LoadProgress(long expectedTensors, long expectedBytes, Map<String, Shape> layout) {
+        this.expectedTensors = expectedTensors;
+        this.expectedBytes = expectedBytes;
+        this.layout = layout;
+    }
+
+    /** Notes that parts arrive; all of them, or none if one is refused. */
+    void add(List<TensorPart> parts) throws Refusal {
+        List<TensorPart> added = new ArrayList<>(parts.size());
+        Set<String> declared = new HashSet<>();
+        try {
+            for (TensorPart part : parts) {
+                if (!tensors.containsKey(part.name())) {
+                    declared.add(part.name());
+                }
+                add(part);
+                added.add(part);
+            }
+        } catch (Refusal refusal) {
+            added.forEach(this::uncover);
+            declared.forEach(this::undeclare);
+            throw refusal;
+        }
+    }
+
+    int tensors() {
+        return tensors.size();
+    }
+
+    /** Refuses with what is missing, if anything is. */
+    void checkComplete() throws Refusal {
+        for (Map.Entry<String, Tensor> entry : tensors.entrySet()) {
+            Tensor tensor = entry.getValue();
+            if (tensor.arrived != tensor.shape.bytes()) {
+                throw new Refusal(
+                        "tensor \"%s\": %d of its %d bytes arrived",
+                        entry.getKey(), tensor.arrived, tensor.shape.bytes());
+            }
+        }
+        for (String name : layout.keySet()) {
+            if (!tensors.containsKey(name)) {
+                throw new Refusal("tensor \"%s\" did not arrive", name);
+            }
+        }
+        if (tensors.size() != expectedTensors || arrivedBytes != expectedBytes) {
+            throw new Refusal(
+                    "%d tensors with %d bytes arrived, begin announced %d with %d",
+                    tensors.size(), arrivedBytes, expectedTensors, expectedBytes);
+        }
+    }
+
+    /** The size that a part's dtype and shape say. */
+    static Shape shapeOf(TensorPart part) throws Refusal {
+        Dtype dtype = Dtype.byName(part.dtype())
+                .orElseThrow(() -> new Refusal("tensor \"%s\": unknown dtype \"%s\"", part.name(), part.dtype()));
+        if (part.shape().contains(0L)) {
+            return new Shape(dtype, part.shape(), 0);
+        }
+        long elements = 1;
+        for (long extent : part.shape()) {
+            if (extent < 0 || elements > Long.MAX_VALUE / dtype.bits() / extent) {
+                throw new Refusal("tensor \"%s\": shape %s is too large", part.name(), part.shape());
+            }
+            elements *= extent;
+        }
+        long bits = elements * dtype.bits();
+        if (bits % Byte.SIZE != 0) {
+            throw new Refusal("tensor \"%s\": its %d bits are no whole number of bytes", part.name(), bits);
+        }
+        return new Shape(dtype, part.shape(), bits / Byte.SIZE);
+    }
+
+    private void add(TensorPart part) throws Refusal {
+        Shape shape = shapeOf(part);
+        checkLayout(part.name(), shape);
+        if (part.bytes() > shape.bytes() || part.begin() > shape.bytes() - part.bytes()) {
+            throw new Refusal(
+                    "tensor \"%s\": %d bytes from %d lie outside its %d bytes",
+                    part.name(), part.bytes(), part.begin(), shape.bytes());
+        }
+        Tensor tensor = tensors.get(part.name());
+        if (tensor == null) {
+            tensor = declare(part.name(), shape);
+        } else if (!tensor.shape.equals(shape)) {
+            throw new Refusal(
+                    "tensor \"%s\": its parts say %s %s and %s %s",
+                    part.name(), tensor.shape.dtype(), tensor.shape.extents(), shape.dtype(), shape.extents());
+        }
+        cover(tensor, part);
+    }
+
+    private void checkLayout(String name, Shape shape) throws Refusal {
+        if (layout.isEmpty()) {
+            return;
+        }
+        Shape own = layout.get(name);
+        if (own == null) {
+            throw new Refusal("tensor \"%s\": this engine has no such parameter", name);
+        }
+        if (!own.equals(shape)) {
+            throw new Refusal(
+                    "tensor \"%s\" is %s %s in the checkpoint, %s %s in this engine",
+                    name, shape.dtype(), shape.extents(), own.dtype(), own.extents());
+        }
+    }
+
+    // A stream can not make the engine hold more than begin announced.
+    private Tensor declare(String name, Shape shape) throws Refusal {
+        if (tensors.size() >= expectedTensors || shape.bytes() > expectedBytes - declaredBytes) {
+            throw new Refusal(
+                    "tensor \"%s\": more than the %d tensors with %d bytes that begin announced",
+                    name, expectedTensors, expectedBytes);
+        }
+        Tensor tensor = new Tensor(shape);
+        tensors.put(name, tensor);
+        declaredBytes += shape.bytes();
+        return tensor;
+    }
+
+    private void cover(Tensor tensor, TensorPart part) throws Refusal {
+        if (part.bytes() == 0) {
+            return;
+        }
+        long end = part.begin() + part.bytes();
+        Map.Entry<Long, Long> before = tensor.ranges.lowerEntry(end);
+        if (before != null && before.getValue() > part.begin()) {
+            throw new Refusal(
+                    "tensor \"%s\": bytes %d to %d arrived twice",
+                    part.name(), Math.max(before.getKey(), part.begin()), Math.min(before.getValue(), end));
+        }
+        tensor.ranges.put(part.begin(), end);
+        tensor.arrived += part.bytes();
+        arrivedBytes += part.bytes();
+    }
+
+    private void uncover(TensorPart part) {
+        Tensor tensor = tensors.get(part.name());
+        if (tensor != null && part.bytes() > 0) {
+            tensor.ranges.remove(part.begin());
+            tensor.arrived -= part.bytes();
+            arrivedBytes -= part.bytes();
+        }
+    }
+
+    private void undeclare(String name) {
+        Tensor tensor = tensors.remove(name);
+        if (tensor != null) {
+            declaredBytes -= tensor.shape.bytes();
+        }
+    }
+}

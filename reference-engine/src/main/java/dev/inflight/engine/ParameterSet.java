@@ -1,0 +1,60 @@
+package dev.inflight.engine;
+
+import dev.inflight.protocol.link.AnswerFunction;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** Memory for one whole checkpoint, outside the heap; allocated and touched once, then written over. */
+final class ParameterSet implements AutoCloseable {
+    private static final long ALIGNMENT = 64;
+
+    private final Arena arena = Arena.ofShared();
+    private final Map<String, Parameter> parameters = new HashMap<>();
+
+    /** Room for the same tensors. */
+    ParameterSet emptyCopy() {
+        ParameterSet copy = new ParameterSet();
+        parameters.values().forEach(parameter -> copy.ensure(parameter.name(), parameter.shape()));
+        return copy;
+    }
+
+    /** The tensor of that name, allocated if it is new. */
+    Parameter ensure(String name, LoadProgress.Shape shape) {
+        Parameter known = parameters.get(name);
+        if (known != null) {
+            return known;
+        }
+        Parameter added = new Parameter(name, shape, arena.allocate(shape.bytes(), ALIGNMENT));
+        parameters.put(name, added);
+        return added;
+    }
+
+    @Nullable
+    Parameter find(String name) {
+        return parameters.get(name);
+    }
+
+    /** The tensors' shapes by name. */
+    Map<String, LoadProgress.Shape> layout() {
+        Map<String, LoadProgress.Shape> layout = new HashMap<>();
+        parameters.forEach((name, parameter) -> layout.put(name, parameter.shape()));
+        return layout;
+    }
+
+    /** The tensors in the order in which answers probe them. */
+    List<Parameter> inNameOrder() {
+        List<Parameter> ordered = new ArrayList<>(parameters.values());
+        ordered.sort(Comparator.comparing(Parameter::name, AnswerFunction.NAME_ORDER));
+        return List.copyOf(ordered);
+    }
+
+    @Override
+    public void close() {
+        arena.close();
+    }
+}

@@ -1,0 +1,229 @@
+package dev.inflight.engine;
+
+import dev.inflight.protocol.cluster.EngineStatus;
+import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.link.DumpPart;
+import dev.inflight.protocol.link.EngineMessage;
+import dev.inflight.protocol.link.EngineMessage.Aborted;
+import dev.inflight.protocol.link.EngineMessage.Begun;
+import dev.inflight.protocol.link.EngineMessage.Committed;
+import dev.inflight.protocol.link.EngineMessage.Dumped;
+import dev.inflight.protocol.link.EngineMessage.Ended;
+import dev.inflight.protocol.link.EngineMessage.Failed;
+import dev.inflight.protocol.link.EngineMessage.Loaded;
+import dev.inflight.protocol.link.TensorPart;
+import dev.inflight.protocol.link.WorkerMessage.Abort;
+import dev.inflight.protocol.link.WorkerMessage.Begin;
+import dev.inflight.protocol.link.WorkerMessage.Commit;
+import dev.inflight.protocol.link.WorkerMessage.Dump;
+import dev.inflight.protocol.link.WorkerMessage.End;
+import dev.inflight.protocol.link.WorkerMessage.Load;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Carries the worker's messages out: what {@link EngineState} allows is done to the request gate and the parameters. One
+ * method per verb, called by the link's thread; {@link #serving} and {@link #status} may be read by any.
+ */
+final class WeightUpdates {
+    /** What requests are answered from; read it only with a pass of the gate. */
+    record Serving(EngineState.Version version, List<Parameter> parameters) {}
+
+    /** What {@code /health} tells. */
+    record Status(EngineStatus.State state, EngineState.@Nullable Version version) {}
+
+    private static final int MAX_REASON_CHARS = 2_000;
+
+    private final EngineState state;
+    private final RequestGate gate;
+    private final LongSupplier nanoTime;
+    private final Parameters parameters = new Parameters();
+    private @Nullable RunningUpdate running;
+    private volatile @Nullable Serving serving;
+    private volatile Status status;
+
+    /** @param nanoTime a monotonic clock, nanoseconds */
+    WeightUpdates(EngineState state, RequestGate gate, LongSupplier nanoTime) {
+        this.state = state;
+        this.gate = gate;
+        this.nanoTime = nanoTime;
+        this.status = new Status(state.label(), state.serving());
+    }
+
+    @Nullable
+    Serving serving() {
+        return serving;
+    }
+
+    Status status() {
+        return status;
+    }
+
+    EngineMessage begin(Begin begin) {
+        try {
+            state.checkBegin(begin);
+            MappedSlots slots = MappedSlots.map(begin.slots());
+            start(begin, slots);
+            return new Begun(begin.epoch());
+        } catch (Refusal refusal) {
+            return failed(begin.epoch(), null, refusal);
+        }
+    }
+
+    private void start(Begin begin, MappedSlots slots) throws Refusal {
+        try {
+            LoadProgress progress = new LoadProgress(begin.tensors(), begin.bytes(), parameters.layout());
+            running = new RunningUpdate(slots, progress, parameters.prepare(begin.mode()), nanoTime.getAsLong());
+            state.begin(begin);
+        } catch (Refusal | OutOfMemoryError e) {
+            running = null;
+            parameters.drop();
+            slots.close();
+            throw e instanceof Refusal refusal
+                    ? refusal
+                    : new Refusal("not enough memory: %s", String.valueOf(e.getMessage()));
+        }
+        if (begin.mode() == LoadMode.IN_PLACE) {
+            gate.pause();
+            serving = null;
+        }
+        publish();
+    }
+
+    EngineMessage load(Load load) {
+        try {
+            state.checkLoading(load.epoch());
+            RunningUpdate update = update();
+            MemorySegment slot = update.slots().get(load.slot());
+            for (TensorPart part : load.tensors()) {
+                checkInside(slot, part.name(), part.offset(), part.bytes());
+            }
+            update.progress().add(load.tensors());
+            for (TensorPart part : load.tensors()) {
+                Parameter parameter = update.target().ensure(part.name(), LoadProgress.shapeOf(part));
+                MemorySegment.copy(slot, part.offset(), parameter.memory(), part.begin(), part.bytes());
+            }
+            return new Loaded(load.epoch(), load.bucket());
+        } catch (Refusal refusal) {
+            return failed(load.epoch(), load.bucket(), refusal);
+        } catch (OutOfMemoryError e) {
+            return failed(
+                    load.epoch(), load.bucket(), new Refusal("not enough memory: %s", String.valueOf(e.getMessage())));
+        }
+    }
+
+    EngineMessage end(End end) {
+        try {
+            state.checkLoading(end.epoch());
+            RunningUpdate update = update();
+            update.progress().checkComplete();
+            state.end(end.epoch());
+            update.slots().close();
+            return new Ended(end.epoch(), update.progress().tensors());
+        } catch (Refusal refusal) {
+            return failed(end.epoch(), null, refusal);
+        }
+    }
+
+    EngineMessage commit(Commit commit) {
+        try {
+            state.checkCommit(commit);
+            boolean wasServing = state.serving() != null;
+            long stalledSinceNs = wasServing ? nanoTime.getAsLong() : update().startedNs();
+            gate.pause();
+            state.commit(commit);
+            List<Parameter> live = parameters.commit().inNameOrder();
+            serving = new Serving(Objects.requireNonNull(state.serving()), live);
+            running = null;
+            publish();
+            gate.resume();
+            long stallMicros = TimeUnit.NANOSECONDS.toMicros(nanoTime.getAsLong() - stalledSinceNs);
+            return new Committed(commit.epoch(), commit.version(), stallMicros);
+        } catch (Refusal refusal) {
+            return failed(commit.epoch(), null, refusal);
+        }
+    }
+
+    EngineMessage abort(Abort abort) {
+        dropped(state.abort(abort.epoch()));
+        EngineState.Version version = state.serving();
+        return version == null
+                ? new Aborted(abort.epoch(), EngineStatus.State.PENDING_WEIGHTS, null)
+                : new Aborted(abort.epoch(), EngineStatus.State.SERVING, version.name());
+    }
+
+    EngineMessage dump(Dump dump) {
+        try (Arena arena = Arena.ofConfined()) {
+            if (state.state() != EngineState.State.SERVING) {
+                throw new Refusal("a dump needs an engine that serves and no running update");
+            }
+            MemorySegment slot = SlotMapping.writable(dump.slot(), arena);
+            for (DumpPart part : dump.tensors()) {
+                checkInside(slot, part.name(), part.offset(), part.bytes());
+                liveRange(part);
+            }
+            for (DumpPart part : dump.tensors()) {
+                MemorySegment.copy(liveRange(part), 0, slot, part.offset(), part.bytes());
+            }
+            return new Dumped(dump.id());
+        } catch (Refusal refusal) {
+            return new Failed(null, null, dump.id(), shorten(refusal.text()));
+        }
+    }
+
+    /** Nobody is left to finish a running update. */
+    void linkLost() {
+        dropped(state.linkLost());
+    }
+
+    // In place, requests stay paused: the live parameters are a mixture until another update has replaced them.
+    private void dropped(@Nullable Begin update) {
+        if (update == null) {
+            return;
+        }
+        update().slots().close();
+        running = null;
+        parameters.drop();
+        publish();
+    }
+
+    private MemorySegment liveRange(DumpPart part) throws Refusal {
+        ParameterSet live = parameters.live();
+        Parameter parameter = live == null ? null : live.find(part.name());
+        if (parameter == null) {
+            throw new Refusal("tensor \"%s\": this engine has no such parameter", part.name());
+        }
+        checkInside(parameter.memory(), part.name(), part.begin(), part.bytes());
+        return parameter.memory().asSlice(part.begin(), part.bytes());
+    }
+
+    private static void checkInside(MemorySegment memory, String tensor, long offset, long bytes) throws Refusal {
+        if (bytes > memory.byteSize() || offset > memory.byteSize() - bytes) {
+            throw new Refusal(
+                    "tensor \"%s\": %d bytes from %d do not lie within %d bytes",
+                    tensor, bytes, offset, memory.byteSize());
+        }
+    }
+
+    private RunningUpdate update() {
+        return Objects.requireNonNull(running, "no update is running");
+    }
+
+    private void publish() {
+        status = new Status(state.label(), state.serving());
+    }
+
+    private static Failed failed(long epoch, @Nullable Integer bucket, Refusal refusal) {
+        return new Failed(epoch, bucket, null, shorten(refusal.text()));
+    }
+
+    // Names come from the message that is refused and may be as long as a frame.
+    private static String shorten(String reason) {
+        return reason.length() <= MAX_REASON_CHARS ? reason : reason.substring(0, MAX_REASON_CHARS) + "…";
+    }
+}
