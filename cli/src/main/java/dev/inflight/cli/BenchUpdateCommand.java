@@ -1,0 +1,67 @@
+package dev.inflight.cli;
+
+import dev.inflight.cli.bench.UpdateBench;
+import dev.inflight.cli.bench.UpdateBenchReport;
+import dev.inflight.cli.console.ByteSize;
+import dev.inflight.cli.console.Progress;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+@Command(
+        name = "update",
+        description = "Update a local fleet back and forth and compare with the machine's copy bandwidth.")
+@SuppressWarnings("NullAway.Init")
+final class BenchUpdateCommand implements Callable<Integer> {
+    @Spec
+    private CommandSpec spec;
+
+    @Mixin
+    private ScenarioFlags flags;
+
+    @Mixin
+    private Answer answer;
+
+    @Option(
+            names = "--runs",
+            paramLabel = "N",
+            defaultValue = "5",
+            description = "Measured updates, after one that is not counted (default: ${DEFAULT-VALUE}).")
+    private int runs;
+
+    @Override
+    public Integer call() throws InterruptedException {
+        if (runs < 1) {
+            throw new ParameterException(spec.commandLine(), "--runs " + runs + " is below 1");
+        }
+        try (Progress progress = answer.progress()) {
+            UpdateBenchReport report = UpdateBench.run(flags.options(), runs, progress);
+            answer.print(report, text(report));
+            return report.verified() ? ExitCode.OK : ExitCode.FAILED;
+        }
+    }
+
+    private static String text(UpdateBenchReport report) {
+        return String.format(
+                Locale.ROOT,
+                "%s, %s x %d engines, median of %d: %.3f s (%.3f to %.3f), %.2f GB/s delivered, %.2f of the %.1f GB/s"
+                        + " two threads can copy; stall %.1f ms; %s",
+                report.mode(),
+                ByteSize.format(report.bytes()),
+                report.workers(),
+                report.runs(),
+                report.seconds(),
+                report.fastestSeconds(),
+                report.slowestSeconds(),
+                report.deliveredGBps(),
+                report.ratio(),
+                report.ceilingGBps(),
+                report.stallMs(),
+                report.verified() ? "verified" : "NOT verified");
+    }
+}

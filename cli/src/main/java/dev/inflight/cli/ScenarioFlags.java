@@ -1,0 +1,89 @@
+package dev.inflight.cli;
+
+import dev.inflight.cli.console.ByteSize;
+import dev.inflight.cli.demo.EngineKind;
+import dev.inflight.cli.demo.ScenarioOptions;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** The options that every scenario on a local fleet shares. */
+@SuppressWarnings("NullAway.Init")
+final class ScenarioFlags {
+    private static final List<String> MODES = List.of("in-place", "shadow");
+    private static final int MOST_WORKERS = 64;
+    private static final long LEAST_BYTES = 1 << 20;
+
+    @Spec(Spec.Target.MIXEE)
+    private CommandSpec command;
+
+    @Option(
+            names = "--engine",
+            paramLabel = "ENGINE",
+            defaultValue = "reference",
+            description = "reference (Java) or torch (Python, built on first use) (default: ${DEFAULT-VALUE}).")
+    private EngineKind engine;
+
+    @Option(
+            names = "--mode",
+            paramLabel = "MODE",
+            defaultValue = "in-place",
+            description = "in-place (requests wait) or shadow (engines serve meanwhile) (default: ${DEFAULT-VALUE}).")
+    private String mode;
+
+    @Option(
+            names = "--workers",
+            paramLabel = "N",
+            defaultValue = "2",
+            description = "Worker hosts, each with one engine, all on this machine (default: ${DEFAULT-VALUE}).")
+    private int workers;
+
+    @Option(
+            names = "--size",
+            paramLabel = "SIZE",
+            defaultValue = "256MiB",
+            description = "Size of the made-up checkpoint, e.g. 256MiB, 1GiB, 2GB (default: ${DEFAULT-VALUE}).")
+    private String size;
+
+    @Option(
+            names = "--checkpoint",
+            paramLabel = "DIR",
+            description = "Update to this safetensors checkpoint instead of a made-up one.")
+    private @Nullable Path checkpoint;
+
+    ScenarioOptions options() {
+        if (!MODES.contains(mode)) {
+            throw wrong("--mode " + mode + " is none of " + String.join(", ", MODES));
+        }
+        if (workers < 1 || workers > MOST_WORKERS) {
+            throw wrong("--workers " + workers + " is outside 1 to " + MOST_WORKERS);
+        }
+        if (checkpoint != null && !Files.exists(checkpoint)) {
+            throw wrong("--checkpoint " + checkpoint + " does not exist");
+        }
+        return new ScenarioOptions(
+                engine, mode, workers, bytes(), checkpoint == null ? null : checkpoint.toAbsolutePath());
+    }
+
+    private long bytes() {
+        long bytes;
+        try {
+            bytes = ByteSize.parse(size);
+        } catch (IllegalArgumentException e) {
+            throw wrong("--size " + e.getMessage());
+        }
+        if (bytes < LEAST_BYTES) {
+            throw wrong("--size " + size + " is below 1MiB");
+        }
+        return bytes;
+    }
+
+    private ParameterException wrong(String message) {
+        return new ParameterException(command.commandLine(), message);
+    }
+}

@@ -1,0 +1,88 @@
+package dev.inflight.cli;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.inflight.cli.client.CoordinatorClient;
+import dev.inflight.cli.console.ByteSize;
+import dev.inflight.cli.console.Table;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+@Command(name = "status", description = "Show the cluster, its published versions and what every engine serves.")
+@SuppressWarnings("NullAway.Init")
+final class StatusCommand implements Callable<Integer> {
+    @Mixin
+    private CoordinatorOption coordinator;
+
+    @Mixin
+    private Answer answer;
+
+    @Override
+    public Integer call() throws InterruptedException {
+        try (CoordinatorClient client = coordinator.connect()) {
+            JsonNode status = client.status();
+            answer.print(status, text(status));
+            return ExitCode.OK;
+        }
+    }
+
+    private static String text(JsonNode status) {
+        String gap = System.lineSeparator() + System.lineSeparator();
+        String operation = status.path("operation").isObject()
+                ? gap + "running: " + status.path("operation").path("kind").asText("update") + " "
+                        + status.path("operation").path("phase").asText()
+                : "";
+        return members(status) + gap + versions(status) + gap + workers(status) + operation;
+    }
+
+    private static Table members(JsonNode status) {
+        Table table = new Table().row("MEMBER", "STATUS", "ROLES");
+        for (JsonNode member : status.path("cluster").path("members")) {
+            table.row(
+                    member.path("address").asText(),
+                    member.path("status").asText() + (member.path("reachable").asBoolean(true) ? "" : " unreachable"),
+                    roles(member.path("roles")));
+        }
+        return table;
+    }
+
+    private static Table versions(JsonNode status) {
+        Table table = new Table().row("MODEL", "VERSION", "TENSORS", "SIZE", "MANIFEST", "SOURCE");
+        for (JsonNode model : status.path("models")) {
+            for (JsonNode version : model.path("versions")) {
+                String digest = version.path("digest").asText();
+                table.row(
+                        model.path("model").asText(),
+                        version.path("version").asText(),
+                        version.path("tensors").asText(),
+                        ByteSize.format(version.path("bytes").asLong()),
+                        digest.substring(0, Math.min(12, digest.length())),
+                        version.path("source").asText());
+            }
+        }
+        return table;
+    }
+
+    private static Table workers(JsonNode status) {
+        Table table = new Table().row("WORKER", "ENGINE", "MODEL", "STATE", "VERSION", "");
+        for (JsonNode worker : status.path("workers")) {
+            JsonNode engine = worker.path("engine");
+            table.row(
+                    worker.path("worker").asText(),
+                    engine.path("engine").asText("-"),
+                    engine.path("model").asText("-"),
+                    engine.path("state").asText("no engine"),
+                    engine.path("version").asText("-"),
+                    engine.hasNonNull("reason") ? engine.path("reason").asText() : "");
+        }
+        return table;
+    }
+
+    private static String roles(JsonNode roles) {
+        StringBuilder text = new StringBuilder();
+        for (JsonNode role : roles) {
+            text.append(text.isEmpty() ? "" : ",").append(role.asText());
+        }
+        return text.toString();
+    }
+}

@@ -1,0 +1,88 @@
+package dev.inflight.cli;
+
+import dev.inflight.cli.client.CoordinatorClient;
+import dev.inflight.cli.client.Operation;
+import dev.inflight.cli.client.UpdateRequest;
+import dev.inflight.cli.client.UpdateResult;
+import dev.inflight.cli.client.UpdateResult.EngineOutcome;
+import dev.inflight.cli.console.ByteSize;
+import dev.inflight.cli.console.Progress;
+import dev.inflight.cli.console.Table;
+import java.util.Objects;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(name = "update", description = "Move running engines to a published version, all of them or none.")
+@SuppressWarnings("NullAway.Init")
+final class UpdateCommand implements Callable<Integer> {
+    @Mixin
+    private CoordinatorOption coordinator;
+
+    @Mixin
+    private Answer answer;
+
+    @Option(names = "--model", required = true, paramLabel = "NAME", description = "Model to update.")
+    private String model;
+
+    @Option(names = "--version", required = true, paramLabel = "VERSION", description = "Published version to go to.")
+    private String version;
+
+    @Option(
+            names = "--mode",
+            paramLabel = "MODE",
+            defaultValue = "auto",
+            description = "in-place (engines pause), shadow (engines serve meanwhile, needs memory for both versions)"
+                    + " or auto (default: ${DEFAULT-VALUE}).")
+    private String mode;
+
+    @Option(
+            names = "--strategy",
+            paramLabel = "STRATEGY",
+            defaultValue = "auto",
+            description = "broadcast or auto (default: ${DEFAULT-VALUE}).")
+    private String strategy;
+
+    @Option(names = "--group", paramLabel = "GROUP", description = "Only this group of engines.")
+    private @Nullable String group;
+
+    @Override
+    public Integer call() throws InterruptedException {
+        try (CoordinatorClient client = coordinator.connect();
+                Progress progress = answer.progress()) {
+            Operation operation = client.update(
+                    new UpdateRequest(model, version, mode, strategy, group),
+                    shown -> progress.advance(shown.step(), shown.doneBytes(), shown.totalBytes()));
+            progress.close();
+            return OperationAnswer.print(answer, operation, UpdateCommand::text);
+        }
+    }
+
+    private static String text(Operation operation) {
+        UpdateResult result = operation.as(UpdateResult.class);
+        Table engines = new Table().row("ENGINE", "WORKER", "OUTCOME", "STATE", "VERSION", "STALL");
+        for (EngineOutcome engine : result.engineOutcomes()) {
+            engines.row(
+                    engine.engine(),
+                    engine.worker(),
+                    engine.outcome(),
+                    engine.state(),
+                    Objects.requireNonNullElse(engine.version(), "-"),
+                    String.format("%.1f ms", engine.stallMs()));
+        }
+        String headline = String.format(
+                "%s %s: %s -> %s, %s, %s, %s in %.3f s",
+                result.outcome(),
+                result.model(),
+                Objects.requireNonNullElse(result.from(), "nothing"),
+                result.to(),
+                result.mode(),
+                result.strategy(),
+                ByteSize.format(result.bytes()),
+                result.seconds());
+        String reason = result.reason() == null ? "" : System.lineSeparator() + "reason: " + result.reason();
+        return headline + reason + System.lineSeparator() + engines;
+    }
+}

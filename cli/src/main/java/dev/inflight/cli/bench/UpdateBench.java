@@ -1,0 +1,76 @@
+package dev.inflight.cli.bench;
+
+import static dev.inflight.cli.console.Rounding.measured;
+
+import dev.inflight.cli.console.Progress;
+import dev.inflight.cli.demo.LocalScenario;
+import dev.inflight.cli.demo.LocalScenario.TimedUpdate;
+import dev.inflight.cli.demo.ScenarioOptions;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Measures updates of a local fleet without load: back and forth between two versions. */
+public final class UpdateBench {
+    private UpdateBench() {}
+
+    /**
+     * @param runs measured updates, at least 1
+     * @throws dev.inflight.cli.demo.ScenarioFailedException if an update did not commit
+     */
+    public static UpdateBenchReport run(ScenarioOptions options, int runs, Progress progress)
+            throws InterruptedException {
+        return LocalScenario.run(options, progress, scenario -> measure(options, runs, scenario));
+    }
+
+    private static UpdateBenchReport measure(ScenarioOptions options, int runs, LocalScenario scenario)
+            throws InterruptedException {
+        scenario.publish(LocalScenario.V1);
+        scenario.publish(LocalScenario.V2);
+        scenario.update(LocalScenario.V1);
+        scenario.update(LocalScenario.V2);
+        List<TimedUpdate> updates = new ArrayList<>();
+        for (int i = 0; i < runs; i++) {
+            updates.add(scenario.update(i % 2 == 0 ? LocalScenario.V1 : LocalScenario.V2));
+        }
+        boolean verified = scenario.verify();
+        scenario.progress().step("measuring the copy ceiling");
+        return report(options, scenario, updates, verified, CopyCeiling.measureGBps());
+    }
+
+    private static UpdateBenchReport report(
+            ScenarioOptions options,
+            LocalScenario scenario,
+            List<TimedUpdate> updates,
+            boolean verified,
+            double ceiling) {
+        double[] seconds =
+                updates.stream().mapToDouble(TimedUpdate::seconds).sorted().toArray();
+        double[] stalls = updates.stream()
+                .mapToDouble(update -> update.result().longestStallMs())
+                .sorted()
+                .toArray();
+        long bytes = scenario.checkpoints().bytes();
+        double delivered = (double) bytes * options.workers() / median(seconds) / 1e9;
+        return new UpdateBenchReport(
+                "update",
+                options.engine().toString(),
+                updates.getLast().result().mode(),
+                options.workers(),
+                bytes,
+                scenario.checkpoints().tensors(),
+                seconds.length,
+                measured(median(seconds)),
+                measured(seconds[0]),
+                measured(seconds[seconds.length - 1]),
+                measured(delivered),
+                measured(ceiling),
+                measured(delivered / ceiling),
+                measured(median(stalls)),
+                verified);
+    }
+
+    private static double median(double[] sorted) {
+        int middle = sorted.length / 2;
+        return sorted.length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+    }
+}

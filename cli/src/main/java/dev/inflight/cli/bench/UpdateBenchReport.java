@@ -1,0 +1,31 @@
+package dev.inflight.cli.bench;
+
+/**
+ * Outcome of {@code bench update}, in the order in which its JSON shows it.
+ *
+ * @param runs measured updates, after one that is not counted
+ * @param seconds median duration of an update, as who asked for it saw it
+ * @param fastestSeconds shortest of the runs
+ * @param slowestSeconds longest of the runs
+ * @param deliveredGBps checkpoint bytes times engines, per second of the median, in 10^9 bytes
+ * @param ceilingGBps two threads copying touched memory, measured in the same run
+ * @param ratio delivered / ceiling
+ * @param stallMs median over the runs of the longest time an engine could not serve
+ * @param verified whether after the last run every engine's live tensors equal the manifest's
+ */
+public record UpdateBenchReport(
+        String bench,
+        String engine,
+        String mode,
+        int workers,
+        long bytes,
+        int tensors,
+        int runs,
+        double seconds,
+        double fastestSeconds,
+        double slowestSeconds,
+        double deliveredGBps,
+        double ceilingGBps,
+        double ratio,
+        double stallMs,
+        boolean verified) {}

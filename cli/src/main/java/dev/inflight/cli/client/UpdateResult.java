@@ -1,0 +1,55 @@
+package dev.inflight.cli.client;
+
+import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How an update ended.
+ *
+ * @param from version before it, null if the engines had none
+ * @param outcome {@code committed} or {@code aborted}
+ * @param reason why it was aborted
+ * @param seconds from acceptance to the last engine's commit or abort
+ * @param bytes size of the checkpoint
+ * @param deliveredBytes bytes that arrived in engines
+ */
+@JsonIgnoreProperties(ignoreUnknown = true)
+public record UpdateResult(
+        String model,
+        @Nullable String from,
+        String to,
+        long epoch,
+        String mode,
+        String strategy,
+        String outcome,
+        @Nullable String reason,
+        double seconds,
+        long bytes,
+        long deliveredBytes,
+        @Nullable List<EngineOutcome> engines) {
+
+    /** @param stallMs time this engine could not serve, in milliseconds */
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    public record EngineOutcome(
+            String engine,
+            String worker,
+            String outcome,
+            String state,
+            @Nullable String version,
+            double stallMs) {}
+
+    /** The engines' outcomes, empty if none was told. */
+    public List<EngineOutcome> engineOutcomes() {
+        return Objects.requireNonNullElse(engines, List.of());
+    }
+
+    /** The longest stall of any engine in milliseconds. */
+    public double longestStallMs() {
+        return engineOutcomes().stream()
+                .mapToDouble(EngineOutcome::stallMs)
+                .max()
+                .orElse(0);
+    }
+}

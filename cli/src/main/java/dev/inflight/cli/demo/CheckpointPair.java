@@ -1,0 +1,83 @@
+package dev.inflight.cli.demo;
+
+import dev.inflight.cli.load.ExpectedAnswers;
+import dev.inflight.protocol.checkpoint.CheckpointLayout;
+import dev.inflight.worker.store.CheckpointFiles;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.function.LongFunction;
+
+/** Two checkpoints of one model with different bytes, and what engines with either must answer. Thread-safe. */
+public final class CheckpointPair implements AutoCloseable {
+    private final Path first;
+    private final Path second;
+    private final CheckpointFiles firstFiles;
+    private final CheckpointFiles secondFiles;
+
+    private CheckpointPair(Path first, Path second) {
+        this.first = first;
+        this.second = second;
+        this.firstFiles = CheckpointFiles.open(first);
+        this.secondFiles = CheckpointFiles.open(second);
+    }
+
+    /** Where {@link #make} puts the first version. */
+    static Path firstPath(RunDirectory run, ScenarioOptions options) throws IOException {
+        return run.checkpoints(2 * options.bytes()).resolve("v1.safetensors");
+    }
+
+    /**
+     * Makes up both versions, or the first one in the likeness of the given checkpoint.
+     *
+     * @throws dev.inflight.protocol.checkpoint.CheckpointException if the given checkpoint is none
+     */
+    static CheckpointPair make(RunDirectory run, ScenarioOptions options) throws IOException {
+        Path first = firstPath(run, options);
+        if (options.source().isPresent()) {
+            Path second = options.source().get();
+            try (CheckpointFiles given = CheckpointFiles.open(second)) {
+                MadeUpCheckpoint.like(given.layout()).write(first, 1);
+            }
+            return new CheckpointPair(first, second);
+        }
+        Path second = first.resolveSibling("v2.safetensors");
+        MadeUpCheckpoint model = MadeUpCheckpoint.ofSize(options.bytes());
+        model.write(first, 1);
+        model.write(second, 2);
+        return new CheckpointPair(first, second);
+    }
+
+    Path first() {
+        return first;
+    }
+
+    Path second() {
+        return second;
+    }
+
+    /** Sum of the tensors' bytes, the same for both. */
+    public long bytes() {
+        return secondFiles.layout().bytes();
+    }
+
+    public int tensors() {
+        return secondFiles.layout().tensors().size();
+    }
+
+    /** For each version the answer to a seed; valid until this pair is closed. */
+    public Map<String, LongFunction<String>> answers() {
+        return Map.of(LocalScenario.V1, answers(firstFiles), LocalScenario.V2, answers(secondFiles));
+    }
+
+    @Override
+    public void close() {
+        firstFiles.close();
+        secondFiles.close();
+    }
+
+    private static ExpectedAnswers answers(CheckpointFiles files) {
+        CheckpointLayout layout = files.layout();
+        return new ExpectedAnswers(layout, files::map);
+    }
+}

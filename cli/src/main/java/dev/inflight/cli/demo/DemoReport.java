@@ -1,0 +1,40 @@
+package dev.inflight.cli.demo;
+
+/**
+ * Outcome of the demo, in the order in which its JSON shows it.
+ *
+ * @param engine {@code reference} or {@code torch}
+ * @param mode {@code in-place} or {@code shadow}
+ * @param workers worker hosts, each with one engine
+ * @param bytes size of the checkpoint
+ * @param tensors number of tensors
+ * @param seconds duration of the update from v1 to v2, as who asked for it saw it
+ * @param deliveredGBps checkpoint bytes times engines, per second, in 10^9 bytes
+ * @param ceilingGBps two threads copying touched memory, measured in the same run
+ * @param ratio delivered / ceiling
+ * @param stallMs the longest time an engine could not serve
+ * @param verified whether every engine's live tensors equal the manifest's
+ */
+public record DemoReport(
+        String scenario,
+        String engine,
+        String mode,
+        int workers,
+        long bytes,
+        int tensors,
+        double seconds,
+        double deliveredGBps,
+        double ceilingGBps,
+        double ratio,
+        double stallMs,
+        Requests requests,
+        boolean verified) {
+
+    /** Requests of the clients during the update. */
+    public record Requests(long sent, long failed, long mixed) {}
+
+    /** Whether the demo shows what it is to show. */
+    public boolean passed() {
+        return verified && requests.sent() > 0 && requests.failed() == 0 && requests.mixed() == 0;
+    }
+}

@@ -1,0 +1,160 @@
+package dev.inflight.cli.demo;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.inflight.cli.client.CoordinatorClient;
+import dev.inflight.cli.client.Operation;
+import dev.inflight.cli.client.UpdateRequest;
+import dev.inflight.cli.client.UpdateResult;
+import dev.inflight.cli.console.ByteSize;
+import dev.inflight.cli.console.Progress;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Objects;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+
+/**
+ * A fleet with two checkpoints, ready to be updated from one to the other: what every local scenario begins with. Used
+ * by one thread; closing it stops all processes and removes all files.
+ */
+public final class LocalScenario implements AutoCloseable {
+    public static final String MODEL = "demo";
+    public static final String V1 = "v1";
+    public static final String V2 = "v2";
+
+    private final LocalRun run;
+    private final LocalFleet fleet;
+    private final CheckpointPair checkpoints;
+    private final String mode;
+    private final Progress progress;
+
+    private LocalScenario(LocalRun run, LocalFleet fleet, CheckpointPair checkpoints, String mode, Progress progress) {
+        this.run = run;
+        this.fleet = fleet;
+        this.checkpoints = checkpoints;
+        this.mode = mode;
+        this.progress = progress;
+    }
+
+    /** What a scenario does with its fleet. */
+    @FunctionalInterface
+    public interface Body<T> {
+        T run(LocalScenario scenario) throws InterruptedException;
+    }
+
+    /**
+     * Starts a fleet, makes the checkpoints, runs the body and cleans up, whatever happens.
+     *
+     * @throws ScenarioFailedException if anything went wrong; the logs are kept
+     */
+    public static <T> T run(ScenarioOptions options, Progress progress, Body<T> body) throws InterruptedException {
+        try (LocalRun run = LocalRun.begin()) {
+            try (LocalScenario scenario = start(run, options, progress)) {
+                return body.run(scenario);
+            } catch (RuntimeException e) {
+                if (run.ended()) {
+                    throw new ScenarioFailedException("stopped before the end", e);
+                }
+                String message = Objects.requireNonNullElse(e.getMessage(), e.toString());
+                throw new ScenarioFailedException(
+                        message + " (logs: " + run.directory().keepLogs() + ")", e);
+            }
+        }
+    }
+
+    private static LocalScenario start(LocalRun run, ScenarioOptions options, Progress progress)
+            throws InterruptedException {
+        Installation installation = Installation.current();
+        progress.step("making two checkpoints and starting 1 coordinator, " + options.workers() + " worker hosts, "
+                + options.workers() + " " + options.engine() + " engines");
+        FutureTask<CheckpointPair> making = new FutureTask<>(() -> CheckpointPair.make(run.directory(), options));
+        Thread.ofPlatform().name("checkpoints").daemon().start(making);
+        FleetOptions fleetOptions =
+                new FleetOptions(options.engine(), options.workers(), MODEL, architecture(run, options));
+        // A torch engine builds its module from the first checkpoint, so that one must be there before it starts.
+        if (options.engine() == EngineKind.TORCH) {
+            result(making);
+        }
+        LocalFleet fleet = LocalFleet.start(run, installation, fleetOptions);
+        return new LocalScenario(run, fleet, result(making), options.mode(), progress);
+    }
+
+    private static Path architecture(LocalRun run, ScenarioOptions options) {
+        try {
+            return CheckpointPair.firstPath(run.directory(), options);
+        } catch (IOException e) {
+            throw new ScenarioFailedException("no place for checkpoints: " + e.getMessage(), e);
+        }
+    }
+
+    public LocalFleet fleet() {
+        return fleet;
+    }
+
+    public CheckpointPair checkpoints() {
+        return checkpoints;
+    }
+
+    /** Publishes one of the two versions. */
+    public void publish(String version) throws InterruptedException {
+        progress.step("publishing " + version + " (" + ByteSize.format(checkpoints.bytes()) + ")");
+        String source = (version.equals(V1) ? checkpoints.first() : checkpoints.second()).toString();
+        requireSucceeded(client().publish(MODEL, version, source, operation -> {}));
+    }
+
+    /** Updates every engine and returns the coordinator's result; {@code seconds} is what this client measured. */
+    public TimedUpdate update(String version) throws InterruptedException {
+        progress.step("updating to " + version);
+        long begin = System.nanoTime();
+        Operation operation = client().update(
+                        new UpdateRequest(MODEL, version, mode, "broadcast", null),
+                        shown -> progress.advance("updating to " + version, shown.doneBytes(), shown.totalBytes()));
+        double seconds = (System.nanoTime() - begin) / 1e9;
+        return new TimedUpdate(requireSucceeded(operation).as(UpdateResult.class), seconds);
+    }
+
+    /** Compares every engine's live tensors with the manifest. */
+    public boolean verify() throws InterruptedException {
+        progress.step("verifying every tensor of every engine");
+        Operation operation = client().verify(MODEL, shown -> {});
+        JsonNode result = requireSucceeded(operation).result();
+        return result != null && result.path("verified").asBoolean(false);
+    }
+
+    public Progress progress() {
+        return progress;
+    }
+
+    @Override
+    public void close() {
+        progress.close();
+        fleet.close();
+        checkpoints.close();
+    }
+
+    /** An update's result and its duration in seconds. */
+    public record TimedUpdate(UpdateResult result, double seconds) {}
+
+    private CoordinatorClient client() {
+        return fleet.client();
+    }
+
+    private Operation requireSucceeded(Operation operation) {
+        if (!operation.succeeded()) {
+            run.requireAllAlive();
+            throw new ScenarioFailedException(operation.reason());
+        }
+        return operation;
+    }
+
+    private static CheckpointPair result(FutureTask<CheckpointPair> making) throws InterruptedException {
+        try {
+            return making.get();
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof RuntimeException failure) {
+                throw failure;
+            }
+            throw new ScenarioFailedException("cannot make the checkpoints: " + e.getCause(), e);
+        }
+    }
+}

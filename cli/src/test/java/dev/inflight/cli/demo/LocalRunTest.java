@@ -1,0 +1,82 @@
+package dev.inflight.cli.demo;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+class LocalRunTest {
+    private static final Duration LIMIT = Duration.ofSeconds(30);
+
+    @Test
+    void closingEndsItsProcessesAndRemovesEveryFileThatCarriesItsId() throws Exception {
+        Path sharedFile;
+        Path directory;
+        ProcessHandle process;
+        try (LocalRun run = LocalRun.begin()) {
+            directory = run.directory().path();
+            sharedFile = Files.createFile(
+                    Path.of("/dev/shm/inflight-" + run.directory().id() + "-worker-0-slots"));
+            Files.createFile(run.directory().checkpoints(1).resolve("v1.safetensors"));
+            ChildProcess child = start(run, "echo '{\"node\":\"x\"}' > $1.tmp; mv $1.tmp $1; exec sleep 600");
+            assertThat(child.awaitAnnouncement(LIMIT).path("node").asText()).isEqualTo("x");
+            process = ProcessHandle.of(child.pid()).orElseThrow();
+        }
+
+        assertThat(process.isAlive()).isFalse();
+        assertThat(directory).doesNotExist();
+        assertThat(sharedFile).doesNotExist();
+    }
+
+    @Test
+    void aProcessThatEndsInsteadOfAnnouncingIsNamedWithItsLastWords() throws Exception {
+        try (LocalRun run = LocalRun.begin()) {
+            ChildProcess child = start(run, "echo starting; echo 'no such option'; exit 7");
+
+            assertThatExceptionOfType(FleetException.class)
+                    .isThrownBy(() -> child.awaitAnnouncement(LIMIT))
+                    .withMessage("child ended with exit code 7; its last words: no such option");
+        }
+    }
+
+    @Test
+    void theNextRunRemovesWhatAKilledRunLeft() throws IOException {
+        Path abandoned = Files.createDirectories(
+                Path.of("/tmp/inflight-run-test" + ProcessHandle.current().pid()));
+        Files.writeString(abandoned.resolve("lock"), "");
+        Path shared = Files.createFile(Path.of("/dev/shm/" + abandoned.getFileName() + "-slots"));
+
+        try (RunDirectory first = RunDirectory.create();
+                RunDirectory second = RunDirectory.create()) {
+            assertThat(abandoned).doesNotExist();
+            assertThat(shared).doesNotExist();
+            assertThat(first.path()).exists().isNotEqualTo(second.path());
+        }
+    }
+
+    @Test
+    void keptLogsOutliveTheRun() throws IOException {
+        Path kept;
+        try (RunDirectory run = RunDirectory.create()) {
+            Files.writeString(run.log("worker-0"), "why it failed");
+            kept = run.keepLogs();
+        }
+
+        Path log = kept.resolve("worker-0.log");
+        assertThat(log).hasContent("why it failed");
+        Files.delete(log);
+        Files.delete(kept);
+    }
+
+    private static ChildProcess start(LocalRun run, String script) {
+        Path announcement = run.directory().path().resolve("child.json");
+        return run.start(
+                "child", List.of("bash", "-c", script, "bash", announcement.toString()), Map.of(), announcement);
+    }
+}
