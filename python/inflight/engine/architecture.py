@@ -34,6 +34,9 @@ def _put(root: torch.nn.Module, name: str, parameter: torch.nn.Parameter) -> Non
     # Straight into the dictionaries: names of real checkpoints need not be Python attributes, and "a" may be beside
     # "a.b", which register_parameter refuses.
     *path, leaf = name.split(".")
+    if not all(path):
+        # named_parameters drops the dots of an empty segment; a whole name on the root it gives back as it is.
+        path, leaf = [], name
     module = root
     for segment in path:
         module = module._modules.setdefault(segment, torch.nn.Module())
