@@ -1,0 +1,1 @@
+"""Adapters: how weights get into a kind of engine."""

@@ -1,0 +1,115 @@
+"""``python -m inflight.engine``: flags, and the process's life."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+
+import torch
+
+from inflight.engine.architecture import BertEmbedder, module_of
+from inflight.engine.serving import Application, EngineServer, ServedModule
+from inflight.engine_link import EngineLink
+from inflight.gate import Gate
+from inflight.safetensors_header import CheckpointError, read_specs
+from inflight.session import IN_PLACE, SHADOW, Session
+
+BERT = "bert:"
+PARENT_POLL_SECONDS = 1.0
+CRASHED = 70
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m inflight.engine", description=__doc__)
+    parser.add_argument("--link", required=True, metavar="SOCKET", help="the worker's Unix socket")
+    parser.add_argument("--id", required=True, help="this engine's id")
+    parser.add_argument("--model", required=True, help="the model it serves")
+    parser.add_argument(
+        "--architecture", required=True, help="safetensors file or directory to take names and shapes from, or bert:DIR"
+    )
+    parser.add_argument("--modes", type=_modes, default=(IN_PLACE, SHADOW), help="load modes to offer")
+    parser.add_argument("--reserve-shadow", action="store_true", help="allocate the second set of storages at start")
+    parser.add_argument("--http-port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--announce", metavar="FILE", help="where to write the address, once it is up")
+    parser.add_argument("--pause-timeout-ms", type=int, default=60000, help="how long a request waits for a paused engine")
+    parser.add_argument("--exit-with-parent", type=int, metavar="PID", help="end when this process is gone")
+    return parser.parse_args(arguments)
+
+
+def _modes(text: str) -> tuple[str, ...]:
+    modes = tuple(text.split(","))
+    if not set(modes) <= {IN_PLACE, SHADOW}:
+        raise argparse.ArgumentTypeError(f"{text}: each must be {IN_PLACE} or {SHADOW}")
+    return modes
+
+
+def announce(path: str, engine: str, url: str) -> None:
+    """Writes the file under another name first, so that nobody reads half of it."""
+    partial = f"{path}.{os.getpid()}.partial"
+    with open(partial, "w") as file:
+        json.dump({"engine": engine, "pid": os.getpid(), "http": url}, file)
+    os.rename(partial, path)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    flags = parse(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    stop = threading.Event()
+    status = 0
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+
+    def crashed(_: BaseException) -> None:
+        nonlocal status
+        status = CRASHED
+        stop.set()
+
+    torch.set_num_threads(1)  # Embeddings must not depend on how a sum was split over threads.
+    parent = os.getppid()
+    embedder = None
+    try:
+        if flags.architecture.startswith(BERT):
+            embedder = BertEmbedder(flags.architecture.removeprefix(BERT))
+            module = embedder.module
+        else:
+            module = module_of(read_specs(flags.architecture))
+    except (CheckpointError, OSError) as e:
+        print(f"inflight.engine: {e}", file=sys.stderr)
+        return 2
+    adapter = ServedModule(module, flags.reserve_shadow)
+    gate = Gate(wait_seconds=flags.pause_timeout_ms / 1000)
+    session = Session(flags.model, adapter, gate, flags.modes)
+    server = EngineServer(flags.http_port, Application(flags.id, flags.model, session, gate, adapter, embedder))
+    threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
+    EngineLink(flags.link, flags.id, flags.model, session, on_crash=crashed).start()
+    if flags.announce:
+        announce(flags.announce, flags.id, server.url)
+    while not stop.wait(PARENT_POLL_SECONDS):
+        if flags.exit_with_parent and _is_gone(flags.exit_with_parent, parent):
+            break
+    return status
+
+
+def _is_gone(pid: int, parent: int) -> bool:
+    if pid == parent:
+        return os.getppid() != pid
+    try:
+        os.kill(pid, 0)
+        return False
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The threads are daemons and may be inside torch, which a regular interpreter exit would pull away under them.
+    os._exit(code)

@@ -1,0 +1,335 @@
+"""The engine's side of an update: states, fencing and completeness, the same for every engine.
+
+What an engine must do itself is the Adapter: seven short methods.
+"""
+
+from __future__ import annotations
+
+import logging
+from bisect import bisect_left
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from inflight import link
+from inflight.dtypes import tensor_bytes
+from inflight.gate import Gate
+from inflight.slots import MappedSlot
+
+log = logging.getLogger(__name__)
+
+SERVING, UPDATING, PENDING_WEIGHTS = "SERVING", "UPDATING", "PENDING_WEIGHTS"
+IN_PLACE, SHADOW = "in-place", "shadow"
+
+
+class RefusedError(Exception):
+    """A message that can not be followed; nothing was changed by it."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Bytes to copy: ``size`` bytes from ``address`` to byte ``begin`` of the tensor, or the other way in a dump."""
+
+    name: str
+    begin: int
+    size: int
+    address: int
+
+
+class Adapter(Protocol):
+    """How weights get into an engine. Called by one thread, the link's, in the order of an update:
+
+    begin, (check, load)*, end, then commit or abort. The engine is paused during in-place updates and every commit; a
+    dump comes between updates. Any method may raise; the message reaches the worker.
+    """
+
+    modes: tuple[str, ...]
+    whole_tensors: bool
+
+    def begin(self, mode: str) -> None:
+        """Prepares for an update; for ``shadow``, provides the second set of storages."""
+
+    def check(self, name: str, dtype: str, shape: tuple[int, ...]) -> None:
+        """Raises if the module has no place for such a tensor."""
+
+    def load(self, pieces: list[Piece]) -> None:
+        """Copies; the source may be overwritten once this returns."""
+
+    def end(self, names: Collection[str]) -> None:
+        """Raises if the tensors of these names, all complete, leave a parameter without a value."""
+
+    def commit(self) -> None:
+        """Makes the loaded weights the live ones."""
+
+    def abort(self) -> None:
+        """Drops what was loaded, as far as the mode allows."""
+
+    def dump(self, pieces: list[Piece]) -> None:
+        """Copies live bytes out."""
+
+
+class _Arrival:
+    """Which bytes of one tensor have come."""
+
+    def __init__(self, dtype: str, shape: tuple[int, ...], size: int):
+        self.dtype, self.shape, self.size = dtype, shape, size
+        self.ranges: list[tuple[int, int]] = []
+        self.bytes = 0
+
+    def overlaps(self, begin: int, end: int) -> bool:
+        at = bisect_left(self.ranges, (begin, begin))
+        return (at < len(self.ranges) and self.ranges[at][0] < end) or (at > 0 and self.ranges[at - 1][1] > begin)
+
+    def add(self, begin: int, end: int) -> None:
+        self.ranges.insert(bisect_left(self.ranges, (begin, end)), (begin, end))
+        self.bytes += end - begin
+
+
+class _Update:
+    def __init__(self, begin: link.Begin, slots: dict[int, MappedSlot]):
+        self.begin = begin
+        self.slots = slots
+        self.arrivals: dict[str, _Arrival] = {}
+        self.ended = False
+
+    def unmap(self) -> None:
+        for slot in self.slots.values():
+            slot.close()
+        self.slots = {}
+
+
+class Session:
+    """Answers a worker's messages. Its state outlives connections.
+
+    ``handle`` and ``link_lost`` are called by the link's thread only; the properties may be read by any thread.
+    """
+
+    def __init__(self, model: str, adapter: Adapter, gate: Gate, modes: tuple[str, ...] | None = None):
+        self._model = model
+        self._adapter = adapter
+        self._gate = gate
+        self.modes = tuple(m for m in adapter.modes if modes is None or m in modes)
+        self.whole_tensors = adapter.whole_tensors
+        self._served: tuple[str, str] | None = None
+        self._sizes: dict[str, int] = {}
+        self._update: _Update | None = None
+        self._highest_epoch = -1
+
+    @property
+    def version(self) -> str | None:
+        """What the engine serves, or None."""
+        return self.served and self.served[0]
+
+    @property
+    def digest(self) -> str | None:
+        return self.served and self.served[1]
+
+    @property
+    def served(self) -> tuple[str, str] | None:
+        """Version and digest, read at once."""
+        return self._served
+
+    @property
+    def state(self) -> str:
+        if self.served:
+            return SERVING
+        return UPDATING if self._update else PENDING_WEIGHTS
+
+    def handle(self, message: object) -> object:
+        """The answer to a request of the worker."""
+        try:
+            match message:
+                case link.Begin():
+                    return self._on_begin(message)
+                case link.Load():
+                    return self._on_load(message)
+                case link.End():
+                    return self._on_end(message)
+                case link.Commit():
+                    return self._on_commit(message)
+                case link.Abort():
+                    return self._on_abort(message)
+                case link.Dump():
+                    return self._on_dump(message)
+            raise TypeError(f"{type(message).__name__} is not a request")
+        except Exception as e:
+            # Whatever an adapter raises is an answer, not the end of the link.
+            if not isinstance(e, RefusedError):
+                log.warning("%s failed", type(message).__name__.lower(), exc_info=e)
+            return link.Failed(
+                str(e) or type(e).__name__,
+                epoch=getattr(message, "epoch", None),
+                bucket=getattr(message, "bucket", None),
+                id=getattr(message, "id", None),
+            )
+
+    def link_lost(self) -> None:
+        """Breaks off the running update: without the worker it can not complete."""
+        if self._update:
+            self._break_off()
+
+    def close(self) -> None:
+        self.link_lost()
+
+    def _on_begin(self, message: link.Begin) -> link.Begun:
+        if self._update:
+            raise RefusedError(f"update with epoch {self._update.begin.epoch} is running; abort it first")
+        if message.epoch <= self._highest_epoch:
+            raise RefusedError(f"epoch {message.epoch} is stale: {self._highest_epoch} has begun")
+        if message.model != self._model:
+            raise RefusedError(f'this engine serves model "{self._model}", not "{message.model}"')
+        if message.mode not in self.modes:
+            raise RefusedError(f"mode {message.mode} is not supported here, only {', '.join(self.modes)}")
+        slots: dict[int, MappedSlot] = {}
+        try:
+            for s in message.slots:
+                if s.id in slots:
+                    raise RefusedError(f"slot id {s.id} is listed twice")
+                slots[s.id] = MappedSlot(s.kind, s.path, s.offset, s.bytes)
+            if message.mode == IN_PLACE:
+                was_paused = self._gate.paused
+                self._gate.pause()
+                try:
+                    self._adapter.begin(message.mode)
+                except Exception:
+                    if not was_paused:
+                        self._gate.resume()
+                    raise
+                # From here on the parameters are neither version.
+                self._served = None
+            else:
+                self._adapter.begin(message.mode)
+        except Exception:
+            for slot in slots.values():
+                slot.close()
+            raise
+        self._highest_epoch = message.epoch
+        self._update = _Update(message, slots)
+        return link.Begun(message.epoch)
+
+    def _on_load(self, message: link.Load) -> link.Loaded:
+        update = self._running(message.epoch)
+        if update.ended:
+            raise RefusedError(f"update with epoch {message.epoch} has ended; no more buckets are expected")
+        slot = update.slots.get(message.slot)
+        if slot is None:
+            raise RefusedError(f"slot {message.slot} is not one of this update's")
+        # All is checked before the first byte is copied.
+        fresh: dict[str, _Arrival] = {}
+        pieces, ranges = [], []
+        for part in message.tensors:
+            arrival = update.arrivals.get(part.name) or fresh.get(part.name)
+            if arrival is None:
+                arrival = fresh[part.name] = self._first_part(part)
+            elif (part.dtype, part.shape) != (arrival.dtype, arrival.shape):
+                raise RefusedError(f'tensor "{part.name}": dtype or shape differs from that of an earlier part')
+            end = part.begin + part.bytes
+            if end > arrival.size:
+                raise RefusedError(f'tensor "{part.name}": bytes {part.begin} to {end} are not in its {arrival.size} bytes')
+            if self.whole_tensors and part.bytes != arrival.size:
+                raise RefusedError(f'tensor "{part.name}" came in parts, which this engine can not take')
+            if part.bytes and arrival.overlaps(part.begin, end):
+                raise RefusedError(f'tensor "{part.name}": bytes {part.begin} to {end} came already')
+            ranges.append((arrival, part.begin, end))
+            pieces.append(Piece(part.name, part.begin, part.bytes, slot.range(part.offset, part.bytes)))
+        _refuse_overlaps(ranges, pieces)
+        self._adapter.load(pieces)
+        update.arrivals.update(fresh)
+        for arrival, begin, end in ranges:
+            if end > begin:
+                arrival.add(begin, end)
+        return link.Loaded(message.epoch, message.bucket)
+
+    def _first_part(self, part: link.TensorPart) -> _Arrival:
+        try:
+            size = tensor_bytes(part.dtype, part.shape)
+        except ValueError as e:
+            raise RefusedError(f'tensor "{part.name}": {e}') from None
+        self._adapter.check(part.name, part.dtype, part.shape)
+        return _Arrival(part.dtype, part.shape, size)
+
+    def _on_end(self, message: link.End) -> link.Ended:
+        update = self._running(message.epoch)
+        if update.ended:
+            raise RefusedError(f"update with epoch {message.epoch} has ended already")
+        for name, arrival in update.arrivals.items():
+            if arrival.bytes != arrival.size:
+                raise RefusedError(f'tensor "{name}": only {arrival.bytes} of its {arrival.size} bytes came')
+        tensors = len(update.arrivals)
+        total = sum(a.bytes for a in update.arrivals.values())
+        if (tensors, total) != (update.begin.tensors, update.begin.bytes):
+            expected = f"{update.begin.tensors} tensors of {update.begin.bytes} bytes"
+            raise RefusedError(f"{tensors} tensors of {total} bytes came, {expected} were announced")
+        self._adapter.end(update.arrivals.keys())
+        update.ended = True
+        update.unmap()
+        return link.Ended(message.epoch, tensors)
+
+    def _on_commit(self, message: link.Commit) -> link.Committed:
+        update = self._running(message.epoch)
+        if not update.ended:
+            raise RefusedError(f"update with epoch {message.epoch} has not ended; it can not be committed")
+        begin = update.begin
+        if message.version != begin.version:
+            raise RefusedError(f'update with epoch {message.epoch} is to "{begin.version}", not "{message.version}"')
+        was_paused = self._gate.paused
+        self._gate.pause()
+        try:
+            self._adapter.commit()
+        except Exception:
+            if not was_paused:
+                self._gate.resume()
+            raise
+        self._sizes = {name: arrival.size for name, arrival in update.arrivals.items()}
+        self._update = None
+        self._served = (begin.version, begin.digest)
+        return link.Committed(begin.epoch, begin.version, self._gate.resume())
+
+    def _on_abort(self, message: link.Abort) -> link.Aborted:
+        if self._update and self._update.begin.epoch == message.epoch:
+            log.info("update with epoch %d aborted: %s", message.epoch, message.reason)
+            self._break_off()
+        return link.Aborted(message.epoch, SERVING if self.served else PENDING_WEIGHTS, self.version)
+
+    def _on_dump(self, message: link.Dump) -> link.Dumped:
+        if self._update or not self.served:
+            raise RefusedError(f"a dump needs an engine that serves and is not being updated; it is {self.state}")
+        place = message.slot
+        slot = MappedSlot(place.kind, place.path, place.offset, place.bytes)
+        try:
+            pieces = []
+            for part in message.tensors:
+                size = self._sizes.get(part.name)
+                if size is None:
+                    raise RefusedError(f'tensor "{part.name}" is not one of version {self.version}')
+                end = part.begin + part.bytes
+                if end > size:
+                    raise RefusedError(f'tensor "{part.name}": bytes {part.begin} to {end} are not in its {size} bytes')
+                pieces.append(Piece(part.name, part.begin, part.bytes, slot.range(part.offset, part.bytes)))
+            self._adapter.dump(pieces)
+        finally:
+            slot.close()
+        return link.Dumped(message.id)
+
+    def _running(self, epoch: int) -> _Update:
+        if self._update is None:
+            raise RefusedError(f"no update is running; epoch {epoch} is over or never began")
+        if self._update.begin.epoch != epoch:
+            raise RefusedError(f"epoch {epoch} is not that of the running update, {self._update.begin.epoch}")
+        return self._update
+
+    def _break_off(self) -> None:
+        # An in-place update leaves the gate paused: the parameters are a mixture until another update ends well.
+        update, self._update = self._update, None
+        update.unmap()
+        self._adapter.abort()
+
+
+def _refuse_overlaps(ranges: list[tuple[_Arrival, int, int]], pieces: list[Piece]) -> None:
+    """Refuses parts of one load that overlap each other."""
+    last: dict[str, int] = {}
+    ordered = sorted((p.name, begin, end) for (_, begin, end), p in zip(ranges, pieces) if end > begin)
+    for name, begin, end in ordered:
+        if begin < last.get(name, 0):
+            raise RefusedError(f'tensor "{name}": bytes from {begin} on are in this bucket twice')
+        last[name] = end

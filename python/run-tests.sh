@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Runs the Python tests in python/.venv, or says loudly that it could not.
+set -euo pipefail
+cd "$(dirname "$0")"
+if [[ -f target/python-skipped ]]; then
+  echo "************************************************************************"
+  echo "*  SKIPPED: the Python tests: $(cat target/python-skipped)"
+  echo "************************************************************************"
+  exit 0
+fi
+if [[ ! -x .venv/bin/python ]]; then
+  echo "python/run-tests.sh: there is no python/.venv; run python/build-venv.sh first" >&2
+  exit 1
+fi
+exec .venv/bin/python -m pytest -q "$@"

@@ -1,0 +1,26 @@
+import subprocess
+import sys
+
+from conformance import ROOT, write_architecture
+from make_vectors import TENSORS
+
+
+def engine(directory, *flags: str) -> list[str]:
+    write_architecture(directory / "a.safetensors", TENSORS)
+    command = [sys.executable, "-m", "inflight.engine", "--link", str(directory / "none"), "--id", "e", "--model", "m"]
+    return [*command, "--architecture", str(directory / "a.safetensors"), *flags]
+
+
+def test_it_ends_when_the_process_it_was_tied_to_is_gone(tmp_path):
+    # A process that has ended and been reaped is as gone as one that was killed.
+    other = subprocess.Popen([sys.executable, "-c", ""])
+    other.wait()
+    done = subprocess.run(engine(tmp_path, "--exit-with-parent", str(other.pid)), cwd=ROOT, timeout=30)
+    assert done.returncode == 0
+
+
+def test_an_architecture_that_is_not_there_is_one_line(tmp_path):
+    command = engine(tmp_path, "--architecture", "/no/such/checkpoint")
+    done = subprocess.run(command, cwd=ROOT, timeout=30, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "inflight.engine: /no/such/checkpoint: no such file or directory\n"

@@ -1,0 +1,187 @@
+import json
+
+import pytest
+import torch
+from fake_worker import MODEL, FakeWorker, Weights
+from make_vectors import seeded
+
+from inflight.adapters.torch_module import TORCH_DTYPES, TorchAdapterError, TorchModuleAdapter, storage_spec
+from inflight.dtypes import BITS, tensor_bytes
+from inflight.engine.architecture import module_of
+from inflight.gate import Gate
+from inflight.safetensors_header import CheckpointError, TensorSpec, read_specs
+from inflight.session import Session
+
+MODES = ("in-place", "shadow")
+
+
+def made_up(specs, seed: int) -> dict[str, Weights]:
+    return {
+        s.name: Weights(s.dtype, s.shape, seeded(seed + 99 * i, tensor_bytes(s.dtype, s.shape)))
+        for i, s in enumerate(specs)
+    }
+
+
+def raw(tensor: torch.Tensor) -> bytes:
+    return bytes(tensor.detach().contiguous().view(-1).view(torch.uint8).tolist()) if tensor.numel() else b""
+
+
+def attach(module: torch.nn.Module, **options) -> tuple[TorchModuleAdapter, FakeWorker]:
+    adapter = TorchModuleAdapter(module, **options)
+    return adapter, FakeWorker(Session(MODEL, adapter, Gate()))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_dtype_arrives_bit_by_bit(mode):
+    specs = [TensorSpec(f"block.{d.lower()}", d, (3, 8)) for d in BITS]
+    specs += [TensorSpec(f"odd.{d.lower()}", d, (5,)) for d in BITS if BITS[d] >= 8]
+    specs += [TensorSpec(f"scalar.{d.lower()}", d, ()) for d in BITS if BITS[d] >= 8]
+    specs += [TensorSpec(f"empty.{d.lower()}", d, (0, 4)) for d in BITS]
+    module = module_of(specs)
+    _, worker = attach(module)
+    with worker:
+        for epoch in (1, 2, 3):
+            weights = made_up(specs, epoch)
+            worker.update(epoch, f"v{epoch}", mode, weights, part_bytes=7)
+            parameters = dict(module.named_parameters())
+            for name, w in weights.items():
+                assert raw(parameters[name]) == w.data, name
+                assert worker.dump(name, len(w.data)) == w.data, name
+
+
+def test_torch_has_every_dtype_but_the_six_bit_ones():
+    assert set(BITS) - set(TORCH_DTYPES) == {"F6_E2M3", "F6_E3M2"}
+    assert storage_spec("F4", (3, 8)) == (torch.float4_e2m1fn_x2, (3, 4))
+    assert storage_spec("F6_E2M3", (2, 4)) == (torch.uint8, (6,))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_parameters_stay_the_same_objects(mode):
+    module = torch.nn.Linear(3, 2)
+    before = dict(module.named_parameters())
+    _, worker = attach(module)
+    weights = {"weight": Weights("F32", (2, 3), seeded(1, 24)), "bias": Weights("F32", (2,), bytes(8))}
+    with worker:
+        worker.update(1, "v1", mode, weights)
+    assert all(after is before[name] for name, after in module.named_parameters())
+    assert module.weight.requires_grad and raw(module.weight) == weights["weight"].data
+
+
+def test_two_sets_of_storages_take_turns():
+    module = torch.nn.Linear(64, 64)
+    _, worker = attach(module)
+    specs = [TensorSpec("weight", "F32", (64, 64)), TensorSpec("bias", "F32", (64,))]
+    places = []
+    with worker:
+        for epoch in range(1, 5):
+            places.append(module.weight.data_ptr())
+            worker.update(epoch, "v", "shadow", made_up(specs, epoch))
+    assert places[0] == places[2] != places[1] == places[3]
+
+
+def test_a_shadow_is_not_seen_before_its_commit():
+    module = torch.nn.Linear(4, 4, bias=False)
+    _, worker = attach(module, reserve_shadow=True)
+    first, second = (made_up([TensorSpec("weight", "F32", (4, 4))], seed) for seed in (1, 2))
+    with worker:
+        worker.update(1, "v1", "in-place", first)
+        worker.begin(2, "v2", "shadow", second)
+        worker.stream(2, second)
+        assert raw(module.weight) == first["weight"].data
+
+
+class Tied(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = torch.nn.Embedding(5, 4)
+        self.head = torch.nn.Linear(4, 5, bias=False)
+        self.head.weight = self.embed.weight
+        self.view = torch.nn.Linear(4, 5, bias=False)
+        self.view.weight = torch.nn.Parameter(self.embed.weight.detach())
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("cache", torch.zeros(9), persistent=False)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("names", [("embed.weight",), ("head.weight",), ("embed.weight", "head.weight", "view.weight")])
+def test_tied_parameters_are_covered_by_any_of_their_names(mode, names):
+    module = Tied()
+    adapter, worker = attach(module)
+    assert "cache" not in adapter.names and "steps" in adapter.names
+    weights = {name: Weights("F32", (5, 4), seeded(5, 80)) for name in names}
+    weights["steps"] = Weights("I64", (), (77).to_bytes(8, "little"))
+    with worker:
+        worker.update(1, "v1", mode, weights)
+        worker.update(2, "v1", mode, weights)
+    for tensor in (module.embed.weight, module.head.weight, module.view.weight):
+        assert raw(tensor) == weights[names[0]].data
+    assert module.head.weight is module.embed.weight
+    assert module.view.weight.data_ptr() == module.embed.weight.data_ptr()
+    assert int(module.steps) == 77
+
+
+def test_a_parameter_that_does_not_come_fails_the_end():
+    module = torch.nn.Linear(2, 2)
+    _, worker = attach(module)
+    weights = {"weight": Weights("F32", (2, 2), bytes(16))}
+    from inflight import link
+
+    with worker:
+        worker.begin(1, "v1", "shadow", weights)
+        worker.stream(1, weights)
+        assert "\"bias\" has not come" in worker.session.handle(link.End(1)).message
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "shape", "message"),
+    [
+        ("wait", "F32", (2, 2), 'no parameter or buffer "wait"'),
+        ("weight", "F32", (4,), r'"weight" is F32 \[4\], but the module has F32 \[2, 2\]'),
+        ("weight", "I32", (2, 2), r'"weight" is I32 \[2, 2\], but the module has F32 \[2, 2\]'),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(name, dtype, shape, message):
+    with pytest.raises(TorchAdapterError, match=message):
+        TorchModuleAdapter(torch.nn.Linear(2, 2)).check(name, dtype, shape)
+
+
+def test_packed_types_fit_into_plain_bytes():
+    module = torch.nn.Module()
+    module.register_buffer("packed", torch.zeros((4, 3), dtype=torch.uint8))
+    adapter = TorchModuleAdapter(module)
+    adapter.check("packed", "F4", (4, 6))
+    adapter.check("packed", "U8", (4, 3))
+    with pytest.raises(TorchAdapterError):
+        adapter.check("packed", "F4", (4, 3))
+
+
+def test_a_parameter_that_is_not_contiguous_is_refused():
+    module = torch.nn.Linear(2, 3)
+    module.weight = torch.nn.Parameter(torch.zeros(2, 3).t())
+    with pytest.raises(TorchAdapterError, match='"weight" is not contiguous'):
+        TorchModuleAdapter(module)
+
+
+def test_a_module_is_made_of_any_names():
+    names = ["a", "a.b", "a.b.c", "forward.training", "0.1.2", "x y.ß", "..", ""]
+    module = module_of(TensorSpec(n, "U8", (i + 1,)) for i, n in enumerate(names))
+    assert sorted(n for n, _ in module.named_parameters()) == sorted(names)
+
+
+def test_specs_are_read_from_files_directories_and_indexes(tmp_path):
+    def write(name, tensors):
+        head = json.dumps(tensors).encode()
+        (tmp_path / name).write_bytes(len(head).to_bytes(8, "little") + head + bytes(4))
+
+    write("one.safetensors", {"a": {"dtype": "U8", "shape": [4], "data_offsets": [0, 4]}, "__metadata__": {"x": "y"}})
+    write("two.safetensors", {"b": {"dtype": "F32", "shape": [], "data_offsets": [0, 4]}})
+    assert read_specs(tmp_path / "one.safetensors") == [TensorSpec("a", "U8", (4,))]
+    assert [s.name for s in read_specs(tmp_path)] == ["a", "b"]
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"b": "two.safetensors"}}))
+    assert [s.name for s in read_specs(tmp_path)] == [s.name for s in read_specs(index)] == ["b"]
+    write("two.safetensors", {"a": {"dtype": "F99", "shape": [], "data_offsets": [0, 4]}})
+    with pytest.raises(CheckpointError, match='two.safetensors: bad header: unknown dtype "F99"'):
+        read_specs(tmp_path)
+    with pytest.raises(CheckpointError, match="no such file"):
+        read_specs(tmp_path / "none")
