@@ -1,0 +1,131 @@
+package dev.inflight.worker.update;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.inflight.worker.device.HostDevice;
+import dev.inflight.worker.device.ShmNames;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.Callable;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class SlotBoardTest {
+    private static final Duration PATIENCE = Duration.ofSeconds(20);
+
+    @TempDir
+    Path shm;
+
+    private HostDevice device;
+
+    private SlotBoard board(int slots, Duration patience) {
+        device = new HostDevice(new ShmNames(shm, "test"), 1 << 20);
+        return new SlotBoard(device.slots(slots, 4096), patience);
+    }
+
+    @AfterEach
+    void closeDevice() {
+        device.close();
+    }
+
+    @Test
+    void noSlotIsOverwrittenWhileAConsumerReadsItWhateverTheirPace() throws Exception {
+        int buckets = 500;
+        var consumers = List.of("a", "b", "c");
+        var board = board(3, PATIENCE);
+        consumers.forEach(board::join);
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            var tasks = new ArrayList<Future<Void>>();
+            tasks.add(threads.submit(writer(board, buckets)));
+            for (int i = 0; i < consumers.size(); i++) {
+                tasks.add(threads.submit(reader(board, consumers.get(i), buckets, i)));
+            }
+            for (var task : tasks) {
+                task.get();
+            }
+        }
+    }
+
+    private static Callable<Void> writer(SlotBoard board, int buckets) {
+        return () -> {
+            for (int bucket = 0; bucket < buckets; bucket++) {
+                var slot = board.enter(bucket, bucket, Integer.BYTES);
+                slot.set(ValueLayout.JAVA_INT, 0, bucket);
+                board.ready(bucket);
+            }
+            return null;
+        };
+    }
+
+    private static Callable<Void> reader(SlotBoard board, String name, int buckets, long seed) {
+        return () -> {
+            var pace = new Random(seed);
+            for (int bucket = 0; bucket < buckets; bucket++) {
+                board.awaitReady(bucket);
+                for (int spin = pace.nextInt(20); spin > 0; spin--) {
+                    Thread.yield();
+                }
+                assertThat(board.bytes(bucket).get(ValueLayout.JAVA_INT, 0)).isEqualTo(bucket);
+                board.consumed(bucket, name);
+            }
+            return null;
+        };
+    }
+
+    @Test
+    void turnsTakenOutOfOrderStillLandInPlanOrder() throws Exception {
+        var board = board(1, PATIENCE);
+        board.join("engine");
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            var late = threads.submit(() -> {
+                board.enter(11, 1, 8);
+                board.ready(11);
+                return null;
+            });
+            board.enter(10, 0, 8);
+            board.ready(10);
+            assertThat(board.awaitReady(10)).isZero();
+            board.consumed(10, "engine");
+            late.get();
+            assertThat(board.awaitReady(11)).isZero();
+        }
+    }
+
+    @Test
+    void aConsumerThatNeverLetsGoEndsTheWaitAndIsNamed() throws Exception {
+        var board = board(1, Duration.ofMillis(50));
+        board.join("worker-7/0");
+        board.enter(0, 0, 8);
+        board.ready(0);
+        assertThatThrownBy(() -> board.enter(1, 1, 8))
+                .isInstanceOf(UpdateException.class)
+                .hasMessageContaining("held by worker-7/0");
+    }
+
+    @Test
+    void aFailureEndsEveryWait() throws Exception {
+        var board = board(1, PATIENCE);
+        board.join("engine");
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            var waiting = threads.submit(() -> board.awaitReady(3));
+            board.fail("the coordinator said so");
+            assertThatThrownBy(waiting::get).hasRootCauseMessage("the coordinator said so");
+        }
+        assertThatThrownBy(() -> board.enter(0, 0, 8)).hasMessage("the coordinator said so");
+    }
+
+    @Test
+    void aConsumerMayNotJoinOnceStreamingBegan() throws Exception {
+        var board = board(1, PATIENCE);
+        board.enter(0, 0, 8);
+        assertThatThrownBy(() -> board.join("late")).isInstanceOf(UpdateException.class);
+    }
+}

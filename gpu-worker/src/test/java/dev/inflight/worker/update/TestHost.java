@@ -1,0 +1,172 @@
+package dev.inflight.worker.update;
+
+import akka.actor.typed.ActorRef;
+import dev.inflight.engine.ReferenceEngine;
+import dev.inflight.protocol.checkpoint.LayoutDigest;
+import dev.inflight.protocol.cluster.HostStoreCommand;
+import dev.inflight.protocol.cluster.HostStoreEvent;
+import dev.inflight.protocol.plan.ShardRange;
+import dev.inflight.worker.device.HostDevice;
+import dev.inflight.worker.device.ShmNames;
+import dev.inflight.worker.link.EngineLink;
+import dev.inflight.worker.link.EngineSession;
+import dev.inflight.worker.store.CheckpointFiles;
+import dev.inflight.worker.store.HostStore;
+import dev.inflight.worker.store.StoredCheckpoint;
+import dev.inflight.worker.transport.PeerException;
+import dev.inflight.worker.transport.PeerServer;
+import dev.inflight.worker.transport.PeerService;
+import dev.inflight.worker.transport.SlotRegion;
+import dev.inflight.worker.transport.TransferKey;
+import dev.inflight.worker.transport.TransferOffer;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+
+/** A worker host without its actors, and a reference engine on it. */
+final class TestHost implements AutoCloseable {
+    static final Duration PATIENCE = Duration.ofSeconds(10);
+    static final long MAX_PART = 4 << 20;
+
+    final String name;
+    final Path directory;
+    final HostStore store;
+    final HostDevice device;
+    final PeerServer server;
+    final UpdateContext context;
+    final EngineSession engine;
+    private final EngineLink link;
+
+    /** @param machine hosts with equal machines map each other's slots */
+    TestHost(String name, String machine, Path directory, long slotMemory) throws Exception {
+        this.name = name;
+        this.directory = directory;
+        var names = new ShmNames(Path.of("/dev/shm"), "test-" + name);
+        store = new HostStore(name, names, 2, PATIENCE, PATIENCE);
+        device = new HostDevice(names, slotMemory);
+        var hub = new TransferHub(machine, PATIENCE);
+        server = PeerServer.start(new InetSocketAddress("127.0.0.1", 0), name, service(store, hub), PATIENCE);
+        context = new UpdateContext(worker(), store, device, hub, new Peers(machine, PATIENCE), PATIENCE);
+        var attached = new CompletableFuture<EngineSession>();
+        link = EngineLink.listen(directory.resolve(name + ".sock"), worker(), new EngineLink.Listener() {
+            @Override
+            public void attached(EngineSession session) {
+                attached.complete(session);
+            }
+
+            @Override
+            public void detached(EngineSession session, String reason) {}
+        });
+        startEngine(link.socket());
+        engine = attached.get(20, TimeUnit.SECONDS);
+    }
+
+    String worker() {
+        return name + "/0";
+    }
+
+    private void startEngine(Path socket) {
+        Thread.ofPlatform().daemon().start(() -> {
+            try {
+                ReferenceEngine.main(
+                        "--link",
+                        socket.toString(),
+                        "--id",
+                        "engine-" + name,
+                        "--model",
+                        "m",
+                        "--modes",
+                        "in-place,shadow",
+                        "--http-port",
+                        "0",
+                        "--announce",
+                        directory.resolve(name + ".json").toString());
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        });
+    }
+
+    /** Loads this host's shards of a checkpoint as {@link HostStoreCommand.Load} would. */
+    StoredCheckpoint load(
+            String version,
+            Path source,
+            int shards,
+            List<HostStoreCommand.Holder> holders,
+            ActorRef<HostStoreEvent> nobody)
+            throws InterruptedException {
+        String layout;
+        try (var files = CheckpointFiles.open(source)) {
+            layout = LayoutDigest.of(files.layout());
+        }
+        return store.load(
+                new HostStoreCommand.Load(
+                        "publish-" + version,
+                        "m",
+                        version,
+                        source.toString(),
+                        layout,
+                        shards,
+                        MAX_PART,
+                        holders,
+                        nobody),
+                bytes -> {});
+    }
+
+    HostStoreCommand.Holder holder(int first, int last) {
+        return new HostStoreCommand.Holder(name, server.endpoint(), List.of(new ShardRange(first, last)));
+    }
+
+    private static PeerService service(HostStore store, TransferHub hub) {
+        return new PeerService() {
+            @Override
+            public byte[] blockSums(String key, int shard) throws InterruptedException {
+                return store.blockSums(key, shard);
+            }
+
+            @Override
+            public byte[] manifest(String digest) {
+                return store.manifest(digest);
+            }
+
+            @Override
+            public TransferOffer open(TransferKey key) throws PeerException, InterruptedException {
+                return hub.open(key);
+            }
+
+            @Override
+            public SlotRegion awaitBucket(TransferKey key, int bucket) throws PeerException, InterruptedException {
+                return hub.awaitBucket(key, bucket);
+            }
+
+            @Override
+            public void consumed(TransferKey key, int bucket) throws PeerException {
+                hub.consumed(key, bucket);
+            }
+
+            @Override
+            public void closed(TransferKey key, boolean clean) {
+                hub.closed(key, clean);
+            }
+        };
+    }
+
+    @Override
+    public void close() throws IOException {
+        link.close();
+        server.close();
+        device.close();
+        store.close();
+        try (var left = Files.newDirectoryStream(Path.of("/dev/shm"), "inflight-test-" + name + "-*")) {
+            for (var file : left) {
+                throw new AssertionError(file + " was left behind");
+            }
+        }
+    }
+}

@@ -1,0 +1,247 @@
+package dev.inflight.worker.update;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import akka.actor.testkit.typed.javadsl.ActorTestKit;
+import akka.actor.typed.ActorRef;
+import com.typesafe.config.ConfigFactory;
+import dev.inflight.protocol.checkpoint.Dtype;
+import dev.inflight.protocol.checkpoint.SafetensorsWriter;
+import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.EngineStatus;
+import dev.inflight.protocol.cluster.HostStoreCommand;
+import dev.inflight.protocol.cluster.HostStoreEvent;
+import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.WorkerCommand;
+import dev.inflight.protocol.cluster.WorkerEvent;
+import dev.inflight.protocol.plan.Membership;
+import dev.inflight.protocol.plan.ShardRange;
+import dev.inflight.protocol.plan.Slots;
+import dev.inflight.worker.store.StoredCheckpoint;
+import dev.inflight.worker.verify.EngineVerifier;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Two hosts, their stores, peer servers and slots, and a reference engine on each: everything but the actors. */
+class UpdateSessionTest {
+    private static final long MIB = 1 << 20;
+    private static final ActorTestKit KIT = ActorTestKit.create(
+            ConfigFactory.parseString("akka.actor.provider = local, akka.fail-mixed-versions = off"));
+
+    @TempDir
+    Path directory;
+
+    private final List<TestHost> hosts = new ArrayList<>();
+
+    @AfterAll
+    static void stopActors() {
+        KIT.shutdownTestKit();
+    }
+
+    @AfterEach
+    void stopHosts() throws Exception {
+        for (var host : hosts) {
+            host.close();
+        }
+    }
+
+    @ParameterizedTest(name = "{0} slots, {1}, second host on {2}")
+    @CsvSource({
+        "3, IN_PLACE, this-machine",
+        "3, SHADOW, this-machine",
+        "3, IN_PLACE, another-machine",
+        "2, SHADOW, another-machine",
+        "1, IN_PLACE, another-machine",
+    })
+    void bothEnginesEndWithExactlyThePublishedBytes(int slots, LoadMode mode, String secondMachine) throws Exception {
+        start("this-machine", secondMachine);
+        var first = publish("v1", 1);
+        var second = publish("v2", 2);
+        update(1, first, mode, slots);
+        assertThat(mismatches(first)).containsExactly(0L, 0L);
+        assertThat(mismatches(second)).allMatch(count -> count > 0);
+        update(2, second, mode, slots);
+        assertThat(mismatches(second)).containsExactly(0L, 0L);
+    }
+
+    @Test
+    void aByteFlippedInTheHostStoreIsFoundBeforeTheEngineServesIt() throws Exception {
+        start("this-machine", "this-machine");
+        var first = publish("v1", 1);
+        var second = publish("v2", 2);
+        update(1, first, LoadMode.SHADOW, 3);
+        flipAByte(hosts.getFirst().store.adopt(second, List.of()));
+        var sessions = prepare(2, second, LoadMode.SHADOW, 3);
+        assertThatThrownBy(() -> together(sessions, UpdateSession::stream))
+                .hasStackTraceContaining("is not what was published as m v2")
+                .hasStackTraceContaining("tensor \"model.layers.");
+        for (var session : sessions) {
+            var aborted = session.abort("the test ends it");
+            assertThat(aborted).isNotNull();
+            assertThat(aborted.state()).isEqualTo(EngineStatus.State.SERVING);
+            assertThat(aborted.version()).isEqualTo("v1");
+        }
+        assertThat(mismatches(first)).containsExactly(0L, 0L);
+    }
+
+    @Test
+    void anUpdateFailedFromOutsideEndsOnBothHostsAndTheNextOneWorks() throws Exception {
+        start("this-machine", "another-machine");
+        var first = publish("v1", 1);
+        var sessions = prepare(1, first, LoadMode.IN_PLACE, 3);
+        sessions.getFirst().fail("the coordinator aborted", null);
+        assertThatThrownBy(() -> together(sessions.subList(0, 1), UpdateSession::stream))
+                .hasStackTraceContaining("the coordinator aborted");
+        sessions.getFirst().abort("the coordinator aborted");
+        assertThatThrownBy(() -> together(sessions.subList(1, 2), UpdateSession::stream))
+                .hasStackTraceContaining("a/0");
+        sessions.get(1).abort("its peer is gone");
+        update(2, first, LoadMode.IN_PLACE, 3);
+        assertThat(mismatches(first)).containsExactly(0L, 0L);
+    }
+
+    private void start(String... machines) throws Exception {
+        for (int i = 0; i < machines.length; i++) {
+            hosts.add(new TestHost(String.valueOf((char) ('a' + i)), machines[i], directory, 3 * 2 * MIB));
+        }
+    }
+
+    /** Writes a checkpoint with many small tensors, one larger than a slot, an empty one and a scalar; loads it. */
+    private CheckpointRef publish(String version, long seed) throws Exception {
+        var random = new Random(seed);
+        var tensors = new ArrayList<SafetensorsWriter.Tensor>();
+        for (int layer = 0; layer < 12; layer++) {
+            for (var name : List.of("self_attn.q_proj", "self_attn.k_proj", "mlp.up_proj")) {
+                tensors.add(tensor("model.layers." + layer + "." + name + ".weight", 300_000 + layer, random));
+            }
+        }
+        tensors.add(tensor("model.embed_tokens.weight", (int) (9 * MIB) + 2, random));
+        tensors.add(SafetensorsWriter.Tensor.of("model.empty", Dtype.F32, List.of(0L, 4L), new byte[0]));
+        tensors.add(
+                SafetensorsWriter.Tensor.of("model.scale", Dtype.F32, List.of(), new byte[] {1, 2, 3, (byte) seed}));
+        var file = directory.resolve(version + ".safetensors");
+        SafetensorsWriter.write(file, Map.of(), tensors);
+
+        var holders = new ArrayList<HostStoreCommand.Holder>();
+        for (int i = 0; i < hosts.size(); i++) {
+            holders.add(hosts.get(i).holder(i, i));
+        }
+        var stored = together(
+                hosts,
+                host -> host.load(
+                        version,
+                        file,
+                        hosts.size(),
+                        holders,
+                        KIT.<HostStoreEvent>createTestProbe().getRef()));
+        assertThat(stored)
+                .extracting(checkpoint -> checkpoint.ref().digest())
+                .containsOnly(stored.getFirst().ref().digest());
+        return stored.getFirst().ref();
+    }
+
+    private static SafetensorsWriter.Tensor tensor(String name, int bytes, Random random) {
+        var data = new byte[bytes];
+        random.nextBytes(data);
+        return SafetensorsWriter.Tensor.of(name, Dtype.U8, List.of((long) bytes), data);
+    }
+
+    private Membership membership() {
+        var members = new ArrayList<Membership.Host>();
+        var workers = new ArrayList<Membership.Worker>();
+        for (int i = 0; i < hosts.size(); i++) {
+            var host = hosts.get(i);
+            members.add(new Membership.Host(host.name, host.server.endpoint(), List.of(new ShardRange(i, i))));
+            workers.add(new Membership.Worker(host.worker(), i, true));
+        }
+        return new Membership(members, workers);
+    }
+
+    private List<UpdateSession> prepare(long epoch, CheckpointRef target, LoadMode mode, int slots) throws Exception {
+        ActorRef<WorkerEvent> nobody = KIT.<WorkerEvent>createTestProbe().getRef();
+        var order = new WorkerCommand.Prepare(
+                epoch,
+                "update-" + epoch,
+                target,
+                mode,
+                membership(),
+                new Slots(slots, 2 * MIB, "test"),
+                TestHost.PATIENCE.toMillis(),
+                nobody);
+        var sessions = hosts.stream()
+                .map(host -> new UpdateSession(host.context, order, host.engine, bytes -> {}))
+                .toList();
+        assertThat(together(sessions, UpdateSession::prepare).stream().distinct())
+                .hasSize(1);
+        return sessions;
+    }
+
+    private void update(long epoch, CheckpointRef target, LoadMode mode, int slots) throws Exception {
+        var sessions = prepare(epoch, target, mode, slots);
+        var reports = together(sessions, UpdateSession::stream);
+        assertThat(reports).allMatch(report -> report.loadedBytes() == target.bytes());
+        together(sessions, UpdateSession::commit);
+    }
+
+    private List<Long> mismatches(CheckpointRef expected) throws Exception {
+        return together(hosts, host -> {
+            var status = new EngineStatus(
+                    "e", "m", 1, List.of(), false, EngineStatus.State.SERVING, expected.version(), null, null);
+            var order = new WorkerCommand.Verify(
+                    "verify",
+                    expected,
+                    membership(),
+                    KIT.<WorkerEvent>createTestProbe().getRef());
+            var verified = (WorkerEvent.Verified) new EngineVerifier(host.context, host.engine, status).verify(order);
+            assertThat(verified.error()).isNull();
+            assertThat(verified.tensors()).isEqualTo(expected.tensors());
+            return verified.mismatches();
+        });
+    }
+
+    private static void flipAByte(StoredCheckpoint checkpoint) {
+        var shard = checkpoint.sharding().shards().getFirst();
+        var slice = shard.slices().stream()
+                .filter(s ->
+                        checkpoint.layout().tensors().get(s.tensor()).name().contains("layers"))
+                .findFirst()
+                .orElseThrow();
+        var bytes = checkpoint.bytes(slice);
+        var type = ValueLayout.JAVA_BYTE;
+        bytes.set(type, 4711, (byte) (bytes.get(type, 4711) ^ 1));
+    }
+
+    private interface Task<A, B> {
+        B run(A argument) throws Exception;
+    }
+
+    /** Runs a step on all hosts at the same time, as the hosts of a cluster do. */
+    private static <A, B> List<B> together(List<A> arguments, Task<A, B> task) throws Exception {
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            var running = arguments.stream()
+                    .map(argument -> threads.submit((Callable<B>) () -> task.run(argument)))
+                    .toList();
+            var results = new ArrayList<B>();
+            for (var one : running) {
+                results.add(one.get());
+            }
+            return results;
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof Exception cause ? cause : e;
+        }
+    }
+}
