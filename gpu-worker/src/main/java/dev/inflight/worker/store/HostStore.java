@@ -60,6 +60,16 @@ public final class HostStore implements AutoCloseable {
      */
     public StoredCheckpoint load(HostStoreCommand.Load order, LongConsumer progress) throws InterruptedException {
         var publication = publications.computeIfAbsent(order.publishId(), id -> new Publication());
+        try {
+            return load(order, publication, progress);
+        } catch (RuntimeException | InterruptedException e) {
+            publication.failed(host + ": " + e.getMessage());
+            throw e;
+        }
+    }
+
+    private StoredCheckpoint load(HostStoreCommand.Load order, Publication publication, LongConsumer progress)
+            throws InterruptedException {
         var files = CheckpointFiles.open(Path.of(order.source()));
         var loader = new ShardLoader(files, arenas, threads, progress);
         try {
@@ -79,7 +89,6 @@ public final class HostStore implements AutoCloseable {
             }
             return hold(order, files.layout(), sharding, inOrder(sums), loader);
         } catch (RuntimeException | InterruptedException e) {
-            publication.failed(host + ": " + e.getMessage());
             loader.discard();
             throw e;
         }
