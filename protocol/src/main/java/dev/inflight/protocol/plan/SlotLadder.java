@@ -1,0 +1,108 @@
+package dev.inflight.protocol.plan;
+
+import java.util.Locale;
+
+/**
+ * Chooses how many slots an update uses and how large they are. More slots let the three stages of the pipeline overlap,
+ * so their number is given up last only to a slot that is too small: 3 slots, then 2, then 1, then smaller slots.
+ */
+public final class SlotLadder {
+    private static final long MIB = 1 << 20;
+    private static final int MOST_SLOTS = 3;
+
+    /** A shard is cut into about this many buckets if the limits allow, or the stages would have nothing to overlap. */
+    private static final int BUCKETS_PER_SHARD = 8;
+
+    private SlotLadder() {}
+
+    /**
+     * Chooses for the worker with the least memory.
+     *
+     * @param budgetBytes memory that the worker can give to slots
+     * @param maxSlotBytes largest useful slot, from the settings
+     * @param minSlotBytes smallest useful slot, from the settings
+     * @param totalBytes size of the checkpoint
+     * @param largestTensorBytes size of its largest tensor
+     * @param wholeTensors whether an engine can not take a tensor in parts
+     * @param workers number of workers that the checkpoint's bytes come from
+     * @throws PlanException if not even one slot fits in the budget
+     */
+    public static Slots choose(
+            long budgetBytes,
+            long maxSlotBytes,
+            long minSlotBytes,
+            long totalBytes,
+            long largestTensorBytes,
+            boolean wholeTensors,
+            int workers) {
+        long wanted = wanted(maxSlotBytes, minSlotBytes, totalBytes, workers);
+        long floor = Math.min(wanted, Math.max(MIB, roundUp(minSlotBytes)));
+        if (wholeTensors) {
+            floor = Math.max(floor, roundUp(largestTensorBytes));
+            wanted = Math.max(wanted, floor);
+        }
+        for (int count = MOST_SLOTS; count > 0; count--) {
+            if (budgetBytes / count >= wanted) {
+                return new Slots(count, wanted, reason(count, wanted, budgetBytes));
+            }
+        }
+        long smaller = budgetBytes - budgetBytes % MIB;
+        if (smaller >= floor) {
+            return new Slots(
+                    1,
+                    smaller,
+                    "1 slot of %s: the budget of %s does not hold one of %s"
+                            .formatted(mib(smaller), mib(budgetBytes), mib(wanted)));
+        }
+        throw new PlanException(refusal(budgetBytes, floor, largestTensorBytes, wholeTensors));
+    }
+
+    private static long wanted(long maxSlotBytes, long minSlotBytes, long totalBytes, int workers) {
+        if (workers < 1) {
+            throw new PlanException("an update needs at least one worker that owns a shard");
+        }
+        if (maxSlotBytes < MIB || minSlotBytes > maxSlotBytes) {
+            throw new PlanException(
+                    "slots of %d to %d bytes were asked for; the largest must be at least 1 MiB and not below the smallest"
+                            .formatted(minSlotBytes, maxSlotBytes));
+        }
+        long mean = Math.ceilDiv(totalBytes, (long) workers);
+        long shard = Math.max(MIB, roundUp(mean + Sharding.toleratedBytes(mean)));
+        long overlapping = Math.max(roundUp(minSlotBytes), roundUp(Math.ceilDiv(shard, (long) BUCKETS_PER_SHARD)));
+        return Math.min(maxSlotBytes - maxSlotBytes % MIB, Math.min(shard, overlapping));
+    }
+
+    private static String reason(int count, long slot, long budget) {
+        if (count == MOST_SLOTS) {
+            return "3 slots of %s: all stages overlap; the budget is %s".formatted(mib(slot), mib(budget));
+        }
+        String consequence = count == 2 ? "" : ", so the stages run one after the other";
+        return "%d slot%s of %s: %d would need %s and the budget is %s%s"
+                .formatted(
+                        count,
+                        count == 1 ? "" : "s",
+                        mib(slot),
+                        count + 1,
+                        mib(slot * (count + 1)),
+                        mib(budget),
+                        consequence);
+    }
+
+    private static String refusal(long budget, long floor, long largestTensor, boolean wholeTensors) {
+        if (wholeTensors && floor == roundUp(largestTensor)) {
+            return ("the budget for slots is %d bytes but the largest tensor has %d and an engine takes tensors only whole;"
+                            + " give the worker at least %d bytes for slots")
+                    .formatted(budget, largestTensor, floor);
+        }
+        return "the budget for slots is %d bytes but the smallest slot is %d; give the worker more memory for slots or allow smaller slots"
+                .formatted(budget, floor);
+    }
+
+    private static long roundUp(long bytes) {
+        return Math.ceilDiv(bytes, MIB) * MIB;
+    }
+
+    private static String mib(long bytes) {
+        return bytes % MIB == 0 ? bytes / MIB + " MiB" : String.format(Locale.ROOT, "%.1f MiB", (double) bytes / MIB);
+    }
+}

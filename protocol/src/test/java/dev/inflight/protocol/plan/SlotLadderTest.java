@@ -1,0 +1,96 @@
+package dev.inflight.protocol.plan;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import org.junit.jupiter.api.Test;
+
+class SlotLadderTest {
+    private static final long MIB = 1 << 20;
+    private static final long GIB = 1 << 30;
+
+    @Test
+    void threeSlotsWhenTheBudgetHoldsThem() {
+        assertThat(choose(192 * MIB))
+                .isEqualTo(new Slots(3, 64 * MIB, "3 slots of 64 MiB: all stages overlap; the budget is 192 MiB"));
+    }
+
+    @Test
+    void twoSlotsWhenTheBudgetDoesNotHoldThree() {
+        assertThat(choose(191 * MIB))
+                .isEqualTo(new Slots(2, 64 * MIB, "2 slots of 64 MiB: 3 would need 192 MiB and the budget is 191 MiB"));
+    }
+
+    @Test
+    void oneSlotWhenTheBudgetDoesNotHoldTwo() {
+        assertThat(choose(127 * MIB))
+                .isEqualTo(
+                        new Slots(
+                                1,
+                                64 * MIB,
+                                "1 slot of 64 MiB: 2 would need 128 MiB and the budget is 127 MiB, so the stages run one after the other"));
+    }
+
+    @Test
+    void oneSmallerSlotWhenTheBudgetDoesNotHoldOne() {
+        assertThat(choose(10 * MIB + MIB / 2))
+                .isEqualTo(
+                        new Slots(1, 10 * MIB, "1 slot of 10 MiB: the budget of 10.5 MiB does not hold one of 64 MiB"));
+    }
+
+    @Test
+    void refusedBelowTheSmallestSlot() {
+        assertThatThrownBy(() -> choose(4 * MIB - 1))
+                .isInstanceOf(PlanException.class)
+                .hasMessage("the budget for slots is 4194303 bytes but the smallest slot is 4194304;"
+                        + " give the worker more memory for slots or allow smaller slots");
+    }
+
+    @Test
+    void wholeTensorsNeedASlotAsLargeAsTheLargest() {
+        Slots slots = SlotLadder.choose(300 * MIB, 64 * MIB, 4 * MIB, 10 * GIB, 100 * MIB - 7, true, 2);
+
+        assertThat(slots.bytes()).isEqualTo(100 * MIB);
+        assertThat(slots.count()).isEqualTo(3);
+    }
+
+    @Test
+    void wholeTensorsThatDoNotFitAreRefusedWithTheNumbers() {
+        assertThatThrownBy(() -> SlotLadder.choose(99 * MIB, 64 * MIB, 4 * MIB, 10 * GIB, 100 * MIB - 7, true, 2))
+                .isInstanceOf(PlanException.class)
+                .hasMessage("the budget for slots is 103809024 bytes but the largest tensor has 104857593 and an engine"
+                        + " takes tensors only whole; give the worker at least 104857600 bytes for slots");
+    }
+
+    @Test
+    void aSmallCheckpointHasSmallSlotsSoThatStagesOverlap() {
+        Slots slots = SlotLadder.choose(10 * GIB, 256 * MIB, 4 * MIB, 256 * MIB, 56 * MIB, false, 2);
+
+        assertThat(slots.count()).isEqualTo(3);
+        assertThat(slots.bytes()).isEqualTo(17 * MIB);
+    }
+
+    @Test
+    void aTinyCheckpointNeedsNoMoreThanItsShard() {
+        assertThat(SlotLadder.choose(10 * GIB, 256 * MIB, 4 * MIB, MIB, MIB, false, 4)
+                        .bytes())
+                .isEqualTo(MIB);
+        assertThat(SlotLadder.choose(10 * GIB, 256 * MIB, 4 * MIB, 0, 0, false, 1)
+                        .bytes())
+                .isEqualTo(MIB);
+    }
+
+    @Test
+    void contradictingLimitsAreRefused() {
+        assertThatThrownBy(() -> SlotLadder.choose(GIB, 4 * MIB, 8 * MIB, GIB, MIB, false, 1))
+                .isInstanceOf(PlanException.class)
+                .hasMessageContaining("slots of 8388608 to 4194304 bytes");
+        assertThatThrownBy(() -> SlotLadder.choose(GIB, 4 * MIB, MIB, GIB, MIB, false, 0))
+                .isInstanceOf(PlanException.class)
+                .hasMessageContaining("at least one worker");
+    }
+
+    private static Slots choose(long budgetBytes) {
+        return SlotLadder.choose(budgetBytes, 64 * MIB, 4 * MIB, 10 * GIB, 100 * MIB, false, 2);
+    }
+}
