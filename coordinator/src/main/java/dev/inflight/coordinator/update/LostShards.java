@@ -14,15 +14,16 @@ import org.jspecify.annotations.Nullable;
 
 /** A {@link ShardRestore} with the hosts behind it. */
 final class LostShards {
-    private final String updateId;
+    private final String restorePrefix;
     private final CheckpointRef checkpoint;
     private final ShardSet lost;
     private final ShardRestore restore;
     private final Map<String, FleetHost> hosts;
     private final Map<String, Integer> tasks = new HashMap<>();
 
-    LostShards(String updateId, CheckpointRef checkpoint, Preparation.ShardsLost lost, Fleet fleet) {
-        this.updateId = updateId;
+    /** @param restorePrefix unique to this instance; begins the ids of its restores */
+    LostShards(String restorePrefix, CheckpointRef checkpoint, Preparation.ShardsLost lost, Fleet fleet) {
+        this.restorePrefix = restorePrefix;
         this.checkpoint = checkpoint;
         this.lost = lost.lost();
         this.restore = new ShardRestore(lost.holders(), lost.others());
@@ -76,7 +77,7 @@ final class LostShards {
         for (ShardRestore.Task task : assigned) {
             FleetHost host = hosts.get(task.host());
             if (host != null) {
-                String restoreId = updateId + "/" + checkpoint.version() + "/" + task.id();
+                String restoreId = restorePrefix + "/" + task.id();
                 tasks.put(restoreId, task.id());
                 actions.add(new UpdateCourse.ToHost(host, restoreId, checkpoint, task.shards()));
             }

@@ -145,7 +145,7 @@ final class Preparer {
                     Math.max(1, Ownership.assign(checkpoint.shardCount(), membership).size()));
             return new Preparation.Ready(membership, slots, mode, members, ids, failed);
         } catch (PlanException e) {
-            return no(Code.INVALID, e.getMessage());
+            return no(Code.INVALID, String.valueOf(e.getMessage()));
         }
     }
 

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -64,7 +65,7 @@ final class Rollback {
     @Nullable Due next() {
         while (!pending.isEmpty()) {
             String version = pending.firstKey();
-            TreeSet<String> workers = pending.remove(version);
+            TreeSet<String> workers = Objects.requireNonNull(pending.remove(version));
             CheckpointRef checkpoint = versions.get(version);
             if (checkpoint != null && mostAborts > 0) {
                 return new Due(new UpdateRequest(checkpoint, LoadMode.IN_PLACE, "broadcast", null), workers);

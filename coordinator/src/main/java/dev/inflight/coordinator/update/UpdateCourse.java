@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -63,6 +64,7 @@ final class UpdateCourse {
     private @Nullable Round round;
     private @Nullable UpdateReport report;
     private long rollbackStartNanos;
+    private int restores;
 
     UpdateCourse(UpdateStart start) {
         this.start = start;
@@ -115,7 +117,8 @@ final class UpdateCourse {
             }
             case Preparation.No no -> impossible(no.refused().message());
             case Preparation.ShardsLost lost -> {
-                LostShards restore = new LostShards(start.id(), goal.checkpoint(), lost, fleet);
+                String prefix = start.id() + "/restore-" + restores++;
+                LostShards restore = new LostShards(prefix, goal.checkpoint(), lost, fleet);
                 lostShards = restore;
                 yield restoring(restore, restore.begin());
             }
@@ -177,7 +180,7 @@ final class UpdateCourse {
                     .forEach(silent::add);
             idle.addAll(attempt.aborted().keySet());
             rollback.afterAbort(attempt.aborted().values());
-            if (over != main) {
+            if (state == State.ROLLING_BACK) {
                 rollback.aborted(attempt.reason());
             }
         }
@@ -249,8 +252,10 @@ final class UpdateCourse {
 
     private static UpdateAttempt attempt(UpdateStart.Orphan orphan) {
         Set<String> members = orphan.members().keySet();
-        Set<String> receivers = new HashSet<>(members);
-        receivers.removeIf(id -> orphan.members().get(id).engine() == null);
+        Set<String> receivers = orphan.members().values().stream()
+                .filter(worker -> worker.engine() != null)
+                .map(FleetWorker::id)
+                .collect(Collectors.toSet());
         Set<String> some = receivers.isEmpty() ? members : receivers;
         return orphan.commit()
                 ? UpdateAttempt.rollForward(orphan.epoch(), members, some)
