@@ -1,0 +1,113 @@
+package dev.inflight.coordinator;
+
+import dev.inflight.coordinator.Operations.Running;
+import dev.inflight.coordinator.fleet.Fleet;
+import dev.inflight.protocol.cluster.OperationReply.Refused;
+import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
+import dev.inflight.protocol.cluster.TrainerCommand.Publish;
+import dev.inflight.protocol.cluster.TrainerCommand.UpdateWeights;
+import dev.inflight.protocol.cluster.TrainerCommand.VerifyModel;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** Says which commands are refused at once. Decisions only. */
+record Admission(Operations operations, VersionLedger ledger, Fleet fleet) {
+    private static final int LONGEST_NAME = 256;
+    private static final int LONGEST_PATH = 4096;
+    private static final Set<String> STRATEGIES = Set.of("broadcast", "auto");
+
+    static Admission of(Operations operations, VersionLedger ledger, Fleet fleet) {
+        return new Admission(operations, ledger, fleet);
+    }
+
+    @Nullable Refused refusal(Publish publish) {
+        Refused invalid = first(
+                name("model", publish.model(), LONGEST_NAME),
+                name("version", publish.version(), LONGEST_NAME),
+                name("source", publish.source(), LONGEST_PATH));
+        if (invalid != null) {
+            return invalid;
+        }
+        return operations.running().stream()
+                .filter(session -> session.is("publish", publish.model())
+                        && session.version().equals(publish.version()))
+                .findFirst()
+                .map(Admission::conflict)
+                .orElse(null);
+    }
+
+    @Nullable Refused refusal(UpdateWeights update) {
+        Refused invalid = first(
+                name("model", update.model(), LONGEST_NAME),
+                name("version", update.version(), LONGEST_NAME),
+                update.group() == null ? null : name("group", update.group(), LONGEST_NAME));
+        if (invalid != null) {
+            return invalid;
+        }
+        if (!STRATEGIES.contains(update.strategy())) {
+            return new Refused(
+                    Code.INVALID, "strategy: must be broadcast or auto but is \"" + update.strategy() + "\"");
+        }
+        for (Running session : operations.running()) {
+            boolean sameEngines = session.group() == null
+                    || update.group() == null
+                    || session.group().equals(update.group());
+            if (session.is("verify", update.model()) || (session.is("update", update.model()) && sameEngines)) {
+                return conflict(session);
+            }
+        }
+        return ledger.find(update.model(), update.version()) == null
+                ? unknown("version " + update.version() + " of model " + update.model() + " is not published")
+                : null;
+    }
+
+    @Nullable Refused refusal(VerifyModel verify) {
+        Refused invalid = name("model", verify.model(), LONGEST_NAME);
+        if (invalid != null) {
+            return invalid;
+        }
+        for (Running session : operations.running()) {
+            if (session.is("verify", verify.model()) || session.is("update", verify.model())) {
+                return conflict(session);
+            }
+        }
+        boolean known = !ledger.versions(verify.model()).isEmpty()
+                || fleet.workers().values().stream().anyMatch(worker -> worker.serves(verify.model()));
+        return known ? null : unknown("model " + verify.model() + " is not known");
+    }
+
+    /** Right after a restart, what is unknown may only not have been reported yet. */
+    private Refused unknown(String message) {
+        return fleet.incomplete()
+                ? new Refused(Code.UNAVAILABLE, message + ", but not every host has reported yet; try again")
+                : new Refused(Code.NOT_FOUND, message);
+    }
+
+    private static Refused conflict(Running session) {
+        String version = session.version().isEmpty() ? "" : " to version " + session.version();
+        return new Refused(
+                Code.CONFLICT,
+                session.kind() + " " + session.id() + " of model " + session.model() + version + " is running");
+    }
+
+    private static @Nullable Refused name(String field, @Nullable String value, int longest) {
+        if (value == null || value.isBlank()) {
+            return new Refused(Code.INVALID, field + ": must not be empty");
+        }
+        if (value.length() > longest) {
+            return new Refused(Code.INVALID, field + ": longer than " + longest + " characters");
+        }
+        return value.chars().anyMatch(Character::isISOControl)
+                ? new Refused(Code.INVALID, field + ": must not contain control characters")
+                : null;
+    }
+
+    private static @Nullable Refused first(@Nullable Refused... refusals) {
+        for (Refused refused : refusals) {
+            if (refused != null) {
+                return refused;
+            }
+        }
+        return null;
+    }
+}

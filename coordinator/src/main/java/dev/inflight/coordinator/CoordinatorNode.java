@@ -1,0 +1,37 @@
+package dev.inflight.coordinator;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.ActorSystem;
+import akka.cluster.typed.ClusterSingleton;
+import akka.cluster.typed.ClusterSingletonSettings;
+import akka.cluster.typed.SingletonActor;
+import dev.inflight.coordinator.http.HttpApi;
+import dev.inflight.protocol.cluster.Wire;
+import java.net.URI;
+import java.util.concurrent.CompletionStage;
+
+/** What a node of role {@value CoordinatorSettings#ROLE} runs: the singleton's candidate and the HTTP API. */
+public final class CoordinatorNode {
+    private CoordinatorNode() {}
+
+    /** @param httpUri where the HTTP API listens, with the port it got */
+    public record Started(URI httpUri) {}
+
+    /**
+     * Starts both. They stop with the actor system's coordinated shutdown.
+     *
+     * @return completes when the HTTP API listens; fails if it can not
+     */
+    public static CompletionStage<Started> start(ActorSystem<?> system, CoordinatorSettings settings) {
+        ActorRef<Wire> coordinator = coordinator(system, settings);
+        return new HttpApi(system, coordinator, settings.http()).bind().thenApply(Started::new);
+    }
+
+    /** A reference to the singleton from any node; only nodes of the role run it. */
+    static ActorRef<Wire> coordinator(ActorSystem<?> system, CoordinatorSettings settings) {
+        return ClusterSingleton.get(system)
+                .init(SingletonActor.of(
+                                UpdateCoordinator.create(settings, System::nanoTime), "update-coordinator")
+                        .withSettings(ClusterSingletonSettings.create(system).withRole(CoordinatorSettings.ROLE)));
+    }
+}

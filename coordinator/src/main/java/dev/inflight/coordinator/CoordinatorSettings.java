@@ -1,0 +1,42 @@
+package dev.inflight.coordinator;
+
+import com.typesafe.config.Config;
+import dev.inflight.coordinator.http.HttpSettings;
+import dev.inflight.coordinator.operation.Settings;
+import dev.inflight.coordinator.publish.PublishSettings;
+import dev.inflight.coordinator.update.UpdateSettings;
+import dev.inflight.coordinator.verify.VerifySettings;
+import java.time.Duration;
+
+/**
+ * Everything that can be set about the coordinator, from {@code inflight.coordinator}; reference.conf documents each
+ * setting with its unit and range.
+ */
+public record CoordinatorSettings(
+        HttpSettings http,
+        PublishSettings publish,
+        UpdateSettings update,
+        VerifySettings verify,
+        int keepVersions,
+        int operationHistory,
+        Duration subscribeRetry) {
+    /** The cluster role of nodes that may run the coordinator. */
+    public static final String ROLE = "coordinator";
+
+    /**
+     * @param config the whole configuration, reference.conf included
+     * @throws com.typesafe.config.ConfigException if a setting is missing or out of range
+     */
+    public static CoordinatorSettings from(Config config) {
+        Config own = config.getConfig("inflight.coordinator");
+        Settings settings = new Settings(own);
+        return new CoordinatorSettings(
+                HttpSettings.from(own.getConfig("http")),
+                PublishSettings.from(own.getConfig("publish")),
+                UpdateSettings.from(own.getConfig("update")),
+                VerifySettings.from(own.getConfig("verify")),
+                (int) settings.number("keep-versions", 1, 1000),
+                (int) settings.number("operation-history", 1, 100_000),
+                settings.duration("subscribe-retry"));
+    }
+}

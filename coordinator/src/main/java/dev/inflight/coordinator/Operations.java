@@ -1,0 +1,99 @@
+package dev.inflight.coordinator;
+
+import akka.actor.typed.ActorRef;
+import dev.inflight.coordinator.fleet.Fleet;
+import dev.inflight.protocol.cluster.OperationReply;
+import dev.inflight.protocol.cluster.OperationReply.Operation;
+import java.util.Collection;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/** The sessions that run and the operations to be asked about, of which the oldest ended ones are forgotten. */
+final class Operations {
+    /**
+     * A session that runs.
+     *
+     * @param kind {@code publish}, {@code update} or {@code verify}
+     * @param version version it is about; empty for a verification
+     * @param group engines it is about; null for all of the model
+     * @param source what is published; empty unless it is a publish
+     * @param onFleet tells the session of a changed fleet
+     * @param replyTo who is still to hear whether it was taken; null if nobody is
+     */
+    record Running(
+            String id,
+            String kind,
+            String model,
+            String version,
+            @Nullable String group,
+            String source,
+            Consumer<Fleet> onFleet,
+            @Nullable ActorRef<OperationReply> replyTo) {
+        boolean is(String otherKind, String otherModel) {
+            return kind.equals(otherKind) && model.equals(otherModel);
+        }
+
+        Running answered() {
+            return new Running(id, kind, model, version, group, source, onFleet, null);
+        }
+    }
+
+    private final int history;
+    private final Map<String, Running> running = new LinkedHashMap<>();
+    private final Map<String, Operation> operations = new LinkedHashMap<>();
+
+    /** @param history how many ended operations are remembered */
+    Operations(int history) {
+        this.history = history;
+    }
+
+    void started(Running session) {
+        running.put(session.id(), session);
+    }
+
+    @Nullable Running running(String id) {
+        return running.get(id);
+    }
+
+    Collection<Running> running() {
+        return running.values();
+    }
+
+    /** Takes an operation's new state and tells whoever waits to hear that it was taken. */
+    void update(Operation operation) {
+        operations.put(operation.id(), operation);
+        Running session = running.get(operation.id());
+        if (session != null && session.replyTo() != null) {
+            session.replyTo().tell(operation);
+            running.put(session.id(), session.answered());
+        }
+    }
+
+    void ended(String id) {
+        running.remove(id);
+        Iterator<String> oldest = operations.keySet().iterator();
+        int surplus = operations.size() - running.size() - history;
+        while (surplus > 0 && oldest.hasNext()) {
+            if (!running.containsKey(oldest.next())) {
+                oldest.remove();
+                surplus--;
+            }
+        }
+    }
+
+    @Nullable Operation operation(String id) {
+        return operations.get(id);
+    }
+
+    Optional<Operation> runningUpdate() {
+        return running.values().stream()
+                .filter(session -> session.kind().equals("update"))
+                .map(session -> operations.get(session.id()))
+                .filter(operation -> operation != null)
+                .findFirst();
+    }
+}

@@ -1,0 +1,58 @@
+package dev.inflight.coordinator;
+
+import dev.inflight.coordinator.fleet.Fleet;
+import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.coordinator.update.UpdateStart.Orphan;
+import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.EngineStatus;
+import dev.inflight.protocol.cluster.WorkerEvent.Session;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/** Unfinished updates on workers that no session of this coordinator runs. */
+final class Orphans {
+    private Orphans() {}
+
+    /** All workers of an epoch that have not ended it or have committed it; commit if one of them has. */
+    static @Nullable Orphan find(Fleet fleet, long epoch) {
+        SortedMap<String, FleetWorker> members = new TreeMap<>();
+        boolean unfinished = false;
+        boolean committed = false;
+        for (FleetWorker worker : fleet.workers().values()) {
+            Session session = worker.state().session();
+            if (session != null && session.epoch() == epoch) {
+                members.put(worker.id(), worker);
+                unfinished |= worker.unfinished() != null;
+                committed |= session.phase() == Session.Phase.COMMITTED;
+            }
+        }
+        return unfinished ? new Orphan(epoch, committed, members) : null;
+    }
+
+    /**
+     * What an orphan's engines were moving to, as far as they say.
+     *
+     * @param versions published versions of a model
+     */
+    static CheckpointRef target(Orphan orphan, Function<String, Map<String, CheckpointRef>> versions) {
+        String model = "unknown";
+        String target = "unknown";
+        for (FleetWorker worker : orphan.members().values()) {
+            EngineStatus engine = worker.engine();
+            if (engine == null) {
+                continue;
+            }
+            model = engine.model();
+            if (engine.target() != null) {
+                target = engine.target();
+            } else if (worker.unfinished() == null && engine.version() != null) {
+                target = engine.version();
+            }
+        }
+        CheckpointRef known = versions.apply(model).get(target);
+        return known != null ? known : new CheckpointRef(model, target, "", "", 0, 0, 0, 0, 0);
+    }
+}

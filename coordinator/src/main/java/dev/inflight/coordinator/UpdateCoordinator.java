@@ -1,0 +1,379 @@
+package dev.inflight.coordinator;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.Behavior;
+import akka.actor.typed.javadsl.AbstractBehavior;
+import akka.actor.typed.javadsl.ActorContext;
+import akka.actor.typed.javadsl.Behaviors;
+import akka.actor.typed.javadsl.Receive;
+import akka.actor.typed.javadsl.TimerScheduler;
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.inflight.coordinator.operation.CoordinatorQuery;
+import dev.inflight.coordinator.operation.CoordinatorQuery.GetStatus;
+import dev.inflight.coordinator.Operations.Running;
+import dev.inflight.coordinator.fleet.Epochs;
+import dev.inflight.coordinator.fleet.Fleet;
+import dev.inflight.coordinator.fleet.FleetMonitor;
+import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.coordinator.operation.Json;
+import dev.inflight.coordinator.operation.OperationView;
+import dev.inflight.coordinator.operation.SessionEvent;
+import dev.inflight.coordinator.publish.PublishSession;
+import dev.inflight.coordinator.publish.PublishStart;
+import dev.inflight.coordinator.update.UpdateRequest;
+import dev.inflight.coordinator.update.UpdateSession;
+import dev.inflight.coordinator.update.UpdateStart;
+import dev.inflight.coordinator.verify.VerifySession;
+import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.HostStoreCommand;
+import dev.inflight.protocol.cluster.OperationReply;
+import dev.inflight.protocol.cluster.OperationReply.Operation;
+import dev.inflight.protocol.cluster.OperationReply.Refused;
+import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
+import dev.inflight.protocol.cluster.TrainerCommand;
+import dev.inflight.protocol.cluster.TrainerCommand.GetOperation;
+import dev.inflight.protocol.cluster.TrainerCommand.Publish;
+import dev.inflight.protocol.cluster.TrainerCommand.UpdateWeights;
+import dev.inflight.protocol.cluster.TrainerCommand.VerifyModel;
+import dev.inflight.protocol.cluster.Wire;
+import dev.inflight.protocol.cluster.WorkerCommand;
+import dev.inflight.protocol.cluster.WorkerEvent;
+import dev.inflight.protocol.cluster.WorkerEvent.Session;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.UUID;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The cluster singleton that decides. It takes trainers' commands, runs one session actor per operation and keeps the
+ * ledger of versions. All it knows it can learn again from the reports of hosts and workers, so a restarted coordinator
+ * goes on where the former one stopped.
+ */
+public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.Command> {
+    /** What the coordinator hears, besides {@link TrainerCommand} and {@link CoordinatorQuery}. */
+    public sealed interface Command {}
+
+    private record FromTrainer(TrainerCommand command) implements Command {}
+
+    private record Query(GetStatus query) implements Command {}
+
+    private record FleetChanged(Fleet fleet) implements Command {}
+
+    private record FromSession(SessionEvent event) implements Command {}
+
+    private record SessionStopped(String id) implements Command {}
+
+    private record RecoveryDue(long epoch) implements Command {}
+
+    private final CoordinatorSettings settings;
+    private final LongSupplier nanoTime;
+    private final TimerScheduler<Command> timers;
+    private final ActorRef<SessionEvent> sessionEvents;
+    private final Operations operations;
+    private final VersionLedger ledger;
+    private final Epochs epochs = new Epochs();
+    private final Map<Long, Boolean> endedEpochs = new HashMap<>();
+    private final Set<Long> recovering = new HashSet<>();
+    private Fleet fleet = Fleet.EMPTY;
+    private @Nullable JsonNode lastUpdate;
+
+    private UpdateCoordinator(
+            ActorContext<Command> context,
+            TimerScheduler<Command> timers,
+            CoordinatorSettings settings,
+            LongSupplier nanoTime) {
+        super(context);
+        this.settings = settings;
+        this.nanoTime = nanoTime;
+        this.timers = timers;
+        this.operations = new Operations(settings.operationHistory());
+        this.ledger = new VersionLedger(settings.keepVersions());
+        this.sessionEvents = context.messageAdapter(SessionEvent.class, FromSession::new);
+        context.spawn(
+                FleetMonitor.create(
+                        context.messageAdapter(Fleet.class, FleetChanged::new), settings.subscribeRetry()),
+                "fleet-monitor");
+    }
+
+    /** @param nanoTime the clock, in nanoseconds */
+    public static Behavior<Wire> create(CoordinatorSettings settings, LongSupplier nanoTime) {
+        Behavior<Command> behavior = Behaviors.setup(context ->
+                Behaviors.withTimers(timers -> new UpdateCoordinator(context, timers, settings, nanoTime)));
+        return Behaviors.transformMessages(
+                Wire.class,
+                behavior,
+                messages -> messages.match(TrainerCommand.class, FromTrainer::new).match(GetStatus.class, Query::new));
+    }
+
+    @Override
+    public Receive<Command> createReceive() {
+        return newReceiveBuilder()
+                .onMessage(FromTrainer.class, this::onTrainer)
+                .onMessage(Query.class, this::onQuery)
+                .onMessage(FleetChanged.class, this::onFleetChanged)
+                .onMessage(FromSession.class, this::onSession)
+                .onMessage(SessionStopped.class, this::onSessionStopped)
+                .onMessage(RecoveryDue.class, this::onRecoveryDue)
+                .build();
+    }
+
+    private Behavior<Command> onTrainer(FromTrainer from) {
+        switch (from.command()) {
+            case Publish publish -> publish(publish);
+            case UpdateWeights update -> update(update);
+            case VerifyModel verify -> verify(verify);
+            case GetOperation get -> {
+                Operation operation = operations.operation(get.id());
+                get.replyTo()
+                        .tell(operation != null
+                                ? operation
+                                : new Refused(Code.NOT_FOUND, "no operation " + get.id() + " is known"));
+            }
+        }
+        return this;
+    }
+
+    private void publish(Publish publish) {
+        Refused refused = Admission.of(operations, ledger, fleet).refusal(publish);
+        if (refused != null) {
+            publish.replyTo().tell(refused);
+            return;
+        }
+        String id = newId("publish");
+        ActorRef<PublishSession.Command> session = getContext()
+                .spawn(
+                        PublishSession.create(new PublishStart(
+                                id,
+                                publish.model(),
+                                publish.version(),
+                                publish.source(),
+                                ledger.find(publish.model(), publish.version()),
+                                ledger.digests(),
+                                fleet,
+                                settings.publish(),
+                                nanoTime,
+                                sessionEvents)),
+                        id);
+        started(
+                session,
+                new Running(
+                        id,
+                        "publish",
+                        publish.model(),
+                        publish.version(),
+                        null,
+                        publish.source(),
+                        changed -> session.tell(new PublishSession.FleetChanged(changed)),
+                        publish.replyTo()));
+    }
+
+    private void update(UpdateWeights update) {
+        Refused refused = Admission.of(operations, ledger, fleet).refusal(update);
+        CheckpointRef checkpoint = ledger.find(update.model(), update.version());
+        if (refused != null || checkpoint == null) {
+            update.replyTo().tell(Objects.requireNonNull(refused));
+            return;
+        }
+        // There is one strategy so far, so auto chooses it.
+        UpdateRequest request = new UpdateRequest(checkpoint, update.mode(), "broadcast", update.group());
+        update(newId("update"), request, null, update.replyTo());
+    }
+
+    private void update(
+            String id,
+            UpdateRequest request,
+            UpdateStart.@Nullable Orphan orphan,
+            @Nullable ActorRef<OperationReply> replyTo) {
+        String model = request.checkpoint().model();
+        ActorRef<UpdateSession.Command> session = getContext()
+                .spawnAnonymous(UpdateSession.create(new UpdateStart(
+                        id,
+                        request,
+                        ledger.versions(model),
+                        orphan,
+                        fleet,
+                        epochs,
+                        settings.update(),
+                        nanoTime,
+                        sessionEvents)));
+        started(
+                session,
+                new Running(
+                        id,
+                        "update",
+                        model,
+                        request.checkpoint().version(),
+                        request.group(),
+                        "",
+                        changed -> session.tell(new UpdateSession.FleetChanged(changed)),
+                        replyTo));
+    }
+
+    private void verify(VerifyModel verify) {
+        Refused refused = Admission.of(operations, ledger, fleet).refusal(verify);
+        if (refused != null) {
+            verify.replyTo().tell(refused);
+            return;
+        }
+        String id = newId("verify");
+        ActorRef<VerifySession.Command> session = getContext()
+                .spawn(
+                        VerifySession.create(new VerifySession.Start(
+                                id,
+                                verify.model(),
+                                ledger.versions(verify.model()),
+                                fleet,
+                                settings.verify(),
+                                sessionEvents)),
+                        id);
+        started(
+                session,
+                new Running(
+                        id,
+                        "verify",
+                        verify.model(),
+                        "",
+                        null,
+                        "",
+                        changed -> session.tell(new VerifySession.FleetChanged(changed)),
+                        verify.replyTo()));
+    }
+
+    private void started(ActorRef<?> session, Running running) {
+        operations.started(running);
+        getContext().watchWith(session, new SessionStopped(running.id()));
+    }
+
+    private Behavior<Command> onQuery(Query query) {
+        OperationView running =
+                operations.runningUpdate().map(OperationView::of).orElse(null);
+        FleetStatus status = FleetStatus.of(fleet, ledger.all(), running, lastUpdate);
+        query.query().replyTo().tell(new CoordinatorQuery.Status(Json.write(status)));
+        return this;
+    }
+
+    private Behavior<Command> onFleetChanged(FleetChanged changed) {
+        fleet = changed.fleet();
+        epochs.observe(fleet);
+        ledger.observe(fleet, this::publishing).forEach(this::release);
+        operations.running().forEach(session -> session.onFleet().accept(fleet));
+        settleOrphans();
+        return this;
+    }
+
+    private Behavior<Command> onSession(FromSession from) {
+        SessionEvent event = from.event();
+        switch (event) {
+            case SessionEvent.Running running -> operations.update(running.operation());
+            case SessionEvent.NotTaken notTaken -> {
+                Running session = operations.running(notTaken.id());
+                if (session != null && session.replyTo() != null) {
+                    session.replyTo().tell(notTaken.refused());
+                }
+            }
+            case SessionEvent.PublishEnded ended -> {
+                Running session = operations.running(ended.id());
+                if (ended.checkpoint() != null) {
+                    ledger.published(ended.checkpoint());
+                } else if (session != null) {
+                    ledger.publishFailed(session.model(), session.version());
+                }
+                operations.update(ended.operation());
+            }
+            case SessionEvent.UpdateEnded ended -> onUpdateEnded(ended);
+            case SessionEvent.VerifyEnded ended -> operations.update(ended.operation());
+        }
+        if (event.ended()) {
+            operations.ended(event.id());
+            settleOrphans();
+        }
+        return this;
+    }
+
+    private void onUpdateEnded(SessionEvent.UpdateEnded ended) {
+        String result = ended.operation().resultJson();
+        lastUpdate = result == null ? null : Json.tree(result);
+        endedEpochs.putAll(ended.epochs());
+        if (ended.committed() != null) {
+            ledger.committed(ended.model(), ended.committed(), ended.from(), fleet).forEach(this::release);
+        }
+        operations.update(ended.operation());
+    }
+
+    /** A session says how it ended; one that stops without has crashed. */
+    private Behavior<Command> onSessionStopped(SessionStopped stopped) {
+        Running session = operations.running(stopped.id());
+        if (session != null) {
+            operations.update(new Operation(
+                    session.id(),
+                    session.kind(),
+                    OperationReply.State.FAILED,
+                    "failed",
+                    0,
+                    0,
+                    "the session stopped because of an internal error; see the coordinator's log",
+                    null));
+            operations.ended(session.id());
+            settleOrphans();
+        }
+        return this;
+    }
+
+    /** Ends what workers still have of updates that no session runs. */
+    private void settleOrphans() {
+        for (FleetWorker worker : fleet.workers().values()) {
+            Session session = worker.unfinished();
+            if (session == null || operations.running(session.updateId()) != null) {
+                continue;
+            }
+            Boolean committed = endedEpochs.get(session.epoch());
+            if (committed != null) {
+                worker.ref().tell(committed ? new WorkerCommand.Commit(session.epoch()) : abort(session.epoch()));
+            } else if (recovering.add(session.epoch())) {
+                timers.startSingleTimer(
+                        session.epoch(),
+                        new RecoveryDue(session.epoch()),
+                        settings.update().recoveryWindow());
+            }
+        }
+    }
+
+    private WorkerCommand abort(long epoch) {
+        ActorRef<WorkerEvent> nobody = getContext().getSystem().ignoreRef();
+        return new WorkerCommand.Abort(epoch, "the update was aborted", nobody);
+    }
+
+    private Behavior<Command> onRecoveryDue(RecoveryDue due) {
+        recovering.remove(due.epoch());
+        UpdateStart.Orphan orphan = Orphans.find(fleet, due.epoch());
+        if (orphan == null || endedEpochs.containsKey(due.epoch())) {
+            return this;
+        }
+        Session session =
+                orphan.members().values().iterator().next().state().session();
+        String id = session == null ? newId("update") : session.updateId();
+        if (operations.running(id) == null) {
+            getContext().getLog().warn("Taking over update {} of epoch {}, commit: {}", id, due.epoch(), orphan.commit());
+            update(id, new UpdateRequest(Orphans.target(orphan, ledger::versions), null, "broadcast", null), orphan, null);
+        }
+        return this;
+    }
+
+    private boolean publishing(String model, String version) {
+        return operations.running().stream()
+                .anyMatch(session ->
+                        session.is("publish", model) && session.version().equals(version));
+    }
+
+    private void release(VersionLedger.Release release) {
+        release.host().ref().tell(new HostStoreCommand.Release(release.digest()));
+    }
+
+    private static String newId(String kind) {
+        return kind + "-" + UUID.randomUUID().toString().substring(0, 13).replace("-", "");
+    }
+}

@@ -1,0 +1,86 @@
+package dev.inflight.coordinator.http;
+
+import com.fasterxml.jackson.core.JsonLocation;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.exc.MismatchedInputException;
+import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
+import com.fasterxml.jackson.databind.JsonMappingException;
+import dev.inflight.coordinator.operation.Json;
+import dev.inflight.protocol.cluster.LoadMode;
+import java.io.IOException;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/** Bodies of requests, and how they are read from JSON. */
+final class Requests {
+    private Requests() {}
+
+    record Publish(@Nullable String model, @Nullable String version, @Nullable String source) {}
+
+    record Update(
+            @Nullable String model,
+            @Nullable String version,
+            @Nullable String mode,
+            @Nullable String strategy,
+            @Nullable String group) {}
+
+    record Verify(@Nullable String model) {}
+
+    /** The body is not what it must be; the message names the field or the position. */
+    static final class BadRequest extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        BadRequest(String message) {
+            super(message);
+        }
+    }
+
+    static <T> T read(byte[] body, Class<T> type) {
+        try {
+            T value = Json.MAPPER.readValue(body, type);
+            if (value == null) {
+                throw new BadRequest("the body must be a JSON object");
+            }
+            return value;
+        } catch (UnrecognizedPropertyException e) {
+            throw new BadRequest("unknown field \"" + e.getPropertyName() + "\"; known are " + e.getKnownPropertyIds());
+        } catch (MismatchedInputException e) {
+            String field = e.getPath().stream()
+                    .map(JsonMappingException.Reference::getFieldName)
+                    .collect(Collectors.joining("."));
+            throw new BadRequest(
+                    field.isEmpty()
+                            ? "the body must be one JSON object" + position(e)
+                            : field + ": has the wrong type" + position(e));
+        } catch (JsonProcessingException e) {
+            throw new BadRequest("malformed JSON" + position(e) + ": " + e.getOriginalMessage());
+        } catch (IOException e) {
+            throw new BadRequest("unreadable body: " + e.getMessage());
+        }
+    }
+
+    static String required(String field, @Nullable String value) {
+        if (value == null) {
+            throw new BadRequest(field + ": is missing");
+        }
+        return value;
+    }
+
+    /** Null for {@code auto}. */
+    static @Nullable LoadMode mode(@Nullable String label) {
+        if (label == null || label.equals("auto")) {
+            return null;
+        }
+        for (LoadMode mode : LoadMode.values()) {
+            if (mode.label().equals(label)) {
+                return mode;
+            }
+        }
+        throw new BadRequest("mode: must be in-place, shadow or auto but is \"" + label + "\"");
+    }
+
+    private static String position(JsonProcessingException e) {
+        JsonLocation at = e.getLocation();
+        return at == null ? "" : " at line " + at.getLineNr() + ", column " + at.getColumnNr();
+    }
+}

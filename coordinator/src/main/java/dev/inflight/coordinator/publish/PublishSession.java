@@ -1,0 +1,335 @@
+package dev.inflight.coordinator.publish;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.Behavior;
+import akka.actor.typed.javadsl.AbstractBehavior;
+import akka.actor.typed.javadsl.ActorContext;
+import akka.actor.typed.javadsl.Behaviors;
+import akka.actor.typed.javadsl.Receive;
+import akka.actor.typed.javadsl.TimerScheduler;
+import dev.inflight.coordinator.fleet.Fleet;
+import dev.inflight.coordinator.fleet.FleetHost;
+import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.coordinator.operation.Json;
+import dev.inflight.coordinator.operation.SessionEvent;
+import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.HostStoreCommand;
+import dev.inflight.protocol.cluster.HostStoreEvent;
+import dev.inflight.protocol.cluster.HostStoreEvent.InspectRefused;
+import dev.inflight.protocol.cluster.HostStoreEvent.Inspected;
+import dev.inflight.protocol.cluster.HostStoreEvent.LoadFailed;
+import dev.inflight.protocol.cluster.HostStoreEvent.LoadProgress;
+import dev.inflight.protocol.cluster.HostStoreEvent.Loaded;
+import dev.inflight.protocol.cluster.OperationReply;
+import dev.inflight.protocol.cluster.OperationReply.Operation;
+import dev.inflight.protocol.cluster.OperationReply.Refused;
+import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One publish: asks every host what it sees at the source, has those that see it load their shards, and ends when all
+ * agree on the manifest's digest.
+ */
+public final class PublishSession extends AbstractBehavior<PublishSession.Command> {
+    private enum State {
+        INSPECTING,
+        LOADING
+    }
+
+    /** What the session hears. */
+    public sealed interface Command {}
+
+    /** The coordinator's view of the fleet changed. */
+    public record FleetChanged(Fleet fleet) implements Command {}
+
+    private record FromHost(HostStoreEvent event) implements Command {}
+
+    private enum Tick implements Command {
+        TIMEOUT,
+        STALLED,
+        REPORT
+    }
+
+    private final TimerScheduler<Command> timers;
+    private final PublishStart start;
+    private final ActorRef<HostStoreEvent> hostEvents;
+    private final SortedMap<String, FleetHost> hosts = new TreeMap<>();
+    private final Inspection inspection;
+    private final long startNanos;
+    private State state = State.INSPECTING;
+    private Fleet fleet;
+    private @Nullable Loading loading;
+    private @Nullable LoadAnswers answers;
+    private SessionEvent.@Nullable Running reported;
+
+    private PublishSession(ActorContext<Command> context, TimerScheduler<Command> timers, PublishStart start) {
+        super(context);
+        this.timers = timers;
+        this.start = start;
+        this.fleet = start.fleet();
+        this.startNanos = start.nanoTime().getAsLong();
+        this.hostEvents = context.messageAdapter(HostStoreEvent.class, FromHost::new);
+        this.hosts.putAll(start.fleet().hosts());
+        this.hosts.keySet().retainAll(workersByHost(hosts).keySet());
+        this.inspection = new Inspection(start.source(), hosts.keySet());
+    }
+
+    public static Behavior<Command> create(PublishStart start) {
+        return Behaviors.setup(context ->
+                Behaviors.withTimers(timers -> new PublishSession(context, timers, start).inspect()));
+    }
+
+    @Override
+    public Receive<Command> createReceive() {
+        return newReceiveBuilder()
+                .onMessage(FleetChanged.class, this::onFleetChanged)
+                .onMessage(FromHost.class, this::onHost)
+                .onMessage(Tick.class, this::onTick)
+                .build();
+    }
+
+    private Behavior<Command> inspect() {
+        if (hosts.isEmpty()) {
+            return refuse(new Refused(Code.UNAVAILABLE, "no host with a GPU worker has joined"));
+        }
+        HostStoreCommand inspect = new HostStoreCommand.Inspect(start.id(), start.source(), hostEvents);
+        hosts.values().forEach(host -> host.ref().tell(inspect));
+        timers.startSingleTimer(Tick.TIMEOUT, start.settings().inspectTimeout());
+        return this;
+    }
+
+    private Behavior<Command> onFleetChanged(FleetChanged changed) {
+        fleet = changed.fleet();
+        for (FleetHost host : List.copyOf(hosts.values())) {
+            if (fleet.isLiveHost(host.name(), host.ref())) {
+                continue;
+            }
+            hosts.remove(host.name());
+            inspection.lost(host.name());
+            if (answers != null && answers.expects(host.name())) {
+                return fail("host " + host.name() + " was lost while it loaded its shards; publish again");
+            }
+        }
+        return state == State.INSPECTING ? judge() : this;
+    }
+
+    private Behavior<Command> onHost(FromHost from) {
+        return switch (from.event()) {
+            case Inspected inspected when state == State.INSPECTING -> {
+                inspection.on(inspected);
+                yield judge();
+            }
+            case InspectRefused refused when state == State.INSPECTING -> {
+                inspection.on(refused);
+                yield judge();
+            }
+            case LoadProgress progress when answers != null -> {
+                if (answers.on(progress)) {
+                    restartStallTimer();
+                }
+                yield this;
+            }
+            case Loaded done when loading != null && answers != null && answers.expects(done.host()) ->
+                onLoaded(done, loading, answers);
+            case LoadFailed failed when answers != null -> fail("host " + failed.host() + ": " + failed.message());
+            default -> this;
+        };
+    }
+
+    private Behavior<Command> onTick(Tick tick) {
+        return switch (tick) {
+            case REPORT -> {
+                report();
+                yield this;
+            }
+            case STALLED -> fail("no host loaded anything for " + start.settings().stallTimeout().toMillis() + " ms");
+            case TIMEOUT -> onTimeout();
+        };
+    }
+
+    private Behavior<Command> onTimeout() {
+        if (answers == null) {
+            inspection.waitingFor().forEach(inspection::lost);
+            return judge();
+        }
+        return fail("not loaded within " + start.settings().loadTimeout().toMillis() + " ms on " + answers.waitingFor());
+    }
+
+    private Behavior<Command> judge() {
+        if (!inspection.complete()) {
+            return this;
+        }
+        Refused refusal = inspection.refusal();
+        if (refusal != null) {
+            return refuse(refusal);
+        }
+        CheckpointRef known = start.known();
+        if (known != null && inspection.differsFrom(known)) {
+            return refuse(new Refused(
+                    Code.CONFLICT,
+                    named() + " is published with digest " + known.digest() + "; " + start.source()
+                            + " holds other tensors (layout digest "
+                            + inspection.seen().firstEntry().getValue().layoutDigest() + ")"));
+        }
+        return load(known);
+    }
+
+    private Behavior<Command> load(@Nullable CheckpointRef known) {
+        SortedMap<String, Integer> workers = workersByHost(inspection.seen());
+        if (workers.isEmpty()) {
+            return refuse(new Refused(Code.UNAVAILABLE, "no host that sees " + start.source() + " has a GPU worker"));
+        }
+        Map<String, String> endpoints = new HashMap<>();
+        hosts.forEach((name, host) -> endpoints.put(name, host.endpoint()));
+        Inspected seen = inspection.seen().firstEntry().getValue();
+        boolean whole = fleet.workers().values().stream()
+                .map(FleetWorker::engine)
+                .anyMatch(engine -> engine != null && engine.model().equals(start.model()) && engine.wholeTensors());
+        // Published again, equal bytes must become equal shards.
+        Loading chosen = known != null
+                ? Loading.spread(known.shardCount(), known.maxPartBytes(), workers, endpoints)
+                : Loading.forWorkers(
+                        workers,
+                        endpoints,
+                        new Loading.Sizes(seen.tensors(), seen.bytes(), seen.largestTensorBytes()),
+                        whole,
+                        start.settings().maxPartBytes());
+        loading = chosen;
+        answers = new LoadAnswers(chosen);
+        state = State.LOADING;
+        HostStoreCommand load = new HostStoreCommand.Load(
+                start.id(),
+                start.model(),
+                start.version(),
+                start.source(),
+                seen.layoutDigest(),
+                chosen.shardCount(),
+                chosen.maxPartBytes(),
+                chosen.holders(),
+                hostEvents);
+        hosts.forEach((name, host) -> {
+            if (chosen.holders().stream().anyMatch(holder -> holder.host().equals(name))) {
+                host.ref().tell(load);
+            }
+        });
+        timers.startSingleTimer(Tick.TIMEOUT, start.settings().loadTimeout());
+        timers.startTimerWithFixedDelay(Tick.REPORT, start.settings().progressInterval());
+        restartStallTimer();
+        report();
+        return this;
+    }
+
+    private Behavior<Command> onLoaded(Loaded done, Loading chosen, LoadAnswers all) {
+        all.on(done);
+        restartStallTimer();
+        if (!all.waitingFor().isEmpty()) {
+            return this;
+        }
+        String disagreement = all.disagreement();
+        if (disagreement != null) {
+            return fail(disagreement);
+        }
+        CheckpointRef known = start.known();
+        if (known != null && !known.digest().equals(all.digest())) {
+            return fail(named() + " is published with digest " + known.digest() + "; " + start.source()
+                    + " has digest " + all.digest() + "; publish it under another version");
+        }
+        return succeed(chosen, all);
+    }
+
+    private Behavior<Command> succeed(Loading chosen, LoadAnswers all) {
+        Inspected seen = inspection.seen().firstEntry().getValue();
+        CheckpointRef checkpoint = new CheckpointRef(
+                start.model(),
+                start.version(),
+                all.digest(),
+                start.source(),
+                chosen.shardCount(),
+                chosen.maxPartBytes(),
+                seen.tensors(),
+                seen.bytes(),
+                seen.largestTensorBytes());
+        PublishResult result = new PublishResult(
+                start.model(),
+                start.version(),
+                all.digest(),
+                seen.bytes(),
+                seen.tensors(),
+                (start.nanoTime().getAsLong() - startNanos) / 1e9,
+                inspection.inPlace(all.hosts()),
+                List.copyOf(all.hosts()));
+        start.parent()
+                .tell(new SessionEvent.PublishEnded(
+                        operation(OperationReply.State.SUCCEEDED, "published", null, Json.write(result)), checkpoint));
+        return Behaviors.stopped();
+    }
+
+    private Behavior<Command> fail(String error) {
+        // What this publish loaded must not stay; bytes that were published before must.
+        List<Loaded> loaded = answers == null ? List.of() : List.copyOf(answers.loaded());
+        for (Loaded done : loaded) {
+            FleetHost host = hosts.get(done.host());
+            if (host != null && !start.keep().contains(done.digest())) {
+                host.ref().tell(new HostStoreCommand.Release(done.digest()));
+            }
+        }
+        start.parent()
+                .tell(new SessionEvent.PublishEnded(
+                        operation(OperationReply.State.FAILED, "failed", error, null), null));
+        return Behaviors.stopped();
+    }
+
+    private Behavior<Command> refuse(Refused refused) {
+        start.parent().tell(new SessionEvent.NotTaken(start.id(), refused));
+        return Behaviors.stopped();
+    }
+
+    private SortedMap<String, Integer> workersByHost(Map<String, ?> among) {
+        SortedMap<String, Integer> count = new TreeMap<>();
+        for (FleetWorker worker : fleet.workers().values()) {
+            if (among.containsKey(worker.host())) {
+                count.merge(worker.host(), 1, Integer::sum);
+            }
+        }
+        return count;
+    }
+
+    private void restartStallTimer() {
+        timers.startSingleTimer(Tick.STALLED, start.settings().stallTimeout());
+    }
+
+    private void report() {
+        SessionEvent.Running running = new SessionEvent.Running(operation(
+                OperationReply.State.RUNNING, state.name().toLowerCase(Locale.ROOT), null, null));
+        if (!running.equals(reported)) {
+            reported = running;
+            start.parent().tell(running);
+        }
+    }
+
+    private Operation operation(
+            OperationReply.State operationState, String phase, @Nullable String error, @Nullable String resultJson) {
+        long total = inspection.seen().isEmpty()
+                ? 0
+                : inspection.seen().firstEntry().getValue().bytes();
+        return new Operation(
+                start.id(),
+                "publish",
+                operationState,
+                phase,
+                answers == null ? 0 : answers.doneBytes(),
+                total,
+                error,
+                resultJson);
+    }
+
+    private String named() {
+        return "version " + start.version() + " of model " + start.model();
+    }
+}

@@ -1,0 +1,42 @@
+package dev.inflight.coordinator.update;
+
+import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.coordinator.fleet.ShardSet;
+import dev.inflight.protocol.cluster.EngineStatus;
+import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.OperationReply.Refused;
+import dev.inflight.protocol.plan.Membership;
+import dev.inflight.protocol.plan.Slots;
+import java.util.List;
+import java.util.SortedMap;
+import java.util.SortedSet;
+
+/** What {@link Preparer} finds out about a wanted update before any worker hears of it. */
+sealed interface Preparation {
+    /** It can not be done; nothing changed. */
+    record No(Refused refused) implements Preparation {}
+
+    /**
+     * No live host holds some shards; they must be loaded again first.
+     *
+     * @param holders hosts that hold other shards of the checkpoint and can load
+     * @param others further hosts that can load
+     */
+    record ShardsLost(ShardSet lost, List<String> holders, List<String> others) implements Preparation {}
+
+    /**
+     * It can start.
+     *
+     * @param members all workers that take part, by id
+     * @param receivers ids of those whose engine takes the weights
+     * @param failed engines of the model that are FAILED and so stay out, by worker id
+     */
+    record Ready(
+            Membership membership,
+            Slots slots,
+            LoadMode mode,
+            SortedMap<String, FleetWorker> members,
+            SortedSet<String> receivers,
+            SortedMap<String, EngineStatus> failed)
+            implements Preparation {}
+}

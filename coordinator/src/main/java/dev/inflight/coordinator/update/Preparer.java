@@ -1,0 +1,224 @@
+package dev.inflight.coordinator.update;
+
+import dev.inflight.coordinator.fleet.Fleet;
+import dev.inflight.coordinator.fleet.FleetHost;
+import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.coordinator.fleet.ShardSet;
+import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.EngineStatus;
+import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.OperationReply.Refused;
+import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
+import dev.inflight.protocol.plan.Membership;
+import dev.inflight.protocol.plan.Ownership;
+import dev.inflight.protocol.plan.PlanException;
+import dev.inflight.protocol.plan.SlotLadder;
+import dev.inflight.protocol.plan.Slots;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Decides who takes part in an update, in which mode and with which slots. A pure function of the fleet.
+ *
+ * <p>Sources are the receivers on hosts that hold shards. Of a holding host without a receiver all idle workers without
+ * an engine take part, or else one idle worker whose engine serves another model.
+ */
+final class Preparer {
+    private final Fleet fleet;
+    private final UpdateRequest request;
+    private final CheckpointRef checkpoint;
+    private final Map<String, ShardSet> restored;
+    private final Predicate<String> usable;
+    private final Set<String> idle;
+    private final UpdateSettings settings;
+
+    /**
+     * @param restored shards that hosts loaded again, which their own reports may not show yet
+     * @param usable which workers may take part; the others are left out as if they were not there
+     * @param idle workers that said they ended their update, which their fleet state may not show yet
+     */
+    Preparer(
+            Fleet fleet,
+            UpdateRequest request,
+            Map<String, ShardSet> restored,
+            Predicate<String> usable,
+            Set<String> idle,
+            UpdateSettings settings) {
+        this.fleet = fleet;
+        this.request = request;
+        this.checkpoint = request.checkpoint();
+        this.restored = restored;
+        this.usable = usable;
+        this.idle = idle;
+        this.settings = settings;
+    }
+
+    /** @param only the workers whose engines shall take the weights; empty for all that the request selects */
+    Preparation prepare(Set<String> only) {
+        List<FleetWorker> receivers = new ArrayList<>();
+        SortedMap<String, EngineStatus> failed = new TreeMap<>();
+        for (FleetWorker worker : fleet.workers().values()) {
+            EngineStatus engine = worker.engine();
+            if (engine == null || !request.selects(worker) || !(only.isEmpty() || only.contains(worker.id()))) {
+                continue;
+            }
+            if (engine.state() == EngineStatus.State.FAILED) {
+                failed.put(worker.id(), engine);
+            } else if (usable.test(worker.id())) {
+                if (busy(worker)) {
+                    return no(Code.UNAVAILABLE, "worker " + worker.id() + " has not ended an earlier update yet; try again");
+                }
+                receivers.add(worker);
+            }
+        }
+        if (receivers.isEmpty()) {
+            return noEngine(failed);
+        }
+        return choose(receivers, failed);
+    }
+
+    private Preparation choose(List<FleetWorker> receivers, SortedMap<String, EngineStatus> failed) {
+        LoadMode mode = request.mode() != null ? request.mode() : commonMode(receivers);
+        for (FleetWorker worker : receivers) {
+            EngineStatus engine = worker.engine();
+            if (engine != null && !engine.modes().contains(mode)) {
+                return no(
+                        Code.INVALID,
+                        "engine " + engine.engine() + " of worker " + worker.id() + " does not support mode "
+                                + mode.label() + "; it supports " + engine.modes().stream().map(LoadMode::label).toList());
+            }
+            if (engine != null && engine.wholeTensors() && checkpoint.largestTensorBytes() > checkpoint.maxPartBytes()) {
+                return no(
+                        Code.INVALID,
+                        "engine " + engine.engine() + " takes tensors only whole, but version " + checkpoint.version()
+                                + " was published with tensors over " + checkpoint.maxPartBytes()
+                                + " bytes split; publish it again under another version while the engine is attached");
+            }
+        }
+        SortedMap<String, FleetWorker> members = new TreeMap<>();
+        receivers.forEach(worker -> members.put(worker.id(), worker));
+        ShardSet held = ShardSet.EMPTY;
+        for (FleetHost host : fleet.hosts().values()) {
+            ShardSet shards = shards(host);
+            List<FleetWorker> sources = sources(host, receivers);
+            if (!shards.isEmpty() && !sources.isEmpty()) {
+                sources.forEach(worker -> members.put(worker.id(), worker));
+                held = held.plus(shards);
+            }
+        }
+        ShardSet lost = ShardSet.all(checkpoint.shardCount()).minus(held);
+        return lost.isEmpty() ? ready(receivers, members, mode, failed) : shardsLost(lost, receivers);
+    }
+
+    private Preparation ready(
+            List<FleetWorker> receivers,
+            SortedMap<String, FleetWorker> members,
+            LoadMode mode,
+            SortedMap<String, EngineStatus> failed) {
+        TreeSet<String> ids = new TreeSet<>();
+        receivers.forEach(worker -> ids.add(worker.id()));
+        Membership membership = membership(members, ids);
+        if (membership == null) {
+            return no(Code.UNAVAILABLE, "the host store of a taking part worker is not there; try again");
+        }
+        long budget = members.values().stream()
+                .mapToLong(worker -> worker.state().slotBudgetBytes())
+                .min()
+                .orElseThrow();
+        boolean whole = receivers.stream().map(FleetWorker::engine).anyMatch(e -> e != null && e.wholeTensors());
+        try {
+            Slots slots = SlotLadder.choose(
+                    budget,
+                    settings.maxSlotBytes(),
+                    settings.minSlotBytes(),
+                    checkpoint.bytes(),
+                    checkpoint.largestTensorBytes(),
+                    whole,
+                    Math.max(1, Ownership.assign(checkpoint.shardCount(), membership).size()));
+            return new Preparation.Ready(membership, slots, mode, members, ids, failed);
+        } catch (PlanException e) {
+            return no(Code.INVALID, String.valueOf(e.getMessage()));
+        }
+    }
+
+    /** Hosts in it hold shards or have a member; null if a member's host store is not in the fleet. */
+    private @Nullable Membership membership(SortedMap<String, FleetWorker> members, Set<String> receivers) {
+        TreeSet<String> names = new TreeSet<>();
+        members.values().forEach(worker -> names.add(worker.host()));
+        List<Membership.Host> hosts = new ArrayList<>();
+        for (String name : names) {
+            FleetHost host = fleet.hosts().get(name);
+            if (host == null) {
+                return null;
+            }
+            hosts.add(new Membership.Host(name, host.endpoint(), shards(host).ranges()));
+        }
+        List<String> order = List.copyOf(names);
+        List<Membership.Worker> workers = members.values().stream()
+                .map(worker -> new Membership.Worker(
+                        worker.id(), order.indexOf(worker.host()), receivers.contains(worker.id())))
+                .toList();
+        return new Membership(hosts, workers);
+    }
+
+    private Preparation shardsLost(ShardSet lost, List<FleetWorker> receivers) {
+        List<String> holders = new ArrayList<>();
+        List<String> others = new ArrayList<>();
+        for (FleetHost host : fleet.hosts().values()) {
+            if (!sources(host, receivers).isEmpty()) {
+                (shards(host).isEmpty() ? others : holders).add(host.name());
+            }
+        }
+        return new Preparation.ShardsLost(lost, holders, others);
+    }
+
+    private ShardSet shards(FleetHost host) {
+        return host.shards(checkpoint).plus(restored.getOrDefault(host.name(), ShardSet.EMPTY));
+    }
+
+    private List<FleetWorker> sources(FleetHost host, Collection<FleetWorker> receivers) {
+        List<FleetWorker> own =
+                receivers.stream().filter(w -> w.host().equals(host.name())).toList();
+        if (!own.isEmpty()) {
+            return own;
+        }
+        List<FleetWorker> idle = fleet.workers().values().stream()
+                .filter(w -> w.host().equals(host.name()) && !busy(w) && usable.test(w.id()))
+                .toList();
+        List<FleetWorker> free = idle.stream().filter(w -> w.engine() == null).toList();
+        return free.isEmpty() ? idle.stream().limit(1).toList() : free;
+    }
+
+    private boolean busy(FleetWorker worker) {
+        EngineStatus engine = worker.engine();
+        return !idle.contains(worker.id())
+                && (worker.unfinished() != null
+                        || (engine != null && engine.state() == EngineStatus.State.UPDATING));
+    }
+
+    private static LoadMode commonMode(List<FleetWorker> receivers) {
+        boolean shadow = receivers.stream()
+                .map(FleetWorker::engine)
+                .allMatch(e -> e != null && e.modes().contains(LoadMode.SHADOW));
+        return shadow ? LoadMode.SHADOW : LoadMode.IN_PLACE;
+    }
+
+    private Preparation noEngine(Map<String, EngineStatus> failed) {
+        String of = "engine of model " + checkpoint.model() + (request.group() == null ? "" : " in group " + request.group());
+        return failed.isEmpty()
+                ? no(Code.UNAVAILABLE, "no " + of + " is attached to a live worker")
+                : no(Code.UNAVAILABLE, "every " + of + " has failed: " + failed.keySet() + "; restart them");
+    }
+
+    private static Preparation no(Code code, String message) {
+        return new Preparation.No(new Refused(code, message));
+    }
+}

@@ -1,0 +1,79 @@
+package dev.inflight.coordinator.update;
+
+import akka.actor.typed.ActorRef;
+import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.protocol.cluster.EngineStatus;
+import dev.inflight.protocol.cluster.WorkerCommand;
+import dev.inflight.protocol.cluster.WorkerEvent;
+import dev.inflight.protocol.cluster.WorkerEvent.Aborted;
+import dev.inflight.protocol.plan.Membership;
+import dev.inflight.protocol.plan.Slots;
+import java.util.Collection;
+import java.util.Map;
+import java.util.Objects;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One attempt with the actors behind its members: the update itself, or one that restores a former version.
+ *
+ * @param ready what it was prepared with; null if it was taken over from a coordinator that is gone
+ * @param members its workers by id, as they were when it began
+ */
+record Round(
+        UpdateRequest request,
+        Preparation.@Nullable Ready ready,
+        SortedMap<String, FleetWorker> members,
+        UpdateAttempt attempt) {
+
+    void send(UpdateAttempt.Send send, String updateId, UpdateSettings settings, ActorRef<WorkerEvent> replyTo) {
+        for (String id : send.workers()) {
+            FleetWorker worker = members.get(id);
+            if (worker != null) {
+                worker.ref().tell(command(send.order(), updateId, settings, replyTo));
+            }
+        }
+    }
+
+    private WorkerCommand command(
+            UpdateAttempt.Order order, String updateId, UpdateSettings settings, ActorRef<WorkerEvent> replyTo) {
+        long epoch = attempt.epoch();
+        return switch (order) {
+            case PREPARE -> prepare(updateId, settings, replyTo, Objects.requireNonNull(ready));
+            case STREAM -> new WorkerCommand.Stream(epoch);
+            case COMMIT -> new WorkerCommand.Commit(epoch);
+            case ABORT -> new WorkerCommand.Abort(epoch, Objects.requireNonNullElse(attempt.reason(), ""), replyTo);
+        };
+    }
+
+    private WorkerCommand prepare(
+            String updateId, UpdateSettings settings, ActorRef<WorkerEvent> replyTo, Preparation.Ready prepared) {
+        Membership membership = prepared.membership();
+        Slots slots = prepared.slots();
+        return new WorkerCommand.Prepare(
+                attempt.epoch(),
+                updateId,
+                request.checkpoint(),
+                prepared.mode(),
+                membership,
+                slots,
+                settings.stallTimeout().toMillis(),
+                replyTo);
+    }
+
+    /** Engines that the abort left without weights, by the version each had. Those that had none are not in it. */
+    static SortedMap<String, TreeSet<String>> pending(Collection<Aborted> answers, Map<String, String> versionBefore) {
+        SortedMap<String, TreeSet<String>> pending = new TreeMap<>();
+        for (Aborted answer : answers) {
+            String before = versionBefore.get(answer.worker());
+            if (before != null
+                    && answer.engine() != null
+                    && answer.engine().state() == EngineStatus.State.PENDING_WEIGHTS) {
+                pending.computeIfAbsent(before, version -> new TreeSet<>()).add(answer.worker());
+            }
+        }
+        return pending;
+    }
+}

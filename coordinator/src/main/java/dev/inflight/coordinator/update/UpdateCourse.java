@@ -1,0 +1,324 @@
+package dev.inflight.coordinator.update;
+
+import dev.inflight.coordinator.fleet.Fleet;
+import dev.inflight.coordinator.fleet.FleetHost;
+import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.coordinator.fleet.ShardSet;
+import dev.inflight.coordinator.operation.Json;
+import dev.inflight.coordinator.operation.SessionEvent;
+import dev.inflight.coordinator.update.UpdateAttempt.Send;
+import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.OperationReply;
+import dev.inflight.protocol.cluster.OperationReply.Operation;
+import dev.inflight.protocol.cluster.WorkerEvent;
+import dev.inflight.protocol.cluster.WorkerEvent.Committed;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The whole course of an update, decisions only: which round runs now and what follows it.
+ *
+ * <pre>
+ * [RESTORING_SHARDS →] UPDATING → DONE
+ *                          └→ ROLLING_BACK (lost shards restored first) → DONE
+ * </pre>
+ */
+final class UpdateCourse {
+    enum State {
+        RESTORING_SHARDS,
+        UPDATING,
+        ROLLING_BACK,
+        DONE
+    }
+
+    sealed interface Action {}
+
+    record ToWorkers(Round round, Send send) implements Action {}
+
+    record ToHost(FleetHost host, String restoreId, CheckpointRef checkpoint, ShardSet shards) implements Action {}
+
+    /** The last action. */
+    record End(SessionEvent event) implements Action {}
+
+    private final UpdateStart start;
+    private final Rollback rollback;
+    private final long startNanos;
+    private final Map<Long, Boolean> epochs = new HashMap<>();
+    private final Set<String> silent = new HashSet<>();
+    private final Set<String> idle = new HashSet<>();
+    private State state = State.RESTORING_SHARDS;
+    private Fleet fleet;
+    private UpdateRequest goal;
+    private Set<String> only = Set.of();
+    private Map<String, ShardSet> restored = Map.of();
+    private @Nullable LostShards lostShards;
+    private @Nullable Round main;
+    private @Nullable Round round;
+    private @Nullable UpdateReport report;
+    private long rollbackStartNanos;
+    private int restores;
+
+    UpdateCourse(UpdateStart start) {
+        this.start = start;
+        this.fleet = start.fleet();
+        this.goal = start.request();
+        this.rollback = new Rollback(start.versions(), start.settings().restoreAttempts());
+        this.startNanos = start.nanoTime().getAsLong();
+    }
+
+    List<Action> begin() {
+        UpdateStart.Orphan orphan = start.orphan();
+        return orphan == null ? prepare() : run(new Round(goal, null, orphan.members(), attempt(orphan)));
+    }
+
+    List<Action> onFleet(Fleet next) {
+        fleet = next;
+        if (lostShards != null) {
+            return restoring(lostShards, lostShards.onFleet(next));
+        }
+        return round == null ? List.of() : follow(round, losses(round));
+    }
+
+    List<Action> onWorker(WorkerEvent event) {
+        return round == null ? List.of() : follow(round, round.attempt().on(event));
+    }
+
+    /** @param failure null if the shards are back */
+    List<Action> onRestored(String restoreId, @Nullable String failure) {
+        return lostShards == null ? List.of() : restoring(lostShards, lostShards.answered(restoreId, failure));
+    }
+
+    List<Action> resend() {
+        return round == null ? List.of() : follow(round, round.attempt().resend());
+    }
+
+    List<Action> onDeadline(String waited) {
+        if (lostShards != null) {
+            return impossible("lost shards could not be loaded again within " + waited);
+        }
+        return round == null ? List.of() : follow(round, round.attempt().deadline(waited));
+    }
+
+    private List<Action> prepare() {
+        Preparation preparation =
+                new Preparer(fleet, goal, restored, id -> !silent.contains(id), idle, start.settings()).prepare(only);
+        return switch (preparation) {
+            case Preparation.No no when main == null && restored.isEmpty() -> {
+                state = State.DONE;
+                yield List.of(new End(new SessionEvent.NotTaken(start.id(), no.refused())));
+            }
+            case Preparation.No no -> impossible(no.refused().message());
+            case Preparation.ShardsLost lost -> {
+                String prefix = start.id() + "/restore-" + restores++;
+                LostShards restore = new LostShards(prefix, goal.checkpoint(), lost, fleet);
+                lostShards = restore;
+                yield restoring(restore, restore.begin());
+            }
+            case Preparation.Ready ready ->
+                run(new Round(
+                        goal,
+                        ready,
+                        ready.members(),
+                        UpdateAttempt.of(start.epochs().next(), ready.members().keySet(), ready.receivers())));
+        };
+    }
+
+    private List<Action> restoring(LostShards restore, List<Action> actions) {
+        String failure = restore.failure();
+        if (failure != null) {
+            return impossible(failure);
+        }
+        if (!restore.done()) {
+            return actions;
+        }
+        restored = restore.restored(restored);
+        lostShards = null;
+        return prepare();
+    }
+
+    private List<Action> run(Round next) {
+        round = next;
+        if (main == null) {
+            main = next;
+            report = new UpdateReport(next);
+            rollback.goal(UpdateReport.versionsBefore(next));
+            state = State.UPDATING;
+        }
+        List<Action> actions = new ArrayList<>(toWorkers(next, next.attempt().start()));
+        // The fleet may have changed since the members were chosen.
+        actions.addAll(follow(next, losses(next)));
+        return actions;
+    }
+
+    private List<Action> follow(Round current, List<Send> sends) {
+        List<Action> actions = new ArrayList<>(toWorkers(current, sends));
+        if (current.attempt().state().ended()) {
+            round = null;
+            actions.addAll(ended(current));
+        }
+        return actions;
+    }
+
+    private List<Action> ended(Round over) {
+        UpdateAttempt attempt = over.attempt();
+        boolean committed = attempt.state() == UpdateAttempt.State.COMMITTED;
+        epochs.put(attempt.epoch(), committed);
+        if (report != null) {
+            report.ended(over);
+        }
+        if (!committed) {
+            attempt.members().stream()
+                    .filter(id -> !attempt.aborted().containsKey(id))
+                    .forEach(silent::add);
+            idle.addAll(attempt.aborted().keySet());
+            rollback.afterAbort(attempt.aborted().values());
+            if (state == State.ROLLING_BACK) {
+                rollback.aborted(attempt.reason());
+            }
+        }
+        return next();
+    }
+
+    private List<Action> next() {
+        if (state != State.ROLLING_BACK) {
+            rollbackStartNanos = start.nanoTime().getAsLong();
+        }
+        Rollback.Due due = rollback.next();
+        if (due == null) {
+            return end(null);
+        }
+        state = State.ROLLING_BACK;
+        goal = due.request();
+        only = due.workers();
+        restored = Map.of();
+        return prepare();
+    }
+
+    /** The present round can not run at all. */
+    private List<Action> impossible(String message) {
+        lostShards = null;
+        if (main == null) {
+            return end(message);
+        }
+        rollback.problem(message);
+        return next();
+    }
+
+    private List<Action> end(@Nullable String impossible) {
+        state = State.DONE;
+        double seconds = seconds(startNanos);
+        UpdateReport collected = report;
+        UpdateResult result = collected == null
+                ? UpdateResult.notStarted(start.request(), impossible, seconds)
+                : collected.result(seconds, rollback.result(seconds(rollbackStartNanos)));
+        boolean committed = collected != null && collected.committed();
+        Operation operation = operation(
+                committed ? OperationReply.State.SUCCEEDED : OperationReply.State.FAILED,
+                result.outcome(),
+                committed ? null : result.reason(),
+                Json.write(result));
+        String model = start.request().checkpoint().model();
+        return List.of(new End(new SessionEvent.UpdateEnded(
+                operation,
+                model,
+                committed ? start.request().checkpoint().version() : null,
+                collected == null ? Set.of() : collected.from(),
+                epochs)));
+    }
+
+    private List<Send> losses(Round current) {
+        List<Send> sends = new ArrayList<>();
+        current.members().forEach((id, worker) -> {
+            if (!fleet.isLive(id, worker.ref())) {
+                sends.addAll(current.attempt().lost(id));
+            } else if (start.orphan() != null && current.attempt().state() == UpdateAttempt.State.COMMITTING) {
+                // A worker answers to whom it was prepared by, who is gone; its state says it too.
+                FleetWorker now = fleet.workers().get(id);
+                if (now != null && now.unfinished() == null) {
+                    sends.addAll(current.attempt().on(new Committed(id, current.attempt().epoch(), 0)));
+                }
+            }
+        });
+        return sends;
+    }
+
+    private static UpdateAttempt attempt(UpdateStart.Orphan orphan) {
+        Set<String> members = orphan.members().keySet();
+        Set<String> receivers = orphan.members().values().stream()
+                .filter(worker -> worker.engine() != null)
+                .map(FleetWorker::id)
+                .collect(Collectors.toSet());
+        Set<String> some = receivers.isEmpty() ? members : receivers;
+        return orphan.commit()
+                ? UpdateAttempt.rollForward(orphan.epoch(), members, some)
+                : UpdateAttempt.giveUp(
+                        orphan.epoch(), members, some, "its coordinator was lost before the commit point");
+    }
+
+    private static List<Action> toWorkers(Round round, List<Send> sends) {
+        return sends.stream().<Action>map(send -> new ToWorkers(round, send)).toList();
+    }
+
+    /** Changes whenever another deadline begins. */
+    Object timedState() {
+        return List.of(state, epochs.size(), lostShards != null, round == null ? "" : round.attempt().state());
+    }
+
+    /** How long the present state may last. */
+    Duration limit() {
+        UpdateSettings settings = start.settings();
+        if (round == null) {
+            return settings.restoreTimeout();
+        }
+        return switch (round.attempt().state()) {
+            case PREPARING -> settings.prepareTimeout();
+            case STREAMING, STAGED -> settings.streamTimeout();
+            case COMMITTING, COMMITTED -> settings.commitTimeout();
+            case ABORTING, ABORTED -> settings.abortTimeout();
+        };
+    }
+
+    /** Whether the present state must also show progress. */
+    boolean limitedByIdleness() {
+        return lostShards != null || (round != null && round.attempt().state() == UpdateAttempt.State.STREAMING);
+    }
+
+    long doneBytes() {
+        Round shown = round == null ? main : round;
+        return shown == null ? 0 : shown.attempt().loadedBytes();
+    }
+
+    Operation operation() {
+        return operation(OperationReply.State.RUNNING, phase(), null, null);
+    }
+
+    State state() {
+        return state;
+    }
+
+    private Operation operation(
+            OperationReply.State operationState, String phase, @Nullable String error, @Nullable String resultJson) {
+        Round shown = round == null ? main : round;
+        long total = shown == null
+                ? 0
+                : shown.request().checkpoint().bytes() * shown.attempt().receivers().size();
+        return new Operation(start.id(), "update", operationState, phase, doneBytes(), total, error, resultJson);
+    }
+
+    private String phase() {
+        Enum<?> shown = state == State.UPDATING && round != null ? round.attempt().state() : state;
+        return shown.name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+
+    private double seconds(long sinceNanos) {
+        return (start.nanoTime().getAsLong() - sinceNanos) / 1e9;
+    }
+}

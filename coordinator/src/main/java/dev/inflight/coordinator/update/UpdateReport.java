@@ -1,0 +1,132 @@
+package dev.inflight.coordinator.update;
+
+import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.protocol.cluster.EngineStatus;
+import dev.inflight.protocol.cluster.WorkerEvent.Aborted;
+import dev.inflight.protocol.cluster.WorkerEvent.Committed;
+import dev.inflight.protocol.plan.Slots;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+
+/** Collects what became of each engine over the rounds of one update and writes its result. */
+final class UpdateReport {
+    private record EngineNow(@Nullable String state, @Nullable String version) {}
+
+    private final Round main;
+    private final Map<String, EngineNow> now = new HashMap<>();
+
+    UpdateReport(Round main) {
+        this.main = main;
+    }
+
+    /** Takes in a round that ended. */
+    void ended(Round round) {
+        for (Aborted answer : round.attempt().aborted().values()) {
+            EngineStatus engine = answer.engine();
+            now.put(
+                    answer.worker(),
+                    engine == null
+                            ? new EngineNow(null, null)
+                            : new EngineNow(engine.state().name(), engine.version()));
+        }
+        if (round.attempt().state() == UpdateAttempt.State.COMMITTED) {
+            EngineNow serving = new EngineNow(
+                    EngineStatus.State.SERVING.name(), round.request().checkpoint().version());
+            round.attempt().committed().keySet().forEach(worker -> now.put(worker, serving));
+            round.attempt().failures().keySet().forEach(worker -> now.put(worker, new EngineNow(null, null)));
+        }
+    }
+
+    /** Versions the engines had before. */
+    Set<String> from() {
+        return new TreeSet<>(versionsBefore(main).values());
+    }
+
+    /** Version of each receiver's engine before a round, by worker; those without one are not in it. */
+    static Map<String, String> versionsBefore(Round round) {
+        Map<String, String> before = new HashMap<>();
+        for (String id : round.attempt().receivers()) {
+            FleetWorker worker = round.members().get(id);
+            EngineStatus engine = worker == null ? null : worker.engine();
+            if (engine != null && engine.version() != null) {
+                before.put(id, engine.version());
+            }
+        }
+        return before;
+    }
+
+    UpdateResult result(double seconds, UpdateResult.@Nullable Restore restore) {
+        UpdateAttempt attempt = main.attempt();
+        Preparation.Ready ready = main.ready();
+        Set<String> from = from();
+        return new UpdateResult(
+                main.request().checkpoint().model(),
+                from.size() == 1 ? from.iterator().next() : null,
+                main.request().checkpoint().version(),
+                attempt.epoch(),
+                ready == null ? null : ready.mode().label(),
+                main.request().strategy(),
+                committed() ? "committed" : "aborted",
+                reason(),
+                seconds,
+                main.request().checkpoint().bytes(),
+                attempt.loadedBytes(),
+                ready == null ? null : slots(ready.slots()),
+                attempt.planDigest(),
+                engines(),
+                UpdateResult.Stages.of(attempt.reports()),
+                restore);
+    }
+
+    boolean committed() {
+        return main.attempt().state() == UpdateAttempt.State.COMMITTED;
+    }
+
+    /** Why it was aborted, or which engines did not become live although it was committed; null if all went well. */
+    @Nullable String reason() {
+        if (!committed()) {
+            return main.attempt().reason();
+        }
+        return main.attempt().failures().isEmpty()
+                ? null
+                : "committed, but not live on " + main.attempt().failures();
+    }
+
+    private List<UpdateResult.EngineResult> engines() {
+        List<UpdateResult.EngineResult> engines = new ArrayList<>();
+        for (String id : main.attempt().receivers()) {
+            FleetWorker worker = main.members().get(id);
+            EngineStatus engine = worker == null ? null : worker.engine();
+            EngineNow state = now.getOrDefault(id, new EngineNow(null, null));
+            Committed done = main.attempt().committed().get(id);
+            engines.add(new UpdateResult.EngineResult(
+                    engine == null ? null : engine.engine(),
+                    id,
+                    outcome(id),
+                    state.state(),
+                    state.version(),
+                    done == null ? null : done.stallMicros() / 1e3));
+        }
+        if (main.ready() != null) {
+            main.ready().failed().forEach((id, engine) -> engines.add(new UpdateResult.EngineResult(
+                    engine.engine(), id, "failed", engine.state().name(), engine.version(), null)));
+        }
+        return engines;
+    }
+
+    private String outcome(String worker) {
+        if (committed()) {
+            return main.attempt().committed().containsKey(worker) ? "committed" : "failed";
+        }
+        return main.attempt().aborted().containsKey(worker) ? "aborted" : "failed";
+    }
+
+    private static UpdateResult.SlotUse slots(Slots slots) {
+        return new UpdateResult.SlotUse(slots.count(), slots.bytes(), slots.reason());
+    }
+}

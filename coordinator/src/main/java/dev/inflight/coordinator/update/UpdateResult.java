@@ -1,0 +1,98 @@
+package dev.inflight.coordinator.update;
+
+import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
+import java.util.Collection;
+import java.util.List;
+import java.util.function.ToLongFunction;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How an update ended, as the HTTP API shows it.
+ *
+ * @param from version the engines had before; null if they had none, or not all the same
+ * @param seconds from acceptance to the end, a restoring update included
+ * @param bytes size of the checkpoint
+ * @param deliveredBytes sum of what the engines took
+ */
+record UpdateResult(
+        String model,
+        @Nullable String from,
+        String to,
+        long epoch,
+        @Nullable String mode,
+        String strategy,
+        String outcome,
+        @Nullable String reason,
+        double seconds,
+        long bytes,
+        long deliveredBytes,
+        @Nullable SlotUse slots,
+        @Nullable String planDigest,
+        List<EngineResult> engines,
+        Stages stages,
+        @Nullable Restore restore) {
+
+    /** The result of an update that no worker heard of. */
+    static UpdateResult notStarted(UpdateRequest request, @Nullable String reason, double seconds) {
+        return new UpdateResult(
+                request.checkpoint().model(),
+                null,
+                request.checkpoint().version(),
+                0,
+                request.mode() == null ? null : request.mode().label(),
+                request.strategy(),
+                "aborted",
+                reason,
+                seconds,
+                request.checkpoint().bytes(),
+                0,
+                null,
+                null,
+                List.of(),
+                Stages.of(List.of()),
+                null);
+    }
+
+    record SlotUse(int count, long bytes, String reason) {}
+
+    /**
+     * @param outcome {@code committed}, {@code aborted} or {@code failed}
+     * @param state the engine's state; null if unknown
+     * @param version version it serves; null if none or unknown
+     * @param stallMs time it could not serve; null if unknown
+     */
+    record EngineResult(
+            @Nullable String engine,
+            String worker,
+            String outcome,
+            @Nullable String state,
+            @Nullable String version,
+            @Nullable Double stallMs) {}
+
+    /** Busy time of each stage on the worker that was busy longest. */
+    record Stages(
+            double h2dSeconds,
+            double verifySeconds,
+            double transferSeconds,
+            double reloadSeconds,
+            double streamSeconds) {
+        static Stages of(Collection<StageReport> reports) {
+            return new Stages(
+                    longest(reports, StageReport::h2dMicros),
+                    longest(reports, StageReport::verifyMicros),
+                    longest(reports, StageReport::transferMicros),
+                    longest(reports, StageReport::reloadMicros),
+                    longest(reports, StageReport::streamMicros));
+        }
+
+        private static double longest(Collection<StageReport> reports, ToLongFunction<StageReport> micros) {
+            return reports.stream().mapToLong(micros).max().orElse(0) / 1e6;
+        }
+    }
+
+    /**
+     * @param outcome {@code restored} or {@code failed}
+     * @param reason why engines stay without weights; null if none does
+     */
+    record Restore(String outcome, double seconds, @Nullable String reason) {}
+}

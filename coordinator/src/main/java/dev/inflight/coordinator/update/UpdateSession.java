@@ -1,0 +1,169 @@
+package dev.inflight.coordinator.update;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.Behavior;
+import akka.actor.typed.javadsl.AbstractBehavior;
+import akka.actor.typed.javadsl.ActorContext;
+import akka.actor.typed.javadsl.Behaviors;
+import akka.actor.typed.javadsl.Receive;
+import akka.actor.typed.javadsl.TimerScheduler;
+import dev.inflight.coordinator.fleet.Fleet;
+import dev.inflight.coordinator.fleet.FleetHost;
+import dev.inflight.coordinator.fleet.ShardSet;
+import dev.inflight.coordinator.operation.SessionEvent;
+import dev.inflight.coordinator.update.UpdateAttempt.Send;
+import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.HostStoreCommand;
+import dev.inflight.protocol.cluster.HostStoreEvent;
+import dev.inflight.protocol.cluster.HostStoreEvent.LoadFailed;
+import dev.inflight.protocol.cluster.HostStoreEvent.LoadProgress;
+import dev.inflight.protocol.cluster.HostStoreEvent.Loaded;
+import dev.inflight.protocol.cluster.WorkerEvent;
+import java.time.Duration;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One update from acceptance to its end: restores lost shards, runs an {@link UpdateAttempt}, and after an abort runs
+ * restoring ones for the engines it left without weights. What to do is decided by {@link UpdateCourse}; this actor
+ * sends, waits and keeps the deadlines, of which every state has one.
+ */
+public final class UpdateSession extends AbstractBehavior<UpdateSession.Command> {
+    /** What the session hears. */
+    public sealed interface Command {}
+
+    /** The coordinator's view of the fleet changed. */
+    public record FleetChanged(Fleet fleet) implements Command {}
+
+    private record FromWorker(WorkerEvent event) implements Command {}
+
+    private record FromHost(HostStoreEvent event) implements Command {}
+
+    private record Deadline(Duration waited) implements Command {}
+
+    private enum Tick implements Command {
+        RESEND,
+        REPORT
+    }
+
+    private static final String STATE_TIMER = "state";
+    private static final String IDLE_TIMER = "idle";
+
+    private final TimerScheduler<Command> timers;
+    private final UpdateStart start;
+    private final UpdateCourse course;
+    private final ActorRef<WorkerEvent> workerEvents;
+    private final ActorRef<HostStoreEvent> hostEvents;
+    private Object timedState = "";
+    private SessionEvent.@Nullable Running reported;
+
+    private UpdateSession(ActorContext<Command> context, TimerScheduler<Command> timers, UpdateStart start) {
+        super(context);
+        this.timers = timers;
+        this.start = start;
+        this.course = new UpdateCourse(start);
+        this.workerEvents = context.messageAdapter(WorkerEvent.class, FromWorker::new);
+        this.hostEvents = context.messageAdapter(HostStoreEvent.class, FromHost::new);
+    }
+
+    public static Behavior<Command> create(UpdateStart start) {
+        return Behaviors.setup(context -> Behaviors.withTimers(timers -> {
+            UpdateSession session = new UpdateSession(context, timers, start);
+            return session.begin();
+        }));
+    }
+
+    @Override
+    public Receive<Command> createReceive() {
+        return newReceiveBuilder()
+                .onMessage(FleetChanged.class, changed -> carryOut(course.onFleet(changed.fleet())))
+                .onMessage(FromWorker.class, this::onWorker)
+                .onMessage(FromHost.class, this::onHost)
+                .onMessage(Deadline.class, deadline -> carryOut(course.onDeadline(describe(deadline.waited()))))
+                .onMessage(Tick.class, this::onTick)
+                .build();
+    }
+
+    private Behavior<Command> begin() {
+        timers.startTimerWithFixedDelay(Tick.REPORT, start.settings().progressInterval());
+        timers.startTimerWithFixedDelay(Tick.RESEND, start.settings().resendInterval());
+        return carryOut(course.begin());
+    }
+
+    private Behavior<Command> onWorker(FromWorker from) {
+        long before = course.doneBytes();
+        List<UpdateCourse.Action> actions = course.onWorker(from.event());
+        if (course.doneBytes() > before) {
+            restartIdleTimer();
+        }
+        return carryOut(actions);
+    }
+
+    private Behavior<Command> onHost(FromHost from) {
+        return switch (from.event()) {
+            case LoadProgress progress -> {
+                restartIdleTimer();
+                yield this;
+            }
+            case Loaded loaded -> carryOut(course.onRestored(loaded.publishId(), null));
+            case LoadFailed failed -> carryOut(course.onRestored(failed.publishId(), failed.message()));
+            default -> this;
+        };
+    }
+
+    private Behavior<Command> onTick(Tick tick) {
+        if (tick == Tick.RESEND) {
+            return carryOut(course.resend());
+        }
+        report();
+        return this;
+    }
+
+    private Behavior<Command> carryOut(List<UpdateCourse.Action> actions) {
+        for (UpdateCourse.Action action : actions) {
+            switch (action) {
+                case UpdateCourse.ToWorkers(Round round, Send send) ->
+                    round.send(send, start.id(), start.settings(), workerEvents);
+                case UpdateCourse.ToHost(FleetHost host, String restoreId, CheckpointRef checkpoint, ShardSet shards) ->
+                    host.ref().tell(new HostStoreCommand.Restore(restoreId, checkpoint, shards.ranges(), hostEvents));
+                case UpdateCourse.End(SessionEvent event) -> {
+                    start.parent().tell(event);
+                    return Behaviors.stopped();
+                }
+            }
+        }
+        if (!course.timedState().equals(timedState)) {
+            timedState = course.timedState();
+            report();
+            restartTimers();
+        }
+        return this;
+    }
+
+    private void restartTimers() {
+        Duration limit = course.limit();
+        timers.startSingleTimer(STATE_TIMER, new Deadline(limit), limit);
+        timers.cancel(IDLE_TIMER);
+        restartIdleTimer();
+    }
+
+    private void restartIdleTimer() {
+        if (course.limitedByIdleness()) {
+            // Workers notice a stall themselves, and know more about it: they get the first word.
+            Duration idle = start.settings().stallTimeout().multipliedBy(2);
+            timers.startSingleTimer(IDLE_TIMER, new Deadline(idle), idle);
+        }
+    }
+
+    private void report() {
+        SessionEvent.Running running = new SessionEvent.Running(course.operation());
+        if (!running.equals(reported)) {
+            reported = running;
+            start.parent().tell(running);
+        }
+    }
+
+    private static String describe(Duration waited) {
+        return waited.toMillis() + " ms";
+    }
+}

@@ -1,0 +1,41 @@
+package dev.inflight.coordinator.update;
+
+import com.typesafe.config.Config;
+import dev.inflight.coordinator.operation.Settings;
+import java.time.Duration;
+
+/** Bounds of an update, from {@code inflight.coordinator.update}; reference.conf documents each. */
+public record UpdateSettings(
+        Duration prepareTimeout,
+        Duration stallTimeout,
+        Duration streamTimeout,
+        Duration commitTimeout,
+        Duration abortTimeout,
+        Duration resendInterval,
+        Duration restoreTimeout,
+        int restoreAttempts,
+        Duration recoveryWindow,
+        long minSlotBytes,
+        long maxSlotBytes,
+        Duration progressInterval) {
+    public static UpdateSettings from(Config config) {
+        Settings settings = new Settings(config);
+        UpdateSettings result = new UpdateSettings(
+                settings.duration("prepare-timeout"),
+                settings.duration("stall-timeout"),
+                settings.duration("stream-timeout"),
+                settings.duration("commit-timeout"),
+                settings.duration("abort-timeout"),
+                settings.duration("resend-interval"),
+                settings.duration("restore-timeout"),
+                (int) settings.number("restore-attempts", 0, 100),
+                settings.duration("recovery-window"),
+                settings.bytes("min-slot", 1 << 20, 1L << 40),
+                settings.bytes("max-slot", 1 << 20, 1L << 40),
+                settings.duration("progress-interval"));
+        if (result.minSlotBytes > result.maxSlotBytes) {
+            throw settings.refuse("min-slot", "must not be above max-slot");
+        }
+        return result;
+    }
+}

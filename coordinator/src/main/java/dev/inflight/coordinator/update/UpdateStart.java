@@ -1,0 +1,50 @@
+package dev.inflight.coordinator.update;
+
+import akka.actor.typed.ActorRef;
+import dev.inflight.coordinator.fleet.Epochs;
+import dev.inflight.coordinator.fleet.Fleet;
+import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.coordinator.operation.SessionEvent;
+import dev.inflight.protocol.cluster.CheckpointRef;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What an {@link UpdateSession} begins with.
+ *
+ * @param id the operation's id, also the update's id in messages to workers
+ * @param versions published versions of the model, for a restoring update
+ * @param orphan an update to finish whose coordinator is gone; null for a new one
+ * @param fleet the fleet at the start; later ones come as messages
+ * @param parent hears of progress and the end
+ * @param nanoTime the clock, in nanoseconds
+ */
+public record UpdateStart(
+        String id,
+        UpdateRequest request,
+        Map<String, CheckpointRef> versions,
+        @Nullable Orphan orphan,
+        Fleet fleet,
+        Epochs epochs,
+        UpdateSettings settings,
+        LongSupplier nanoTime,
+        ActorRef<SessionEvent> parent) {
+    public UpdateStart {
+        versions = Map.copyOf(versions);
+    }
+
+    /**
+     * An unfinished epoch found on workers.
+     *
+     * @param commit whether a worker has committed it, so that the rest must
+     * @param members workers that are part of it, by id
+     */
+    public record Orphan(long epoch, boolean commit, SortedMap<String, FleetWorker> members) {
+        public Orphan {
+            members = new TreeMap<>(members);
+        }
+    }
+}

@@ -1,0 +1,161 @@
+package dev.inflight.coordinator.update;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.inflight.coordinator.update.UpdateAttempt.Order;
+import dev.inflight.coordinator.update.UpdateAttempt.Send;
+import dev.inflight.coordinator.update.UpdateAttempt.State;
+import dev.inflight.protocol.cluster.WorkerEvent;
+import dev.inflight.protocol.cluster.WorkerEvent.Aborted;
+import dev.inflight.protocol.cluster.WorkerEvent.Committed;
+import dev.inflight.protocol.cluster.WorkerEvent.Failed;
+import dev.inflight.protocol.cluster.WorkerEvent.PrepareRefused;
+import dev.inflight.protocol.cluster.WorkerEvent.Prepared;
+import dev.inflight.protocol.cluster.WorkerEvent.Progress;
+import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
+import dev.inflight.protocol.cluster.WorkerEvent.Staged;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.Set;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import org.junit.jupiter.api.Test;
+
+class UpdateAttemptTest {
+    private static final StageReport REPORT = new StageReport(1, 1, 1, 1, 1, 100, 0);
+
+    private final UpdateAttempt attempt = UpdateAttempt.of(7, Set.of("a", "b", "source"), Set.of("a", "b"));
+
+    @Test
+    void streamsOnceAllMembersAgreeOnThePlan() {
+        assertThat(attempt.on(new Prepared("a", 7, "p"))).isEmpty();
+        assertThat(attempt.on(new Prepared("b", 7, "p"))).isEmpty();
+        assertThat(orders(attempt.on(new Prepared("source", 7, "p")))).containsExactly(Order.STREAM);
+        assertThat(attempt.state()).isEqualTo(State.STREAMING);
+        assertThat(attempt.planDigest()).isEqualTo("p");
+    }
+
+    @Test
+    void abortsWhenPlansDiffer() {
+        attempt.on(new Prepared("a", 7, "p"));
+        attempt.on(new Prepared("b", 7, "q"));
+        assertThat(orders(attempt.on(new Prepared("source", 7, "p")))).containsExactly(Order.ABORT);
+        assertThat(attempt.reason()).contains("different plans");
+    }
+
+    @Test
+    void commitsOnceAllReceiversAreStagedAndEndsWhenTheyAreLive() {
+        prepareAll();
+        attempt.on(new Staged("a", 7, REPORT));
+        assertThat(orders(attempt.on(new Staged("b", 7, REPORT)))).containsExactly(Order.COMMIT);
+        attempt.on(new Committed("a", 7, 5));
+        assertThat(attempt.state()).isEqualTo(State.COMMITTING);
+        attempt.on(new Committed("b", 7, 5));
+        assertThat(attempt.state()).isEqualTo(State.COMMITTED);
+        assertThat(attempt.failures()).isEmpty();
+    }
+
+    @Test
+    void ignoresAnswersOfOtherEpochs() {
+        attempt.on(new Prepared("a", 6, "old"));
+        attempt.on(new Failed("a", 6, "old", null));
+        attempt.on(new PrepareRefused("b", 8, "new"));
+        prepareAll();
+        assertThat(attempt.state()).isEqualTo(State.STREAMING);
+    }
+
+    @Test
+    void abortsWhenASourceWithoutEngineIsLostBeforeTheCommitPoint() {
+        prepareAll();
+        assertThat(orders(attempt.lost("source"))).containsExactly(Order.ABORT);
+        attempt.on(new Aborted("a", 7, null));
+        attempt.on(new Aborted("b", 7, null));
+        assertThat(attempt.state()).isEqualTo(State.ABORTED);
+        assertThat(attempt.reason()).isEqualTo("worker source was lost");
+    }
+
+    @Test
+    void rollsForwardWhenAReceiverIsLostAfterTheCommitPoint() {
+        prepareAll();
+        attempt.on(new Staged("a", 7, REPORT));
+        attempt.on(new Staged("b", 7, REPORT));
+        attempt.lost("b");
+        attempt.on(new Committed("a", 7, 5));
+        assertThat(attempt.state()).isEqualTo(State.COMMITTED);
+        assertThat(attempt.failures()).containsOnlyKeys("b");
+    }
+
+    @Test
+    void sendsCommitAgainOnlyToThoseThatHaveNotAnswered() {
+        prepareAll();
+        attempt.on(new Staged("a", 7, REPORT));
+        attempt.on(new Staged("b", 7, REPORT));
+        attempt.on(new Committed("a", 7, 5));
+        assertThat(attempt.resend()).singleElement().satisfies(send -> {
+            assertThat(send.order()).isEqualTo(Order.COMMIT);
+            assertThat(send.workers()).containsExactly("b", "source");
+        });
+    }
+
+    /** Whatever happens in whatever order, it ends, and it ends in commit only if every receiver was staged. */
+    @Property(tries = 2000)
+    void endsInCommitOrAbortWithinItsDeadlines(@ForAll long seed) {
+        Random random = new Random(seed);
+        List<String> members = List.of("a", "b", "c");
+        Set<String> receivers = Set.of("a", "b");
+        UpdateAttempt any = UpdateAttempt.of(7, members, receivers);
+        List<Order> sent = new ArrayList<>(orders(any.start()));
+        Set<String> staged = new java.util.HashSet<>();
+        boolean streaming = false;
+        for (int step = 0; step < 40; step++) {
+            String worker = members.get(random.nextInt(3));
+            long epoch = random.nextInt(10) == 0 ? 6 : 7;
+            streaming |= any.state() == State.STREAMING;
+            WorkerEvent event = randomEvent(random, worker, epoch);
+            if (event instanceof Staged && epoch == 7 && any.state() == State.STREAMING) {
+                staged.add(worker);
+            }
+            sent.addAll(orders(random.nextInt(30) == 0 ? any.lost(worker) : any.on(event)));
+            if (random.nextInt(15) == 0) {
+                sent.addAll(orders(any.resend()));
+            }
+        }
+        for (int deadline = 0; deadline < 4 && !any.state().ended(); deadline++) {
+            sent.addAll(orders(any.deadline("1 s")));
+        }
+        assertThat(any.state().ended()).isTrue();
+        if (any.state() == State.COMMITTED) {
+            assertThat(staged).containsAll(receivers);
+            assertThat(sent).doesNotContain(Order.ABORT);
+            receivers.forEach(r -> assertThat(any.committed().containsKey(r) ^ any.failures().containsKey(r))
+                    .isTrue());
+        } else {
+            assertThat(sent).doesNotContain(Order.COMMIT);
+            assertThat(any.reason()).isNotNull();
+        }
+        assertThat(sent.contains(Order.STREAM)).isEqualTo(streaming || sent.contains(Order.COMMIT) || sent.contains(Order.STREAM));
+    }
+
+    private static WorkerEvent randomEvent(Random random, String worker, long epoch) {
+        return switch (random.nextInt(20)) {
+            case 0 -> new PrepareRefused(worker, epoch, "no");
+            case 1 -> new Failed(worker, epoch, "broke", null);
+            case 2, 3 -> new Aborted(worker, epoch, null);
+            case 4, 5 -> new Committed(worker, epoch, 1);
+            case 6, 7 -> new Progress(worker, epoch, random.nextInt(100));
+            case 8, 9, 10, 11, 12 -> new Staged(worker, epoch, REPORT);
+            default -> new Prepared(worker, epoch, random.nextInt(40) == 0 ? "q" : "p");
+        };
+    }
+
+    private void prepareAll() {
+        attempt.on(new Prepared("a", 7, "p"));
+        attempt.on(new Prepared("b", 7, "p"));
+        attempt.on(new Prepared("source", 7, "p"));
+    }
+
+    private static List<Order> orders(List<Send> sends) {
+        return sends.stream().map(Send::order).toList();
+    }
+}

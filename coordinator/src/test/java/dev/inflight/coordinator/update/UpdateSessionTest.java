@@ -1,0 +1,369 @@
+package dev.inflight.coordinator.update;
+
+import static dev.inflight.coordinator.TestFleet.checkpoint;
+import static dev.inflight.coordinator.TestFleet.held;
+import static dev.inflight.coordinator.TestFleet.pending;
+import static dev.inflight.coordinator.TestFleet.serving;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import akka.actor.testkit.typed.javadsl.ActorTestKit;
+import akka.actor.testkit.typed.javadsl.ManualTime;
+import akka.actor.testkit.typed.javadsl.TestProbe;
+import akka.actor.typed.ActorRef;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.typesafe.config.ConfigFactory;
+import dev.inflight.coordinator.TestFleet;
+import dev.inflight.coordinator.fleet.Epochs;
+import dev.inflight.coordinator.operation.Json;
+import dev.inflight.coordinator.operation.SessionEvent;
+import dev.inflight.coordinator.operation.SessionEvent.NotTaken;
+import dev.inflight.coordinator.operation.SessionEvent.UpdateEnded;
+import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.HostStoreCommand.Restore;
+import dev.inflight.protocol.cluster.HostStoreEvent;
+import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.OperationReply;
+import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
+import dev.inflight.protocol.cluster.WorkerCommand;
+import dev.inflight.protocol.cluster.WorkerCommand.Abort;
+import dev.inflight.protocol.cluster.WorkerCommand.Commit;
+import dev.inflight.protocol.cluster.WorkerCommand.Prepare;
+import dev.inflight.protocol.cluster.WorkerCommand.Stream;
+import dev.inflight.protocol.cluster.WorkerEvent;
+import dev.inflight.protocol.cluster.WorkerEvent.Aborted;
+import dev.inflight.protocol.cluster.WorkerEvent.Committed;
+import dev.inflight.protocol.cluster.WorkerEvent.Failed;
+import dev.inflight.protocol.cluster.WorkerEvent.PrepareRefused;
+import dev.inflight.protocol.cluster.WorkerEvent.Prepared;
+import dev.inflight.protocol.cluster.WorkerEvent.Progress;
+import dev.inflight.protocol.cluster.WorkerEvent.Session;
+import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
+import dev.inflight.protocol.cluster.WorkerEvent.Staged;
+import dev.inflight.protocol.plan.ShardRange;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class UpdateSessionTest {
+    private static final StageReport REPORT = new StageReport(1, 1, 1, 1, 1, 100, 0);
+    private static final CheckpointRef V1 = checkpoint("v1", 2);
+    private static final CheckpointRef V2 = checkpoint("v2", 2);
+
+    private final ActorTestKit kit = ActorTestKit.create(ManualTime.config().withFallback(ConfigFactory.parseString("akka.actor.provider = local")).withFallback(ConfigFactory.load()));
+    private final ManualTime time = ManualTime.get(kit.system());
+    private final TestProbe<SessionEvent> parent = kit.createTestProbe(SessionEvent.class);
+    private final TestFleet fleet = new TestFleet(kit);
+    private final Epochs epochs = new Epochs();
+    private final UpdateSettings settings = TestFleet.settings("").update();
+
+    @BeforeEach
+    void twoHosts() {
+        fleet.host("h1", held(V1, 0, 0), held(V2, 0, 0))
+                .host("h2", held(V1, 1, 1), held(V2, 1, 1))
+                .worker("h1/0", serving("e1", "v1"))
+                .worker("h2/0", serving("e2", "v1"));
+    }
+
+    @AfterEach
+    void stop() {
+        kit.shutdownTestKit();
+    }
+
+    @Test
+    void commitsOnceEveryEngineIsStaged() {
+        ActorRef<UpdateSession.Command> session = start(null);
+        ActorRef<WorkerEvent> answers = prepareAll(LoadMode.SHADOW, 6);
+        stageAll(answers, 6);
+        expectAll(Commit.class);
+        answers.tell(new Committed("h1/0", 6, 2500));
+        answers.tell(new Committed("h2/0", 6, 1500));
+
+        UpdateEnded ended = ended();
+        assertThat(ended.operation().state()).isEqualTo(OperationReply.State.SUCCEEDED);
+        assertThat(ended.committed()).isEqualTo("v2");
+        assertThat(ended.from()).containsExactly("v1");
+        assertThat(ended.epochs()).isEqualTo(Map.of(6L, true));
+        JsonNode result = Json.tree(ended.operation().resultJson());
+        assertThat(result.get("outcome").asText()).isEqualTo("committed");
+        assertThat(result.get("mode").asText()).isEqualTo("shadow");
+        assertThat(result.get("from").asText()).isEqualTo("v1");
+        assertThat(result.get("planDigest").asText()).isEqualTo("plan");
+        assertThat(result.get("engines").get(0).get("stallMs").asDouble()).isEqualTo(2.5);
+        assertThat(result.get("restore").isNull()).isTrue();
+        kit.createTestProbe().expectTerminated(session, Duration.ofSeconds(3));
+    }
+
+    @Test
+    void loadsInPlaceWhenAskedTo() {
+        start(LoadMode.IN_PLACE);
+        prepareAll(LoadMode.IN_PLACE, 6);
+    }
+
+    @Test
+    void refusesAModeThatAnEngineLacks() {
+        fleet.worker("h2/0", TestFleet.engine("e2", dev.inflight.protocol.cluster.EngineStatus.State.SERVING, "v1", List.of(LoadMode.IN_PLACE)));
+        start(LoadMode.SHADOW);
+        NotTaken refused = parent.expectMessageClass(NotTaken.class);
+        assertThat(refused.refused().code()).isEqualTo(Code.INVALID);
+        assertThat(refused.refused().message()).contains("e2", "shadow", "in-place");
+    }
+
+    @Test
+    void refusesWithoutEngines() {
+        fleet.worker("h1/0", null).worker("h2/0", null);
+        start(null);
+        assertThat(parent.expectMessageClass(NotTaken.class).refused().code()).isEqualTo(Code.UNAVAILABLE);
+    }
+
+    @Test
+    void abortsWhenAWorkerRefusesToPrepare() {
+        start(null);
+        ActorRef<WorkerEvent> answers = expectPrepare("h1/0").replyTo();
+        expectPrepare("h2/0");
+        answers.tell(new PrepareRefused("h2/0", 6, "no memory"));
+        expectAll(Abort.class);
+        answers.tell(new Aborted("h1/0", 6, serving("e1", "v1")));
+        answers.tell(new Aborted("h2/0", 6, serving("e2", "v1")));
+        UpdateEnded ended = ended();
+        assertThat(ended.operation().state()).isEqualTo(OperationReply.State.FAILED);
+        assertThat(ended.operation().error()).contains("h2/0", "no memory");
+        assertThat(Json.tree(ended.operation().resultJson()).get("engines").get(0).get("state").asText())
+                .isEqualTo("SERVING");
+    }
+
+    @Test
+    void abortsWhenPreparingTakesTooLong() {
+        start(null);
+        expectPrepare("h1/0").replyTo().tell(new Prepared("h1/0", 6, "plan"));
+        expectPrepare("h2/0");
+        parent.expectMessageClass(SessionEvent.Running.class);
+        time.timePasses(settings.prepareTimeout());
+        expectAbort("h1/0");
+        time.timePasses(settings.abortTimeout());
+        assertThat(ended().operation().error()).contains("no plan from [h2/0]");
+    }
+
+    @Test
+    void abortsWhenNothingMovesAnyMore() {
+        start(null);
+        ActorRef<WorkerEvent> answers = prepareAll(LoadMode.SHADOW, 6);
+        time.timePasses(settings.stallTimeout());
+        answers.tell(new Progress("h1/0", 6, 50));
+        fishRunning(50);
+        time.timePasses(settings.stallTimeout());
+        time.timePasses(settings.stallTimeout());
+        expectAll(Abort.class);
+    }
+
+    @Test
+    void abortsWhenAWorkerIsLostWhileStreaming() {
+        ActorRef<UpdateSession.Command> session = start(null);
+        ActorRef<WorkerEvent> answers = prepareAll(LoadMode.SHADOW, 6);
+        TestProbe<WorkerCommand> survivor = fleet.workers.get("h1/0");
+        fleet.withoutWorker("h2/0");
+        session.tell(new UpdateSession.FleetChanged(fleet.view()));
+        survivor.expectMessageClass(Abort.class);
+        answers.tell(new Aborted("h1/0", 6, serving("e1", "v1")));
+        assertThat(ended().operation().error()).isEqualTo("worker h2/0 was lost");
+    }
+
+    @Test
+    void restoresTheFormerVersionOnEnginesLeftWithoutWeights() {
+        start(LoadMode.IN_PLACE);
+        ActorRef<WorkerEvent> answers = prepareAll(LoadMode.IN_PLACE, 6);
+        answers.tell(new Failed("h2/0", 6, "bad block", null));
+        expectAll(Abort.class);
+        answers.tell(new Aborted("h1/0", 6, pending("e1")));
+        answers.tell(new Aborted("h2/0", 6, pending("e2")));
+
+        Prepare restoring = expectPrepare("h1/0");
+        assertThat(restoring.checkpoint()).isEqualTo(V1);
+        assertThat(restoring.epoch()).isEqualTo(7);
+        assertThat(restoring.mode()).isEqualTo(LoadMode.IN_PLACE);
+        expectPrepare("h2/0");
+        answers.tell(new Prepared("h1/0", 7, "back"));
+        answers.tell(new Prepared("h2/0", 7, "back"));
+        expectAll(Stream.class);
+        stageAll(answers, 7);
+        expectAll(Commit.class);
+        answers.tell(new Committed("h1/0", 7, 1));
+        answers.tell(new Committed("h2/0", 7, 1));
+
+        UpdateEnded ended = ended();
+        assertThat(ended.operation().state()).isEqualTo(OperationReply.State.FAILED);
+        assertThat(ended.epochs()).isEqualTo(Map.of(6L, false, 7L, true));
+        JsonNode result = Json.tree(ended.operation().resultJson());
+        assertThat(result.get("restore").get("outcome").asText()).isEqualTo("restored");
+        assertThat(result.get("engines").get(0).get("version").asText()).isEqualTo("v1");
+        assertThat(result.get("engines").get(0).get("state").asText()).isEqualTo("SERVING");
+        assertThat(result.get("reason").asText()).contains("bad block");
+    }
+
+    @Test
+    void restoresLostShardsOnASurvivorBeforeTheRestoringUpdate() {
+        ActorRef<UpdateSession.Command> session = start(LoadMode.IN_PLACE);
+        ActorRef<WorkerEvent> answers = prepareAll(LoadMode.IN_PLACE, 6);
+        fleet.withoutWorker("h2/0").withoutHost("h2");
+        session.tell(new UpdateSession.FleetChanged(fleet.view()));
+        fleet.workers.get("h1/0").expectMessageClass(Abort.class);
+        answers.tell(new Aborted("h1/0", 6, pending("e1")));
+
+        Restore restore = fleet.hosts.get("h1").expectMessageClass(Restore.class);
+        assertThat(restore.checkpoint()).isEqualTo(V1);
+        assertThat(restore.shards()).containsExactly(new ShardRange(1, 1));
+        restore.replyTo().tell(new HostStoreEvent.Loaded("h1", restore.publishId(), V1.digest(), 4));
+
+        Prepare restoring = expectPrepare("h1/0");
+        assertThat(restoring.membership().hosts()).singleElement().satisfies(host -> assertThat(host.shards())
+                .containsExactly(new ShardRange(0, 1)));
+    }
+
+    @Test
+    void failsClearlyWhenLostShardsCanNotBeLoadedAgain() {
+        fleet.withoutWorker("h2/0").withoutHost("h2");
+        start(null);
+        Restore restore = fleet.hosts.get("h1").expectMessageClass(Restore.class);
+        assertThat(restore.checkpoint()).isEqualTo(V2);
+        restore.replyTo().tell(new HostStoreEvent.LoadFailed("h1", restore.publishId(), "/ckpt/v2: no such file"));
+        UpdateEnded ended = ended();
+        assertThat(ended.operation().error()).contains("h1: /ckpt/v2: no such file");
+        assertThat(ended.epochs()).isEmpty();
+    }
+
+    @Test
+    void givesUpRestoringAfterTheSetNumberOfAborts() {
+        start(LoadMode.IN_PLACE);
+        ActorRef<WorkerEvent> answers = prepareAll(LoadMode.IN_PLACE, 6);
+        answers.tell(new Failed("h2/0", 6, "bad block", null));
+        for (long epoch = 6; epoch < 6 + settings.restoreAttempts(); epoch++) {
+            expectAll(Abort.class);
+            answers.tell(new Aborted("h1/0", epoch, pending("e1")));
+            answers.tell(new Aborted("h2/0", epoch, pending("e2")));
+            expectPrepare("h1/0");
+            expectPrepare("h2/0");
+            answers.tell(new PrepareRefused("h1/0", epoch + 1, "still broken"));
+        }
+        expectAll(Abort.class);
+        answers.tell(new Aborted("h1/0", 6 + settings.restoreAttempts(), pending("e1")));
+        answers.tell(new Aborted("h2/0", 6 + settings.restoreAttempts(), pending("e2")));
+        JsonNode result = Json.tree(ended().operation().resultJson());
+        assertThat(result.get("restore").get("outcome").asText()).isEqualTo("failed");
+        assertThat(result.get("engines").get(0).get("state").asText()).isEqualTo("PENDING_WEIGHTS");
+    }
+
+    @Test
+    void saysCommitAgainAndReportsWorkersThatNeverAnswer() {
+        start(null);
+        ActorRef<WorkerEvent> answers = prepareAll(LoadMode.SHADOW, 6);
+        stageAll(answers, 6);
+        expectAll(Commit.class);
+        answers.tell(new Committed("h1/0", 6, 1));
+        time.timePasses(settings.resendInterval());
+        fleet.workers.get("h2/0").expectMessageClass(Commit.class);
+        time.timePasses(settings.commitTimeout());
+        UpdateEnded ended = ended();
+        assertThat(ended.operation().state()).isEqualTo(OperationReply.State.SUCCEEDED);
+        JsonNode result = Json.tree(ended.operation().resultJson());
+        assertThat(result.get("outcome").asText()).isEqualTo("committed");
+        assertThat(result.get("engines").get(1).get("outcome").asText()).isEqualTo("failed");
+    }
+
+    @Test
+    void finishesAnUpdateThatAWorkerCommittedBeforeTheCoordinatorWasLost() {
+        fleet.worker("h1/0", 6, new Session(6, "u", Session.Phase.COMMITTED), serving("e1", "v2"))
+                .worker("h2/0", 6, new Session(6, "u", Session.Phase.STAGED), serving("e2", "v1"));
+        ActorRef<UpdateSession.Command> session = recover(true);
+        fleet.workers.get("h2/0").expectMessageClass(Commit.class);
+        fleet.worker("h2/0", 6, new Session(6, "u", Session.Phase.COMMITTED), serving("e2", "v2"));
+        session.tell(new UpdateSession.FleetChanged(fleet.view()));
+        assertThat(ended().committed()).isEqualTo("v2");
+    }
+
+    @Test
+    void abortsAnUpdateThatNobodyCommittedBeforeTheCoordinatorWasLost() {
+        fleet.worker("h1/0", 6, new Session(6, "u", Session.Phase.STAGED), serving("e1", "v1"))
+                .worker("h2/0", 6, new Session(6, "u", Session.Phase.STREAMING), serving("e2", "v1"));
+        recover(false);
+        ActorRef<WorkerEvent> answers = fleet.workers.get("h1/0").expectMessageClass(Abort.class).replyTo();
+        fleet.workers.get("h2/0").expectMessageClass(Abort.class);
+        answers.tell(new Aborted("h1/0", 6, serving("e1", "v1")));
+        answers.tell(new Aborted("h2/0", 6, serving("e2", "v1")));
+        assertThat(ended().operation().error()).contains("coordinator was lost");
+    }
+
+    private ActorRef<UpdateSession.Command> start(@Nullable LoadMode mode) {
+        return start(mode, null);
+    }
+
+    private ActorRef<UpdateSession.Command> recover(boolean commit) {
+        return start(null, new UpdateStart.Orphan(6, commit, new TreeMap<>(fleet.view().workers())));
+    }
+
+    private ActorRef<UpdateSession.Command> start(@Nullable LoadMode mode, UpdateStart.@Nullable Orphan orphan) {
+        epochs.observe(fleet.view());
+        return kit.spawn(UpdateSession.create(new UpdateStart(
+                "u",
+                new UpdateRequest(V2, mode, "broadcast", null),
+                Map.of("v1", V1, "v2", V2),
+                orphan,
+                fleet.view(),
+                epochs,
+                settings,
+                () -> 0L,
+                parent.getRef())));
+    }
+
+    private Prepare expectPrepare(String worker) {
+        return fleet.workers.get(worker).expectMessageClass(Prepare.class);
+    }
+
+    private void expectAbort(String worker) {
+        fleet.workers.get(worker).expectMessageClass(Abort.class);
+    }
+
+    private ActorRef<WorkerEvent> prepareAll(LoadMode mode, long epoch) {
+        Prepare prepare = expectPrepare("h1/0");
+        expectPrepare("h2/0");
+        assertThat(prepare.mode()).isEqualTo(mode);
+        assertThat(prepare.epoch()).isEqualTo(epoch);
+        assertThat(prepare.checkpoint()).isEqualTo(V2);
+        prepare.replyTo().tell(new Prepared("h1/0", epoch, "plan"));
+        prepare.replyTo().tell(new Prepared("h2/0", epoch, "plan"));
+        expectAll(Stream.class);
+        return prepare.replyTo();
+    }
+
+    private void stageAll(ActorRef<WorkerEvent> answers, long epoch) {
+        answers.tell(new Staged("h1/0", epoch, REPORT));
+        answers.tell(new Staged("h2/0", epoch, REPORT));
+    }
+
+    private void expectAll(Class<? extends WorkerCommand> type) {
+        fleet.workers.values().forEach(probe -> probe.expectMessageClass(type));
+    }
+
+    private void fishRunning(long doneBytes) {
+        // The report timer runs on manual time too: let it tick until the progress shows.
+        time.timePasses(settings.progressInterval());
+        parent.fishForMessage(
+                Duration.ofSeconds(3),
+                event -> event instanceof SessionEvent.Running running
+                                && running.operation().doneBytes() == doneBytes
+                        ? akka.actor.testkit.typed.javadsl.FishingOutcomes.complete()
+                        : akka.actor.testkit.typed.javadsl.FishingOutcomes.continueAndIgnore());
+    }
+
+    private UpdateEnded ended() {
+        List<SessionEvent> seen = parent.fishForMessage(
+                Duration.ofSeconds(3),
+                event -> event instanceof UpdateEnded
+                        ? akka.actor.testkit.typed.javadsl.FishingOutcomes.complete()
+                        : akka.actor.testkit.typed.javadsl.FishingOutcomes.continueAndIgnore());
+        return (UpdateEnded) seen.getLast();
+    }
+}

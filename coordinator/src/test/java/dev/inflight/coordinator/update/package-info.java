@@ -1,0 +1,4 @@
+@NullMarked
+package dev.inflight.coordinator.update;
+
+import org.jspecify.annotations.NullMarked;
