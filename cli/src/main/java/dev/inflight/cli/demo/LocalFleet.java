@@ -12,7 +12,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -53,23 +52,14 @@ public final class LocalFleet implements AutoCloseable {
         ChildProcess coordinator =
                 startNode(run, installation, "coordinator", 0, port, COORDINATOR_FLAGS, List.of("--http-port", "0"));
         EngineLauncher launcher = new EngineLauncher(run, installation, options);
-        try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+        ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+        try {
             List<Future<URI>> starting = new ArrayList<>();
             for (int i = 0; i < options.workers(); i++) {
                 int index = i;
-                starting.add(threads.submit((Callable<URI>) () -> {
-                    List<String> more = List.of("--workers", "1");
-                    ChildProcess worker = startNode(run, installation, "worker", index, port, WORKER_FLAGS, more);
-                    JsonNode announced = worker.awaitAnnouncement(START_LIMIT);
-                    ChildProcess engine = launcher.start(
-                            index,
-                            announced.path("links").path(0).path("socket").asText());
-                    return URI.create(
-                            engine.awaitAnnouncement(START_LIMIT).path("http").asText());
-                }));
+                starting.add(threads.submit(() -> startPair(run, installation, launcher, index, port)));
             }
-            URI http = URI.create(
-                    coordinator.awaitAnnouncement(START_LIMIT).path("http").asText());
+            URI http = URI.create(text(coordinator, "/http"));
             List<URI> engines = new ArrayList<>();
             for (Future<URI> engine : starting) {
                 engines.add(result(engine));
@@ -77,6 +67,9 @@ public final class LocalFleet implements AutoCloseable {
             LocalFleet fleet = new LocalFleet(run, new CoordinatorClient(http), engines);
             fleet.awaitAttached();
             return fleet;
+        } finally {
+            // After a failure nobody waits for the announcements of the others.
+            threads.shutdownNow();
         }
     }
 
@@ -98,6 +91,24 @@ public final class LocalFleet implements AutoCloseable {
     @Override
     public void close() {
         client.close();
+    }
+
+    /** A worker host, then its engine, which needs the worker's socket. Returns where the engine answers. */
+    private static URI startPair(
+            LocalRun run, Installation installation, EngineLauncher launcher, int index, int coordinatorPort)
+            throws InterruptedException {
+        ChildProcess worker =
+                startNode(run, installation, "worker", index, coordinatorPort, WORKER_FLAGS, List.of("--workers", "1"));
+        ChildProcess engine = launcher.start(index, text(worker, "/links/0/socket"));
+        return URI.create(text(engine, "/http"));
+    }
+
+    private static String text(ChildProcess process, String field) throws InterruptedException {
+        String text = process.awaitAnnouncement(START_LIMIT).at(field).asText("");
+        if (text.isEmpty()) {
+            throw new FleetException(process.name() + " announced itself without " + field);
+        }
+        return text;
     }
 
     private static ChildProcess startNode(
