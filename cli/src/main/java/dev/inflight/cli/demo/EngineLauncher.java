@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Starts one engine process of the wanted kind beside its worker. */
 final class EngineLauncher {
@@ -14,15 +15,27 @@ final class EngineLauncher {
     private final LocalRun run;
     private final Installation installation;
     private final FleetOptions options;
+    private final @Nullable Path python;
 
-    EngineLauncher(LocalRun run, Installation installation, FleetOptions options) {
+    private EngineLauncher(LocalRun run, Installation installation, FleetOptions options, @Nullable Path python) {
         this.run = run;
         this.installation = installation;
         this.options = options;
+        this.python = python;
+    }
+
+    /** Gets ready to start engines; for torch that may build its Python environment. */
+    static EngineLauncher prepare(LocalRun run, Installation installation, FleetOptions options)
+            throws InterruptedException {
+        Path python = options.engine() == EngineKind.TORCH
+                ? PythonEnvironment.interpreter(
+                        installation.requireHome(), run.directory().log("build-venv"))
+                : null;
+        return new EngineLauncher(run, installation, options, python);
     }
 
     /** @param link the worker's Unix socket */
-    ChildProcess start(int index, String link) throws InterruptedException {
+    ChildProcess start(int index, String link) {
         String name = "engine-" + index;
         Path announcement = run.directory().path().resolve(name + ".json");
         List<String> command = new ArrayList<>(
@@ -41,15 +54,13 @@ final class EngineLauncher {
         return run.start(name, command, environment(), announcement);
     }
 
-    private List<String> torch() throws InterruptedException {
-        Path python = PythonEnvironment.interpreter(
-                installation.requireHome(), run.directory().log("build-venv"));
-        return List.of(
-                python.toString(),
-                "-m",
-                "inflight.engine",
-                "--architecture",
-                options.architecture().toString());
+    private List<String> torch() {
+        List<String> command = new ArrayList<>(List.of(String.valueOf(python), "-m", "inflight.engine"));
+        command.addAll(List.of("--architecture", options.architecture().toString()));
+        if (options.shadow()) {
+            command.add("--reserve-shadow");
+        }
+        return command;
     }
 
     private Map<String, String> environment() {

@@ -48,10 +48,10 @@ public final class LocalFleet implements AutoCloseable {
      */
     public static LocalFleet start(LocalRun run, Installation installation, FleetOptions options)
             throws InterruptedException {
+        EngineLauncher launcher = EngineLauncher.prepare(run, installation, options);
         int port = freePort();
         ChildProcess coordinator =
                 startNode(run, installation, "coordinator", 0, port, COORDINATOR_FLAGS, List.of("--http-port", "0"));
-        EngineLauncher launcher = new EngineLauncher(run, installation, options);
         ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
         try {
             List<Future<URI>> starting = new ArrayList<>();

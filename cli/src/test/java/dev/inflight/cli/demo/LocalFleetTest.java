@@ -5,10 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import dev.inflight.cli.StubCoordinator;
 import java.io.IOException;
-import java.net.URI;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -19,30 +16,6 @@ class LocalFleetTest {
             "{\"workers\":[{\"worker\":\"a/0\",\"engine\":{}},{\"worker\":\"b/0\",\"engine\":null}]}";
     private static final String BOTH =
             "{\"workers\":[{\"worker\":\"a/0\",\"engine\":{}},{\"worker\":\"b/0\",\"engine\":{}}]}";
-
-    private static final String SCRIPT = """
-            #!/bin/bash
-            echo "$*"
-            arguments="$*"
-            while [[ $# -gt 0 ]]; do
-              case "$1" in
-                --announce) announce="$2" ;;
-                --role) role="$2" ;;
-                --name) name="$2" ;;
-                --link) link="$2" ;;
-              esac
-              shift
-            done
-            if [[ "${role:-}" == "%1$s" ]]; then echo 'port taken'; exit 3; fi
-            case "${role:-engine}" in
-              coordinator) json='{"http":"%2$s"}' ;;
-              worker) json='{"http":null,"links":[{"worker":"'$name'/0","socket":"/run/'$name'.sock"}]}' ;;
-              engine) [[ "$link" == /run/*.sock ]] || exit 4; json='{"http":"http://127.0.0.1:1'"${announce//[^0-9]/}"'"}' ;;
-            esac
-            echo "$json" > "$announce.tmp"
-            mv "$announce.tmp" "$announce"
-            exec sleep 600
-            """;
 
     @TempDir
     private Path directory;
@@ -88,13 +61,10 @@ class LocalFleetTest {
     }
 
     private static FleetOptions options() {
-        return new FleetOptions(EngineKind.REFERENCE, 2, "m", Path.of("/unused"));
+        return new FleetOptions(EngineKind.REFERENCE, 2, "m", Path.of("/unused"), false);
     }
 
     private Installation installation(String failingRole) throws IOException {
-        Path java = directory.resolve("java");
-        Files.writeString(java, SCRIPT.formatted(failingRole, URI.create(coordinator.url())));
-        assertThat(java.toFile().setExecutable(true)).isTrue();
-        return new Installation(java, "inflight.jar", Optional.empty());
+        return AnnouncingJvms.install(directory, failingRole, coordinator.url());
     }
 }
