@@ -14,24 +14,31 @@ final class EngineLauncher {
 
     private final LocalRun run;
     private final Installation installation;
+    private final ClassArchives archives;
     private final FleetOptions options;
     private final @Nullable Path python;
 
-    private EngineLauncher(LocalRun run, Installation installation, FleetOptions options, @Nullable Path python) {
+    private EngineLauncher(
+            LocalRun run,
+            Installation installation,
+            ClassArchives archives,
+            FleetOptions options,
+            @Nullable Path python) {
         this.run = run;
         this.installation = installation;
+        this.archives = archives;
         this.options = options;
         this.python = python;
     }
 
     /** Gets ready to start engines; for torch that may build its Python environment. */
-    static EngineLauncher prepare(LocalRun run, Installation installation, FleetOptions options)
+    static EngineLauncher prepare(LocalRun run, Installation installation, ClassArchives archives, FleetOptions options)
             throws InterruptedException {
         Path python = options.engine() == EngineKind.TORCH
                 ? PythonEnvironment.interpreter(
                         installation.requireHome(), run.directory().log("build-venv"))
                 : null;
-        return new EngineLauncher(run, installation, options, python);
+        return new EngineLauncher(run, installation, archives, options, python);
     }
 
     /** @param link the worker's Unix socket */
@@ -40,7 +47,7 @@ final class EngineLauncher {
         Path announcement = run.directory().path().resolve(name + ".json");
         List<String> command = new ArrayList<>(
                 switch (options.engine()) {
-                    case REFERENCE -> installation.jvm("engine", index == 0, REFERENCE_FLAGS, REFERENCE_MAIN);
+                    case REFERENCE -> reference();
                     case TORCH -> torch();
                 });
         command.addAll(List.of("--link", link));
@@ -52,6 +59,12 @@ final class EngineLauncher {
         command.addAll(List.of(
                 "--exit-with-parent", String.valueOf(ProcessHandle.current().pid())));
         return run.start(name, command, environment(), announcement);
+    }
+
+    private List<String> reference() {
+        List<String> flags = new ArrayList<>(REFERENCE_FLAGS);
+        flags.addAll(archives.flags("engine"));
+        return installation.jvm(flags, REFERENCE_MAIN);
     }
 
     private List<String> torch() {

@@ -7,11 +7,9 @@ import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.URI;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -24,12 +22,7 @@ import java.util.concurrent.Future;
 public final class LocalFleet implements AutoCloseable {
     private static final Duration START_LIMIT = Duration.ofMinutes(2);
     private static final long POLL_MILLIS = 50;
-    private static final String NODE_MAIN = "dev.inflight.cli.Inflight";
     private static final String ADDRESS = "127.0.0.1";
-
-    private static final List<String> COORDINATOR_FLAGS =
-            List.of("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1");
-    private static final List<String> WORKER_FLAGS = List.of("-Xmx512m", "-XX:+UseSerialGC");
 
     private final LocalRun run;
     private final CoordinatorClient client;
@@ -48,16 +41,16 @@ public final class LocalFleet implements AutoCloseable {
      */
     public static LocalFleet start(LocalRun run, Installation installation, FleetOptions options)
             throws InterruptedException {
-        EngineLauncher launcher = EngineLauncher.prepare(run, installation, options);
-        int port = freePort();
-        ChildProcess coordinator =
-                startNode(run, installation, "coordinator", 0, port, COORDINATOR_FLAGS, List.of("--http-port", "0"));
+        ClassArchives archives = new ClassArchives(run, installation);
+        EngineLauncher engineLauncher = EngineLauncher.prepare(run, installation, archives, options);
+        NodeLauncher nodes = new NodeLauncher(run, installation, archives, ADDRESS, freePort());
+        ChildProcess coordinator = nodes.startCoordinator();
         ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
         try {
             List<Future<URI>> starting = new ArrayList<>();
             for (int i = 0; i < options.workers(); i++) {
                 int index = i;
-                starting.add(threads.submit(() -> startPair(run, installation, launcher, index, port)));
+                starting.add(threads.submit(() -> startPair(nodes, engineLauncher, index)));
             }
             URI http = URI.create(text(coordinator, "/http"));
             List<URI> engines = new ArrayList<>();
@@ -94,12 +87,9 @@ public final class LocalFleet implements AutoCloseable {
     }
 
     /** A worker host, then its engine, which needs the worker's socket. Returns where the engine answers. */
-    private static URI startPair(
-            LocalRun run, Installation installation, EngineLauncher launcher, int index, int coordinatorPort)
-            throws InterruptedException {
-        ChildProcess worker =
-                startNode(run, installation, "worker", index, coordinatorPort, WORKER_FLAGS, List.of("--workers", "1"));
-        ChildProcess engine = launcher.start(index, text(worker, "/links/0/socket"));
+    private static URI startPair(NodeLauncher nodes, EngineLauncher engines, int index) throws InterruptedException {
+        ChildProcess worker = nodes.startWorker(index);
+        ChildProcess engine = engines.start(index, text(worker, "/links/0/socket"));
         return URI.create(text(engine, "/http"));
     }
 
@@ -109,32 +99,6 @@ public final class LocalFleet implements AutoCloseable {
             throw new FleetException(process.name() + " announced itself without " + field);
         }
         return text;
-    }
-
-    private static ChildProcess startNode(
-            LocalRun run,
-            Installation installation,
-            String role,
-            int index,
-            int coordinatorPort,
-            List<String> flags,
-            List<String> more) {
-        String name = role.equals("coordinator") ? role : role + "-" + index;
-        Path announcement = run.directory().path().resolve(name + ".json");
-        List<String> command = new ArrayList<>(installation.jvm(role, index == 0, flags, NODE_MAIN));
-        command.addAll(List.of("node", "--role", role));
-        // The run's id in the host's name is also in the names of its shared-memory files.
-        command.addAll(List.of("--name", run.directory().id() + "-" + name));
-        command.addAll(List.of("--host", ADDRESS));
-        command.addAll(List.of("--port", role.equals("coordinator") ? String.valueOf(coordinatorPort) : "0"));
-        command.addAll(List.of("--seed", "akka://inflight@" + ADDRESS + ":" + coordinatorPort));
-        command.addAll(List.of("--run-dir", run.directory().path().toString()));
-        command.addAll(List.of("--profile", "local"));
-        command.addAll(List.of("--announce", announcement.toString()));
-        command.addAll(List.of(
-                "--exit-with-parent", String.valueOf(ProcessHandle.current().pid())));
-        command.addAll(more);
-        return run.start(name, command, Map.of(), announcement);
     }
 
     private void awaitAttached() throws InterruptedException {

@@ -13,7 +13,7 @@ import java.nio.file.Path;
 import java.util.Objects;
 import java.util.OptionalLong;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.FutureTask;
+import java.util.concurrent.Future;
 
 /**
  * A fleet with two checkpoints, ready to be updated from one to the other: what every local scenario begins with. Used
@@ -57,7 +57,9 @@ public final class LocalScenario implements AutoCloseable {
         requireMemory(options);
         try (LocalRun run = LocalRun.begin()) {
             try (LocalScenario scenario = start(run, options, installation, progress)) {
-                return body.run(scenario);
+                T outcome = body.run(scenario);
+                run.succeed();
+                return outcome;
             } catch (RuntimeException e) {
                 if (run.ended()) {
                     throw new ScenarioFailedException("stopped before the end", e);
@@ -74,8 +76,8 @@ public final class LocalScenario implements AutoCloseable {
             throws InterruptedException {
         progress.step("making two checkpoints and starting 1 coordinator, " + options.workers() + " worker hosts, "
                 + options.workers() + " " + options.engine() + " engines");
-        FutureTask<CheckpointPair> making = new FutureTask<>(() -> CheckpointPair.make(run.directory(), options));
-        Thread.ofPlatform().name("checkpoints").daemon().start(making);
+        Future<CheckpointPair> making =
+                run.inBackground("checkpoints", () -> CheckpointPair.make(run.directory(), options));
         FleetOptions fleetOptions = new FleetOptions(
                 options.engine(), options.workers(), MODEL, architecture(run, options), options.shadow());
         // A torch engine builds its module from the first checkpoint, so that one must be there before it starts.
@@ -167,7 +169,7 @@ public final class LocalScenario implements AutoCloseable {
         return operation;
     }
 
-    private static CheckpointPair result(FutureTask<CheckpointPair> making) throws InterruptedException {
+    private static CheckpointPair result(Future<CheckpointPair> making) throws InterruptedException {
         try {
             return making.get();
         } catch (ExecutionException e) {
