@@ -4,6 +4,7 @@ import dev.inflight.cli.bench.UpdateBench;
 import dev.inflight.cli.bench.UpdateBenchReport;
 import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.console.Progress;
+import dev.inflight.cli.demo.Installation;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -40,7 +41,7 @@ final class BenchUpdateCommand implements Callable<Integer> {
             throw new ParameterException(spec.commandLine(), "--runs " + runs + " is below 1");
         }
         try (Progress progress = answer.progress()) {
-            UpdateBenchReport report = UpdateBench.run(flags.options(), runs, progress);
+            UpdateBenchReport report = UpdateBench.run(flags.options(), runs, Installation.current(), progress);
             answer.print(report, text(report));
             return report.verified() ? ExitCode.OK : ExitCode.FAILED;
         }

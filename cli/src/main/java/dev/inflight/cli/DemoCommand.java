@@ -4,6 +4,7 @@ import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.console.Progress;
 import dev.inflight.cli.console.Table;
 import dev.inflight.cli.demo.DemoReport;
+import dev.inflight.cli.demo.Installation;
 import dev.inflight.cli.demo.UpdateScenario;
 import dev.inflight.cli.load.LoadReport;
 import java.util.Locale;
@@ -43,7 +44,7 @@ final class DemoCommand implements Callable<Integer> {
             throw new ParameterException(spec.commandLine(), "--scenario " + scenario + " is none of update");
         }
         try (Progress progress = answer.progress()) {
-            UpdateScenario.Outcome outcome = UpdateScenario.run(flags.options(), progress);
+            UpdateScenario.Outcome outcome = UpdateScenario.run(flags.options(), Installation.current(), progress);
             answer.print(outcome.report(), text(outcome.report(), outcome.load()));
             if (outcome.load().firstProblem() != null) {
                 spec.commandLine()

@@ -3,6 +3,7 @@ package dev.inflight.cli;
 import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.demo.EngineKind;
 import dev.inflight.cli.demo.ScenarioOptions;
+import dev.inflight.worker.store.CheckpointFiles;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -66,8 +67,9 @@ final class ScenarioFlags {
         if (checkpoint != null && !Files.exists(checkpoint)) {
             throw wrong("--checkpoint " + checkpoint + " does not exist");
         }
-        return new ScenarioOptions(
-                engine, mode, workers, bytes(), checkpoint == null ? null : checkpoint.toAbsolutePath());
+        return checkpoint == null
+                ? new ScenarioOptions(engine, mode, workers, bytes(), null)
+                : new ScenarioOptions(engine, mode, workers, bytesOf(checkpoint), checkpoint.toAbsolutePath());
     }
 
     private long bytes() {
@@ -81,6 +83,13 @@ final class ScenarioFlags {
             throw wrong("--size " + size + " is below 1MiB");
         }
         return bytes;
+    }
+
+    /** Opening it also refuses a bad checkpoint before anything is started. */
+    private static long bytesOf(Path checkpoint) {
+        try (CheckpointFiles files = CheckpointFiles.open(checkpoint)) {
+            return files.layout().bytes();
+        }
     }
 
     private ParameterException wrong(String message) {

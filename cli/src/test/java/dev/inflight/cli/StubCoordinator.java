@@ -14,14 +14,14 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentLinkedQueue;
 
 /** Answers prepared bodies in order, the last one for ever, and keeps what it was sent. */
-final class StubCoordinator implements AutoCloseable {
+public final class StubCoordinator implements AutoCloseable {
     private final HttpServer server;
     private final Map<String, Deque<Prepared>> prepared = new HashMap<>();
     private final ConcurrentLinkedQueue<String> requests = new ConcurrentLinkedQueue<>();
 
     private record Prepared(int status, String body) {}
 
-    StubCoordinator() {
+    public StubCoordinator() {
         try {
             server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
         } catch (IOException e) {
@@ -31,19 +31,19 @@ final class StubCoordinator implements AutoCloseable {
         server.start();
     }
 
-    StubCoordinator on(String methodAndPath, int status, String body) {
+    public StubCoordinator on(String methodAndPath, int status, String body) {
         synchronized (prepared) {
             prepared.computeIfAbsent(methodAndPath, any -> new ArrayDeque<>()).add(new Prepared(status, body));
         }
         return this;
     }
 
-    String url() {
+    public String url() {
         return "http://127.0.0.1:" + server.getAddress().getPort();
     }
 
     /** Method, path and body of every request so far. */
-    Iterable<String> requests() {
+    public Iterable<String> requests() {
         return requests;
     }
 

@@ -3,6 +3,7 @@ package dev.inflight.cli.bench;
 import static dev.inflight.cli.console.Rounding.measured;
 
 import dev.inflight.cli.console.Progress;
+import dev.inflight.cli.demo.Installation;
 import dev.inflight.cli.demo.LocalScenario;
 import dev.inflight.cli.demo.LocalScenario.TimedUpdate;
 import dev.inflight.cli.demo.ScenarioOptions;
@@ -17,9 +18,9 @@ public final class UpdateBench {
      * @param runs measured updates, at least 1
      * @throws dev.inflight.cli.demo.ScenarioFailedException if an update did not commit
      */
-    public static UpdateBenchReport run(ScenarioOptions options, int runs, Progress progress)
+    public static UpdateBenchReport run(ScenarioOptions options, int runs, Installation installation, Progress progress)
             throws InterruptedException {
-        return LocalScenario.run(options, progress, scenario -> measure(options, runs, scenario));
+        return LocalScenario.run(options, installation, progress, scenario -> measure(options, runs, scenario));
     }
 
     private static UpdateBenchReport measure(ScenarioOptions options, int runs, LocalScenario scenario)

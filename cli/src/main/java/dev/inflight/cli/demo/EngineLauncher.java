@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Starts one engine process of the wanted kind beside its worker. */
 final class EngineLauncher {
@@ -13,21 +14,40 @@ final class EngineLauncher {
 
     private final LocalRun run;
     private final Installation installation;
+    private final ClassArchives archives;
     private final FleetOptions options;
+    private final @Nullable Path python;
 
-    EngineLauncher(LocalRun run, Installation installation, FleetOptions options) {
+    private EngineLauncher(
+            LocalRun run,
+            Installation installation,
+            ClassArchives archives,
+            FleetOptions options,
+            @Nullable Path python) {
         this.run = run;
         this.installation = installation;
+        this.archives = archives;
         this.options = options;
+        this.python = python;
+    }
+
+    /** Gets ready to start engines; for torch that may build its Python environment. */
+    static EngineLauncher prepare(LocalRun run, Installation installation, ClassArchives archives, FleetOptions options)
+            throws InterruptedException {
+        Path python = options.engine() == EngineKind.TORCH
+                ? PythonEnvironment.interpreter(
+                        installation.requireHome(), run.directory().log("build-venv"))
+                : null;
+        return new EngineLauncher(run, installation, archives, options, python);
     }
 
     /** @param link the worker's Unix socket */
-    ChildProcess start(int index, String link) throws InterruptedException {
+    ChildProcess start(int index, String link) {
         String name = "engine-" + index;
         Path announcement = run.directory().path().resolve(name + ".json");
         List<String> command = new ArrayList<>(
                 switch (options.engine()) {
-                    case REFERENCE -> installation.jvm("engine", index == 0, REFERENCE_FLAGS, REFERENCE_MAIN);
+                    case REFERENCE -> reference();
                     case TORCH -> torch();
                 });
         command.addAll(List.of("--link", link));
@@ -41,15 +61,19 @@ final class EngineLauncher {
         return run.start(name, command, environment(), announcement);
     }
 
-    private List<String> torch() throws InterruptedException {
-        Path python = PythonEnvironment.interpreter(
-                installation.requireHome(), run.directory().log("build-venv"));
-        return List.of(
-                python.toString(),
-                "-m",
-                "inflight.engine",
-                "--architecture",
-                options.architecture().toString());
+    private List<String> reference() {
+        List<String> flags = new ArrayList<>(REFERENCE_FLAGS);
+        flags.addAll(archives.flags("engine"));
+        return installation.jvm(flags, REFERENCE_MAIN);
+    }
+
+    private List<String> torch() {
+        List<String> command = new ArrayList<>(List.of(String.valueOf(python), "-m", "inflight.engine"));
+        command.addAll(List.of("--architecture", options.architecture().toString()));
+        if (options.shadow()) {
+            command.add("--reserve-shadow");
+        }
+        return command;
     }
 
     private Map<String, String> environment() {

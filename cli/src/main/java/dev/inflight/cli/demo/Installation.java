@@ -30,25 +30,12 @@ public record Installation(Path java, String classPath, Optional<Path> home) {
                 Optional.ofNullable(System.getProperty("inflight.home")).map(Path::of));
     }
 
-    /**
-     * Command line of a JVM of this installation.
-     *
-     * @param role names the class-data archive that makes later starts faster
-     * @param createsArchive whether this process may write that archive; at most one of a role at a time
-     */
-    List<String> jvm(String role, boolean createsArchive, List<String> flags, String mainClass) {
+    /** Command line of a JVM of this installation. */
+    List<String> jvm(List<String> flags, String mainClass) {
         List<String> command = new ArrayList<>();
         command.add(java.toString());
         command.addAll(JVM_FLAGS);
         command.addAll(flags);
-        archive(role).ifPresent(file -> {
-            command.add("-XX:SharedArchiveFile=" + file);
-            command.add("-Xlog:cds=off");
-            command.add("-Xlog:cds+dynamic=off");
-            if (createsArchive) {
-                command.add("-XX:+AutoCreateSharedArchive");
-            }
-        });
         home.ifPresent(root -> command.add("-Dinflight.home=" + root));
         command.add("-cp");
         command.add(classPath);
@@ -62,11 +49,9 @@ public record Installation(Path java, String classPath, Optional<Path> home) {
                 new FleetException("the torch engine needs the checkout's python/ folder; start with ./inflight"));
     }
 
-    /** Class-data archives need a class path of jars only. */
-    private Optional<Path> archive(String role) {
+    /** Where class-data archives are kept, made by the launcher; they need a class path of jars only. */
+    Optional<Path> archives() {
         boolean jarsOnly = Stream.of(classPath.split(File.pathSeparator)).allMatch(entry -> entry.endsWith(".jar"));
-        return home.map(root -> root.resolve("cli/target/cds"))
-                .filter(directory -> jarsOnly && Files.isDirectory(directory))
-                .map(directory -> directory.resolve(role + ".jsa"));
+        return home.map(root -> root.resolve("cli/target/cds")).filter(path -> jarsOnly && Files.isDirectory(path));
     }
 }

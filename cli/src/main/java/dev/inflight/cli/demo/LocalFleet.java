@@ -7,12 +7,9 @@ import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.URI;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
-import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -25,12 +22,7 @@ import java.util.concurrent.Future;
 public final class LocalFleet implements AutoCloseable {
     private static final Duration START_LIMIT = Duration.ofMinutes(2);
     private static final long POLL_MILLIS = 50;
-    private static final String NODE_MAIN = "dev.inflight.cli.Inflight";
     private static final String ADDRESS = "127.0.0.1";
-
-    private static final List<String> COORDINATOR_FLAGS =
-            List.of("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1");
-    private static final List<String> WORKER_FLAGS = List.of("-Xmx512m", "-XX:+UseSerialGC");
 
     private final LocalRun run;
     private final CoordinatorClient client;
@@ -49,27 +41,18 @@ public final class LocalFleet implements AutoCloseable {
      */
     public static LocalFleet start(LocalRun run, Installation installation, FleetOptions options)
             throws InterruptedException {
-        int port = freePort();
-        ChildProcess coordinator =
-                startNode(run, installation, "coordinator", 0, port, COORDINATOR_FLAGS, List.of("--http-port", "0"));
-        EngineLauncher launcher = new EngineLauncher(run, installation, options);
-        try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+        ClassArchives archives = new ClassArchives(run, installation);
+        EngineLauncher engineLauncher = EngineLauncher.prepare(run, installation, archives, options);
+        NodeLauncher nodes = new NodeLauncher(run, installation, archives, ADDRESS, freePort());
+        ChildProcess coordinator = nodes.startCoordinator();
+        ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+        try {
             List<Future<URI>> starting = new ArrayList<>();
             for (int i = 0; i < options.workers(); i++) {
                 int index = i;
-                starting.add(threads.submit((Callable<URI>) () -> {
-                    List<String> more = List.of("--workers", "1");
-                    ChildProcess worker = startNode(run, installation, "worker", index, port, WORKER_FLAGS, more);
-                    JsonNode announced = worker.awaitAnnouncement(START_LIMIT);
-                    ChildProcess engine = launcher.start(
-                            index,
-                            announced.path("links").path(0).path("socket").asText());
-                    return URI.create(
-                            engine.awaitAnnouncement(START_LIMIT).path("http").asText());
-                }));
+                starting.add(threads.submit(() -> startPair(nodes, engineLauncher, index)));
             }
-            URI http = URI.create(
-                    coordinator.awaitAnnouncement(START_LIMIT).path("http").asText());
+            URI http = URI.create(text(coordinator, "/http"));
             List<URI> engines = new ArrayList<>();
             for (Future<URI> engine : starting) {
                 engines.add(result(engine));
@@ -77,6 +60,9 @@ public final class LocalFleet implements AutoCloseable {
             LocalFleet fleet = new LocalFleet(run, new CoordinatorClient(http), engines);
             fleet.awaitAttached();
             return fleet;
+        } finally {
+            // After a failure nobody waits for the announcements of the others.
+            threads.shutdownNow();
         }
     }
 
@@ -100,30 +86,19 @@ public final class LocalFleet implements AutoCloseable {
         client.close();
     }
 
-    private static ChildProcess startNode(
-            LocalRun run,
-            Installation installation,
-            String role,
-            int index,
-            int coordinatorPort,
-            List<String> flags,
-            List<String> more) {
-        String name = role.equals("coordinator") ? role : role + "-" + index;
-        Path announcement = run.directory().path().resolve(name + ".json");
-        List<String> command = new ArrayList<>(installation.jvm(role, index == 0, flags, NODE_MAIN));
-        command.addAll(List.of("node", "--role", role));
-        // The run's id in the host's name is also in the names of its shared-memory files.
-        command.addAll(List.of("--name", run.directory().id() + "-" + name));
-        command.addAll(List.of("--host", ADDRESS));
-        command.addAll(List.of("--port", role.equals("coordinator") ? String.valueOf(coordinatorPort) : "0"));
-        command.addAll(List.of("--seed", "akka://inflight@" + ADDRESS + ":" + coordinatorPort));
-        command.addAll(List.of("--run-dir", run.directory().path().toString()));
-        command.addAll(List.of("--profile", "local"));
-        command.addAll(List.of("--announce", announcement.toString()));
-        command.addAll(List.of(
-                "--exit-with-parent", String.valueOf(ProcessHandle.current().pid())));
-        command.addAll(more);
-        return run.start(name, command, Map.of(), announcement);
+    /** A worker host, then its engine, which needs the worker's socket. Returns where the engine answers. */
+    private static URI startPair(NodeLauncher nodes, EngineLauncher engines, int index) throws InterruptedException {
+        ChildProcess worker = nodes.startWorker(index);
+        ChildProcess engine = engines.start(index, text(worker, "/links/0/socket"));
+        return URI.create(text(engine, "/http"));
+    }
+
+    private static String text(ChildProcess process, String field) throws InterruptedException {
+        String text = process.awaitAnnouncement(START_LIMIT).at(field).asText("");
+        if (text.isEmpty()) {
+            throw new FleetException(process.name() + " announced itself without " + field);
+        }
+        return text;
     }
 
     private void awaitAttached() throws InterruptedException {

@@ -1,10 +1,17 @@
 package dev.inflight.cli.demo;
 
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.Future;
+import java.util.concurrent.FutureTask;
 
 /**
  * One run on this machine: its directory and its processes. Closing it ends the processes first and then removes every
@@ -16,7 +23,10 @@ public final class LocalRun implements AutoCloseable {
     private final RunDirectory directory;
     private final List<ChildProcess> processes = new ArrayList<>();
     private final Thread hook = new Thread(this::end, "inflight-run-cleanup");
+    private final List<Thread> writers = new ArrayList<>();
+    private final Map<Path, Path> keptFiles = new HashMap<>();
     private boolean ended;
+    private boolean succeeded;
 
     private LocalRun(RunDirectory directory) {
         this.directory = directory;
@@ -43,9 +53,28 @@ public final class LocalRun implements AutoCloseable {
         return process;
     }
 
+    /** Starts work that writes into the run's directories; ending the run interrupts it and waits for it. */
+    synchronized <T> Future<T> inBackground(String name, Callable<T> work) {
+        if (ended) {
+            throw new FleetException("the run is over, " + name + " is not started");
+        }
+        FutureTask<T> task = new FutureTask<>(work);
+        writers.add(Thread.ofPlatform().name(name).daemon().start(task));
+        return task;
+    }
+
     /** @throws FleetException naming a process that has ended */
     synchronized void requireAllAlive() {
         processes.forEach(ChildProcess::requireAlive);
+    }
+
+    /** Moves a file that a process writes when it ends out of the run's directory, if the run succeeds. */
+    synchronized void keepIfSucceeded(Path file, Path destination) {
+        keptFiles.put(file, destination);
+    }
+
+    synchronized void succeed() {
+        succeeded = true;
     }
 
     /** Whether the run is over, e.g. because of Ctrl-C. */
@@ -70,7 +99,40 @@ public final class LocalRun implements AutoCloseable {
         ended = true;
         // Last started first: engines leave before the workers they are attached to.
         processes.reversed().forEach(ChildProcess::askToEnd);
+        writers.forEach(LocalRun::stop);
         processes.forEach(process -> process.awaitEnd(GRACE));
+        if (succeeded) {
+            keptFiles.forEach(this::keep);
+        }
         directory.close();
+    }
+
+    private void keep(Path file, Path destination) {
+        if (!Files.exists(file)) {
+            return;
+        }
+        Path beside = destination.resolveSibling(destination.getFileName() + "." + directory.id());
+        try {
+            Files.copy(file, beside);
+            Files.move(beside, destination, StandardCopyOption.ATOMIC_MOVE);
+        } catch (IOException e) {
+            System.err.println("cannot keep " + destination + ": " + e.getMessage());
+        }
+    }
+
+    private static void stop(Thread writer) {
+        writer.interrupt();
+        boolean interrupted = false;
+        while (true) {
+            try {
+                writer.join();
+                break;
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
     }
 }

@@ -7,11 +7,13 @@ import dev.inflight.cli.client.UpdateRequest;
 import dev.inflight.cli.client.UpdateResult;
 import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.console.Progress;
+import dev.inflight.cli.doctor.AvailableMemory;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Objects;
+import java.util.OptionalLong;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.FutureTask;
+import java.util.concurrent.Future;
 
 /**
  * A fleet with two checkpoints, ready to be updated from one to the other: what every local scenario begins with. Used
@@ -21,6 +23,9 @@ public final class LocalScenario implements AutoCloseable {
     public static final String MODEL = "demo";
     public static final String V1 = "v1";
     public static final String V2 = "v2";
+
+    /** Heap, code and slots of one process, roughly. */
+    private static final long PROCESS_BYTES = 256L << 20;
 
     private final LocalRun run;
     private final LocalFleet fleet;
@@ -47,10 +52,14 @@ public final class LocalScenario implements AutoCloseable {
      *
      * @throws ScenarioFailedException if anything went wrong; the logs are kept
      */
-    public static <T> T run(ScenarioOptions options, Progress progress, Body<T> body) throws InterruptedException {
+    public static <T> T run(ScenarioOptions options, Installation installation, Progress progress, Body<T> body)
+            throws InterruptedException {
+        requireMemory(options);
         try (LocalRun run = LocalRun.begin()) {
-            try (LocalScenario scenario = start(run, options, progress)) {
-                return body.run(scenario);
+            try (LocalScenario scenario = start(run, options, installation, progress)) {
+                T outcome = body.run(scenario);
+                run.succeed();
+                return outcome;
             } catch (RuntimeException e) {
                 if (run.ended()) {
                     throw new ScenarioFailedException("stopped before the end", e);
@@ -62,21 +71,34 @@ public final class LocalScenario implements AutoCloseable {
         }
     }
 
-    private static LocalScenario start(LocalRun run, ScenarioOptions options, Progress progress)
+    private static LocalScenario start(
+            LocalRun run, ScenarioOptions options, Installation installation, Progress progress)
             throws InterruptedException {
-        Installation installation = Installation.current();
         progress.step("making two checkpoints and starting 1 coordinator, " + options.workers() + " worker hosts, "
                 + options.workers() + " " + options.engine() + " engines");
-        FutureTask<CheckpointPair> making = new FutureTask<>(() -> CheckpointPair.make(run.directory(), options));
-        Thread.ofPlatform().name("checkpoints").daemon().start(making);
-        FleetOptions fleetOptions =
-                new FleetOptions(options.engine(), options.workers(), MODEL, architecture(run, options));
+        Future<CheckpointPair> making =
+                run.inBackground("checkpoints", () -> CheckpointPair.make(run.directory(), options));
+        FleetOptions fleetOptions = new FleetOptions(
+                options.engine(), options.workers(), MODEL, architecture(run, options), options.shadow());
         // A torch engine builds its module from the first checkpoint, so that one must be there before it starts.
         if (options.engine() == EngineKind.TORCH) {
             result(making);
         }
         LocalFleet fleet = LocalFleet.start(run, installation, fleetOptions);
         return new LocalScenario(run, fleet, result(making), options.mode(), progress);
+    }
+
+    /** Two checkpoints in shared memory, one or two versions in every engine, and the processes themselves. */
+    private static void requireMemory(ScenarioOptions options) {
+        long versions = 2L + (long) options.workers() * (options.shadow() ? 2 : 1);
+        long processes = (1L + 2L * options.workers()) * PROCESS_BYTES;
+        long needed = versions * options.bytes() + processes;
+        OptionalLong available = AvailableMemory.bytes();
+        if (available.isPresent() && available.getAsLong() < needed) {
+            throw new ScenarioFailedException("this takes about " + ByteSize.format(needed) + " of memory and "
+                    + ByteSize.format(available.getAsLong())
+                    + " is available; try a smaller --size or fewer --workers");
+        }
     }
 
     private static Path architecture(LocalRun run, ScenarioOptions options) {
@@ -147,7 +169,7 @@ public final class LocalScenario implements AutoCloseable {
         return operation;
     }
 
-    private static CheckpointPair result(FutureTask<CheckpointPair> making) throws InterruptedException {
+    private static CheckpointPair result(Future<CheckpointPair> making) throws InterruptedException {
         try {
             return making.get();
         } catch (ExecutionException e) {

@@ -9,17 +9,17 @@ final class PythonEnvironment {
     private PythonEnvironment() {}
 
     /**
-     * The environment's interpreter; builds the environment first if there is none, which downloads torch.
+     * The environment's interpreter. Builds the environment first if it is missing or its requirements have changed,
+     * which downloads torch; the script does nothing if it is complete.
      *
      * @throws FleetException if it cannot be built
      */
     static Path interpreter(Path home, Path log) throws InterruptedException {
         Path interpreter = home.resolve("python/.venv/bin/python");
-        if (Files.isExecutable(interpreter)) {
-            return interpreter;
-        }
         Path script = home.resolve("python/build-venv.sh");
-        System.err.println("building python/.venv with torch (once, minutes)");
+        if (!Files.exists(home.resolve("python/.venv/complete"))) {
+            System.err.println("building python/.venv with torch (once, a few minutes)");
+        }
         try {
             Process build = new ProcessBuilder("bash", script.toString())
                     .directory(home.toFile())

@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  * @param engine what the engines are
  * @param mode {@code in-place} or {@code shadow}
  * @param workers worker hosts, each with one engine
- * @param bytes size of the made-up checkpoint; not used with {@code checkpoint}
+ * @param bytes size of the checkpoint: wanted if it is made up, known if it is given
  * @param checkpoint a real checkpoint to update to, or null to make one up
  */
 public record ScenarioOptions(
@@ -19,15 +19,12 @@ public record ScenarioOptions(
         int workers,
         long bytes,
         @Nullable Path checkpoint) {
-    private static final long SMALLEST = 1 << 20;
-
-    public ScenarioOptions {
-        if (bytes < SMALLEST) {
-            throw new IllegalArgumentException("--size of " + bytes + " bytes is below 1MiB");
-        }
-    }
-
     Optional<Path> source() {
         return Optional.ofNullable(checkpoint);
+    }
+
+    /** Whether engines hold two versions at once during an update. */
+    boolean shadow() {
+        return mode.equals("shadow");
     }
 }

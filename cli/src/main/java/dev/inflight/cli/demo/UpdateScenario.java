@@ -18,8 +18,9 @@ public final class UpdateScenario {
     public record Outcome(DemoReport report, LoadReport load) {}
 
     /** @throws ScenarioFailedException if the scenario did not get to its end */
-    public static Outcome run(ScenarioOptions options, Progress progress) throws InterruptedException {
-        return LocalScenario.run(options, progress, scenario -> underLoad(options, scenario));
+    public static Outcome run(ScenarioOptions options, Installation installation, Progress progress)
+            throws InterruptedException {
+        return LocalScenario.run(options, installation, progress, scenario -> underLoad(options, scenario));
     }
 
     private static Outcome underLoad(ScenarioOptions options, LocalScenario scenario) throws InterruptedException {

@@ -6,6 +6,7 @@ import java.nio.file.FileStore;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -39,20 +40,14 @@ final class MachineChecks {
     }
 
     private static Check memory() {
-        try {
-            Matcher available =
-                    Pattern.compile("MemAvailable:\\s+(\\d+) kB").matcher(Files.readString(Path.of("/proc/meminfo")));
-            if (!available.find()) {
-                return Check.warn("memory", "unknown", "/proc/meminfo does not tell MemAvailable");
-            }
-            long bytes = Long.parseLong(available.group(1)) << 10;
-            String found = ByteSize.format(bytes) + " available";
-            return bytes >= DEMO_MEMORY
-                    ? Check.ok("memory", found)
-                    : Check.warn("memory", found, "the default demo takes about 3 GiB; try --size 64MiB");
-        } catch (IOException e) {
-            return Check.warn("memory", "unknown", "cannot read /proc/meminfo: " + e.getMessage());
+        OptionalLong bytes = AvailableMemory.bytes();
+        if (bytes.isEmpty()) {
+            return Check.warn("memory", "unknown", "/proc/meminfo does not tell MemAvailable");
         }
+        String found = ByteSize.format(bytes.getAsLong()) + " available";
+        return bytes.getAsLong() >= DEMO_MEMORY
+                ? Check.ok("memory", found)
+                : Check.warn("memory", found, "the default demo takes about 3 GiB; try --size 64MiB");
     }
 
     private static Check sharedMemory() {

@@ -71,11 +71,26 @@ public final class LoadGenerator implements AutoCloseable {
         return tally.report();
     }
 
-    /** Breaks off whatever is under way; for the path on which {@link #stop()} was not reached. */
+    /**
+     * Breaks off whatever is under way, for the path on which {@link #stop()} was not reached. Afterwards nobody asks
+     * for expected answers any more.
+     */
     @Override
     public void close() {
         stopping.countDown();
         http.shutdownNow();
+        boolean interrupted = false;
+        for (Thread client : clients) {
+            client.interrupt();
+            try {
+                client.join();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     private void ask(URI engine, SplittableRandom random) {

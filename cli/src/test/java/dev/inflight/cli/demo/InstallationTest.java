@@ -24,7 +24,7 @@ class InstallationTest {
     void aJvmGetsTheFlagsTheClassPathAndTheMainClass() {
         Installation installation = new Installation(Path.of("/jdk/bin/java"), "a.jar:b.jar", Optional.empty());
 
-        List<String> command = installation.jvm("worker", true, List.of("-Xmx1g"), "Main");
+        List<String> command = installation.jvm(List.of("-Xmx1g"), "Main");
 
         assertThat(command)
                 .startsWith("/jdk/bin/java")
