@@ -10,6 +10,11 @@ import signal
 import sys
 import threading
 
+from inflight.engine.process import favour_short_waits, stream_large_copies
+
+if __name__ == "__main__":
+    stream_large_copies()  # Before torch, whose import is most of the time to start.
+
 import torch
 
 from inflight.engine.architecture import BertEmbedder, module_of
@@ -69,6 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
         status = CRASHED
         stop.set()
 
+    favour_short_waits()
     torch.set_num_threads(1)  # Embeddings must not depend on how a sum was split over threads.
     parent = os.getppid()
     embedder = None
