@@ -1,12 +1,12 @@
 import socket
 
 import pytest
+from test_session import Recorder
 
 from inflight import link
 from inflight.engine_link import EngineLink
 from inflight.gate import Gate
 from inflight.session import Session
-from test_session import Recorder
 
 
 @pytest.fixture

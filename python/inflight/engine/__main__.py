@@ -41,7 +41,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--reserve-shadow", action="store_true", help="allocate the second set of storages at start")
     parser.add_argument("--http-port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--announce", metavar="FILE", help="where to write the address, once it is up")
-    parser.add_argument("--pause-timeout-ms", type=int, default=60000, help="how long a request waits for a paused engine")
+    parser.add_argument(
+        "--pause-timeout-ms", type=int, default=60000, help="how long a request waits for a paused engine"
+    )
     parser.add_argument("--exit-with-parent", type=int, metavar="PID", help="end when this process is gone")
     return parser.parse_args(arguments)
 

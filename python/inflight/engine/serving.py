@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from inflight.adapters.torch_module import TorchModuleAdapter
 from inflight.answer import in_order
-from inflight.engine.fast_answer import FastAnswer
 from inflight.engine.architecture import BertEmbedder, embedding_digest
+from inflight.engine.fast_answer import FastAnswer
 from inflight.gate import Gate, PausedError
 from inflight.session import SERVING, Session
 
