@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 _MASK = (1 << 64) - 1
-_PROBES = 4
+PROBES = 4
 
 
 def splitmix64(x: int) -> int:
@@ -25,7 +25,7 @@ def answer(seed: int, tensors: Sequence[Sequence[int]]) -> str:
     x = (seed + 0x9E3779B97F4A7C15) & _MASK
     for data in tensors:
         length = len(data)
-        for _ in range(_PROBES):
+        for _ in range(PROBES):
             # splitmix64, inlined: this loop is all that a request does.
             z = ((x ^ x >> 30) * 0xBF58476D1CE4E5B9) & _MASK
             z = ((z ^ z >> 27) * 0x94D049BB133111EB) & _MASK

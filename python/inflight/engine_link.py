@@ -54,7 +54,10 @@ class EngineLink:
         self._closing.set()
         with self._lock:
             if self._connection:
-                self._connection.shutdown(socket.SHUT_RDWR)
+                try:
+                    self._connection.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass  # Not connected yet: the thread sees that we are closing.
         self._thread.join()
 
     def _run(self) -> None:
@@ -80,8 +83,11 @@ class EngineLink:
             try:
                 connection.connect(self._path)
                 return self._serve(connection)
+            except (FileNotFoundError, ConnectionRefusedError) as e:
+                log.debug("%s: no worker yet: %s", self._path, e)
+                return False
             except OSError as e:
-                log.debug("%s: %s", self._path, e)
+                log.warning("%s: %s", self._path, e)
                 return False
             finally:
                 with self._lock:

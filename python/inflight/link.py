@@ -190,9 +190,7 @@ class Error:
     message: str
 
 
-FROM_ENGINE = {
-    c.__name__.lower(): c for c in (Hello, Begun, Loaded, Ended, Committed, Aborted, Dumped, Failed, Error)
-}
+FROM_ENGINE = {c.__name__.lower(): c for c in (Hello, Begun, Loaded, Ended, Committed, Aborted, Dumped, Failed, Error)}
 FROM_WORKER = {c.__name__.lower(): c for c in (Welcome, Begin, Load, End, Commit, Abort, Dump, Error)}
 
 _CHOICES = {

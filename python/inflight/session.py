@@ -225,7 +225,9 @@ class Session:
                 raise RefusedError(f'tensor "{part.name}": dtype or shape differs from that of an earlier part')
             end = part.begin + part.bytes
             if end > arrival.size:
-                raise RefusedError(f'tensor "{part.name}": bytes {part.begin} to {end} are not in its {arrival.size} bytes')
+                raise RefusedError(
+                    f'tensor "{part.name}": bytes {part.begin} to {end} are not in its {arrival.size} bytes'
+                )
             if self.whole_tensors and part.bytes != arrival.size:
                 raise RefusedError(f'tensor "{part.name}" came in parts, which this engine can not take')
             if part.bytes and arrival.overlaps(part.begin, end):

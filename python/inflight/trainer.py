@@ -1,8 +1,8 @@
 """A trainer's client of the coordinator's HTTP API: publish a checkpoint, update the engines, wait, verify.
 
-    trainer = Trainer("http://127.0.0.1:8080")
-    trainer.wait(trainer.publish("chat", "v2", "/dev/shm/chat-v2"))
-    report = trainer.wait(trainer.update("chat", "v2")).result
+trainer = Trainer("http://127.0.0.1:8080")
+trainer.wait(trainer.publish("chat", "v2", "/dev/shm/chat-v2"))
+report = trainer.wait(trainer.update("chat", "v2")).result
 """
 
 from __future__ import annotations

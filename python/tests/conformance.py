@@ -25,8 +25,8 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from inflight.answer import splitmix64  # noqa: E402
-from inflight.dtypes import tensor_bytes  # noqa: E402
+from inflight.answer import splitmix64
+from inflight.dtypes import tensor_bytes
 
 VECTORS = ROOT.parent / "protocol/src/test/resources/engine-link"
 SESSIONS = sorted((VECTORS / "sessions").glob("*.json"))

@@ -12,11 +12,22 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from inflight.answer import answer, in_order, splitmix64  # noqa: E402
+from inflight.answer import answer, in_order, splitmix64
 
 TARGET = Path(__file__).resolve().parents[2] / "protocol/src/test/resources/engine-link"
 MODEL = "model-under-test"
-BITS = {"F4": 4, "F6_E2M3": 6, "BOOL": 8, "U8": 8, "F8_E4M3": 8, "F8_E8M0": 8, "F16": 16, "BF16": 16, "F32": 32, "I64": 64}
+BITS = {
+    "F4": 4,
+    "F6_E2M3": 6,
+    "BOOL": 8,
+    "U8": 8,
+    "F8_E4M3": 8,
+    "F8_E8M0": 8,
+    "F16": 16,
+    "BF16": 16,
+    "F32": 32,
+    "I64": 64,
+}
 
 # Every width, a scalar, an empty tensor, odd sizes, and two names that UTF-16 would sort the other way.
 TENSORS = [
@@ -147,7 +158,9 @@ class Script:
     def commit(self, epoch: int, version: Version) -> Script:
         return self.ask(
             {"verb": "commit", "epoch": epoch, "version": version.name},
-            verb="committed", epoch=epoch, version=version.name,
+            verb="committed",
+            epoch=epoch,
+            version=version.name,
         )
 
     def update(self, epoch: int, version: Version, mode: str) -> Script:
@@ -159,7 +172,10 @@ class Script:
     def abort(self, epoch: int, state: str, version: Version | None) -> Script:
         return self.ask(
             {"verb": "abort", "epoch": epoch, "reason": "a test"},
-            verb="aborted", epoch=epoch, state=state, version=version and version.name,
+            verb="aborted",
+            epoch=epoch,
+            state=state,
+            version=version and version.name,
         )
 
     def serves(self, version: Version, seed: int = 1) -> Script:
@@ -196,8 +212,11 @@ def dump(id: int, parts: list[dict], **slot_changes) -> dict:
 
 def health(state: str, version: Version | None) -> dict:
     return {
-        "engine": "engine-under-test", "model": MODEL, "state": state,
-        "version": version and version.name, "digest": version and version.digest,
+        "engine": "engine-under-test",
+        "model": MODEL,
+        "state": state,
+        "version": version and version.name,
+        "digest": version and version.digest,
     }
 
 
@@ -236,8 +255,11 @@ def sessions() -> list[Script]:
     s.step(slot={"id": 0, "bytes": SLOT_BYTES, "fill": V1.fill(first)})
     s.step(slot={"id": 1, "bytes": SLOT_BYTES, "fill": V1.fill(second)})
     for message in (
-        s.begin_message(1, V1, "in-place"), load(1, 0, 0, first), load(1, 1, 1, second),
-        {"verb": "end", "epoch": 1}, {"verb": "commit", "epoch": 1, "version": "v1"},
+        s.begin_message(1, V1, "in-place"),
+        load(1, 0, 0, first),
+        load(1, 1, 1, second),
+        {"verb": "end", "epoch": 1},
+        {"verb": "commit", "epoch": 1, "version": "v1"},
         {"verb": "abort", "epoch": 1, "reason": "too late"},
     ):
         s.step(send=message)
@@ -343,9 +365,15 @@ def sessions() -> list[Script]:
     s = Script("slots", "Slots that must not be mapped, and dumps that must not be written.")
     s.hello().step(slot={"id": 0, "bytes": SLOT_BYTES, "fill": []})
     bad = [
-        [slot(0, path="/etc/hostname", bytes=1)], [slot(0, path="/dev/shm/../../etc/hostname", bytes=1)],
-        [slot(0, path="/dev/shm/inflight-there-is-no-such-file")], [slot(0, path="/dev/shm")], [slot(0, path="relative")],
-        [slot(0, bytes=SLOT_BYTES + 1)], [slot(0, offset=1)], [slot(0, offset=2**63 - 1)], [slot(0, kind="cuda")],
+        [slot(0, path="/etc/hostname", bytes=1)],
+        [slot(0, path="/dev/shm/../../etc/hostname", bytes=1)],
+        [slot(0, path="/dev/shm/inflight-there-is-no-such-file")],
+        [slot(0, path="/dev/shm")],
+        [slot(0, path="relative")],
+        [slot(0, bytes=SLOT_BYTES + 1)],
+        [slot(0, offset=1)],
+        [slot(0, offset=2**63 - 1)],
+        [slot(0, kind="cuda")],
         [slot(0), slot(0)],
     ]
     for slots in bad:
@@ -371,7 +399,9 @@ def sessions() -> list[Script]:
     scripts.append(s)
 
     s = Script("modes", "An engine refuses a mode that it did not offer.", modes="shadow")
-    s.hello().step(slot={"id": 0, "bytes": SLOT_BYTES, "fill": []}).step(slot={"id": 1, "bytes": SLOT_BYTES, "fill": []})
+    s.hello().step(slot={"id": 0, "bytes": SLOT_BYTES, "fill": []}).step(
+        slot={"id": 1, "bytes": SLOT_BYTES, "fill": []}
+    )
     s.failed(s.begin_message(1, V1, "in-place"), epoch=1).update(1, V1, "shadow").serves(V1)
     scripts.append(s)
 
@@ -392,9 +422,17 @@ def sessions() -> list[Script]:
     s.hello().update(1, V1, "in-place")
     for epoch, raw in enumerate(
         [
-            "00000000", "01000001", "ffffffff", frame_hex(b"{}"), frame_hex(b'{"verb":"ended","epoch":1,"tensors":1}'),
-            frame_hex(b"[]"), frame_hex(b'{"verb":"end"}'), frame_hex(b'{"verb":"end","epoch":"1"}'),
-            frame_hex(b'{"verb":"end","epoch":1'), frame_hex(b'{"verb":"end","epoch":-1}'), frame_hex(b'{"verb":"\xff"}'),
+            "00000000",
+            "01000001",
+            "ffffffff",
+            frame_hex(b"{}"),
+            frame_hex(b'{"verb":"ended","epoch":1,"tensors":1}'),
+            frame_hex(b"[]"),
+            frame_hex(b'{"verb":"end"}'),
+            frame_hex(b'{"verb":"end","epoch":"1"}'),
+            frame_hex(b'{"verb":"end","epoch":1'),
+            frame_hex(b'{"verb":"end","epoch":-1}'),
+            frame_hex(b'{"verb":"\xff"}'),
         ],
         start=2,
     ):
@@ -415,21 +453,48 @@ def frame_hex(body: bytes) -> str:
 
 def frames() -> list[dict]:
     hello = {
-        "verb": "hello", "protocol": 1, "engine": "engine-0", "pid": 4711, "model": "m",
-        "device": {"kind": "cuda", "uuid": "GPU-1"}, "tpRank": 0, "tpSize": 1, "modes": ["in-place", "shadow"],
-        "wholeTensors": False, "version": "v1", "digest": "ab" * 32,
+        "verb": "hello",
+        "protocol": 1,
+        "engine": "engine-0",
+        "pid": 4711,
+        "model": "m",
+        "device": {"kind": "cuda", "uuid": "GPU-1"},
+        "tpRank": 0,
+        "tpSize": 1,
+        "modes": ["in-place", "shadow"],
+        "wholeTensors": False,
+        "version": "v1",
+        "digest": "ab" * 32,
     }
     begin = {
-        "verb": "begin", "epoch": 2**63 - 1, "model": "m", "version": "v2", "digest": "cd" * 32, "mode": "shadow",
-        "tensors": 2, "bytes": 3 * 2**40,
-        "slots": [{"id": 0, "kind": "shm", "path": "/dev/shm/s", "offset": 0, "bytes": 2**30},
-                  {"id": 7, "kind": "shm", "path": "/dev/shm/t", "offset": 4096, "bytes": 2**30}],
+        "verb": "begin",
+        "epoch": 2**63 - 1,
+        "model": "m",
+        "version": "v2",
+        "digest": "cd" * 32,
+        "mode": "shadow",
+        "tensors": 2,
+        "bytes": 3 * 2**40,
+        "slots": [
+            {"id": 0, "kind": "shm", "path": "/dev/shm/s", "offset": 0, "bytes": 2**30},
+            {"id": 7, "kind": "shm", "path": "/dev/shm/t", "offset": 4096, "bytes": 2**30},
+        ],
     }
-    part = {"name": "z.\U0001f600\uff5e\"\\\n", "dtype": "F8_E4M3", "shape": [2, 3], "offset": 256, "bytes": 6, "begin": 0}
+    part = {
+        "name": 'z.\U0001f600\uff5e"\\\n',
+        "dtype": "F8_E4M3",
+        "shape": [2, 3],
+        "offset": 256,
+        "bytes": 6,
+        "begin": 0,
+    }
     good = [
         ("hello", "engine", hello),
-        ("hello of a fresh engine", "engine",
-         {**hello, "device": {"kind": "host", "uuid": None}, "modes": ["in-place"], "version": None, "digest": None}),
+        (
+            "hello of a fresh engine",
+            "engine",
+            {**hello, "device": {"kind": "host", "uuid": None}, "modes": ["in-place"], "version": None, "digest": None},
+        ),
         ("begun", "engine", {"verb": "begun", "epoch": 1}),
         ("loaded", "engine", {"verb": "loaded", "epoch": 1, "bucket": 0}),
         ("ended", "engine", {"verb": "ended", "epoch": 1, "tensors": 150000}),
@@ -444,13 +509,24 @@ def frames() -> list[dict]:
         ("welcome", "worker", {"verb": "welcome", "protocol": 1, "worker": "worker-0/0"}),
         ("begin", "worker", begin),
         ("begin without slots", "worker", {**begin, "slots": []}),
-        ("load", "worker", {"verb": "load", "epoch": 1, "bucket": 0, "slot": 7, "tensors": [part, {**part, "shape": []}]}),
+        (
+            "load",
+            "worker",
+            {"verb": "load", "epoch": 1, "bucket": 0, "slot": 7, "tensors": [part, {**part, "shape": []}]},
+        ),
         ("end", "worker", {"verb": "end", "epoch": 0}),
         ("commit", "worker", {"verb": "commit", "epoch": 1, "version": "v2"}),
         ("abort", "worker", {"verb": "abort", "epoch": 1, "reason": "worker-1/0 is gone"}),
-        ("dump", "worker",
-         {"verb": "dump", "id": 1, "slot": {"kind": "shm", "path": "/dev/shm/d", "offset": 0, "bytes": 8},
-          "tensors": [{"name": "a", "offset": 0, "bytes": 8, "begin": 1048576}]}),
+        (
+            "dump",
+            "worker",
+            {
+                "verb": "dump",
+                "id": 1,
+                "slot": {"kind": "shm", "path": "/dev/shm/d", "offset": 0, "bytes": 8},
+                "tensors": [{"name": "a", "offset": 0, "bytes": 8, "begin": 1048576}],
+            },
+        ),
     ]
     entries = [
         {"name": name, "from": sender, "hex": frame_hex(json.dumps(m, ensure_ascii=False).encode()), "message": m}
@@ -460,13 +536,30 @@ def frames() -> list[dict]:
     def also(name, sender, body: bytes, message):
         entries.append({"name": name, "from": sender, "hex": frame_hex(body), "message": message})
 
-    also("white space and escapes", "worker", b' {\n"epoch" : 1 , "\\u0076erb":"\\u0065nd"}\t', {"verb": "end", "epoch": 1})
-    also("unknown fields are dropped", "worker",
-         b'{"verb":"end","epoch":1,"later":{"deep":[1,2.5,null,true]},"x":null}', {"verb": "end", "epoch": 1})
-    also("a nullable field left out", "engine", b'{"verb":"aborted","epoch":1,"state":"PENDING_WEIGHTS"}',
-         {"verb": "aborted", "epoch": 1, "state": "PENDING_WEIGHTS", "version": None})
-    also("failed with nothing but a message", "engine", b'{"verb":"failed","message":"no"}',
-         {"verb": "failed", "epoch": None, "bucket": None, "id": None, "message": "no"})
+    also(
+        "white space and escapes",
+        "worker",
+        b' {\n"epoch" : 1 , "\\u0076erb":"\\u0065nd"}\t',
+        {"verb": "end", "epoch": 1},
+    )
+    also(
+        "unknown fields are dropped",
+        "worker",
+        b'{"verb":"end","epoch":1,"later":{"deep":[1,2.5,null,true]},"x":null}',
+        {"verb": "end", "epoch": 1},
+    )
+    also(
+        "a nullable field left out",
+        "engine",
+        b'{"verb":"aborted","epoch":1,"state":"PENDING_WEIGHTS"}',
+        {"verb": "aborted", "epoch": 1, "state": "PENDING_WEIGHTS", "version": None},
+    )
+    also(
+        "failed with nothing but a message",
+        "engine",
+        b'{"verb":"failed","message":"no"}',
+        {"verb": "failed", "epoch": None, "bucket": None, "id": None, "message": "no"},
+    )
 
     def bad(name, stream: bytes, sender="worker"):
         entries.append({"name": name, "from": sender, "hex": stream.hex(), "error": True})
@@ -505,10 +598,16 @@ def frames() -> list[dict]:
     bad_body("string as a number", b'{"verb":"commit","epoch":1,"version":2}')
     bad_body("unknown mode", json.dumps({**begin, "mode": "sideways"}).encode())
     bad_body("slots is no list", json.dumps({**begin, "slots": {}}).encode())
-    bad_body("slot without a path",
-             json.dumps({**begin, "slots": [{"id": 0, "kind": "shm", "offset": 0, "bytes": 1}]}).encode())
-    bad_body("negative size in a shape",
-             json.dumps({"verb": "load", "epoch": 1, "bucket": 0, "slot": 0, "tensors": [{**part, "shape": [2, -3]}]}).encode())
+    bad_body(
+        "slot without a path",
+        json.dumps({**begin, "slots": [{"id": 0, "kind": "shm", "offset": 0, "bytes": 1}]}).encode(),
+    )
+    bad_body(
+        "negative size in a shape",
+        json.dumps(
+            {"verb": "load", "epoch": 1, "bucket": 0, "slot": 0, "tensors": [{**part, "shape": [2, -3]}]}
+        ).encode(),
+    )
     bad_body("unknown state", b'{"verb":"aborted","epoch":1,"state":"FINE","version":null}', "engine")
     bad_body("unknown mode in hello", json.dumps({**hello, "modes": ["both"]}).encode(), "engine")
     return entries

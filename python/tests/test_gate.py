@@ -43,9 +43,8 @@ def test_pause_waits_for_the_requests_inside_and_new_ones_wait_for_resume():
 def test_a_request_gives_up_after_its_time():
     gate = Gate(wait_seconds=0.01)
     gate.pause()
-    with pytest.raises(PausedError, match="paused for 0.01 s"):
-        with gate.request():
-            pass
+    with pytest.raises(PausedError, match="paused for 0.01 s"), gate.request():
+        pass
     gate.resume()
     with gate.request():
         pass

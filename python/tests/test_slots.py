@@ -35,7 +35,12 @@ def test_refuses_a_range_outside_of_the_slot(shm):
 
 @pytest.mark.parametrize(
     ("offset", "size", "message"),
-    [(0, 10001, "not in its 10000 bytes"), (1, 10000, "not in its 10000"), (2**63 - 1, 1, "not in its"), (0, 0, "no bytes")],
+    [
+        (0, 10001, "not in its 10000 bytes"),
+        (1, 10000, "not in its 10000"),
+        (2**63 - 1, 1, "not in its"),
+        (0, 0, "no bytes"),
+    ],
 )
 def test_refuses_what_is_not_in_the_file(shm, offset, size, message):
     with pytest.raises(SlotError, match=message):

@@ -129,7 +129,7 @@ def test_a_parameter_that_does_not_come_fails_the_end():
     with worker:
         worker.begin(1, "v1", "shadow", weights)
         worker.stream(1, weights)
-        assert "\"bias\" has not come" in worker.session.handle(link.End(1)).message
+        assert '"bias" has not come' in worker.session.handle(link.End(1)).message
 
 
 @pytest.mark.parametrize(

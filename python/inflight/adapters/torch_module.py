@@ -115,6 +115,7 @@ class TorchModuleAdapter:
 
     def load(self, pieces: list[Piece]) -> None:
         shadow = self._mode == SHADOW
+        copies = _HostCopies()
         cuda = False
         for p in pieces:
             storage = self._storage(p.name)
@@ -122,11 +123,11 @@ class TorchModuleAdapter:
             if not p.size:
                 continue
             if target.device.type == "cpu":
-                # Measured twice as fast as copy_ and, like it, without the GIL.
-                ctypes.memmove(target.data_ptr() + p.begin, p.address, p.size)
+                copies.add(target.data_ptr() + p.begin, p.address, p.size)
             else:
                 _bytes(target)[p.begin : p.begin + p.size].copy_(_at(p), non_blocking=True)
                 cuda = True
+        copies.flush()
         if cuda:
             torch.cuda.synchronize()
 
@@ -185,6 +186,29 @@ class TorchModuleAdapter:
             arena = torch.empty(total, dtype=torch.uint8, device=device)
             for s, place in zip(mine, places):
                 s.shadow = arena[place : place + s.size].view(s.live.dtype).view(s.live.shape)
+
+
+class _HostCopies:
+    """Copies in host memory, neighbours in one go.
+
+    memmove was measured twice as fast as copy_. Like it, it runs without the interpreter's lock, which a busy engine
+    does not give back soon: the fewer calls, the better.
+    """
+
+    def __init__(self) -> None:
+        self._target = self._source = self._size = 0
+
+    def add(self, target: int, source: int, size: int) -> None:
+        if target == self._target + self._size and source == self._source + self._size:
+            self._size += size
+            return
+        self.flush()
+        self._target, self._source, self._size = target, source, size
+
+    def flush(self) -> None:
+        if self._size:
+            ctypes.memmove(self._target, self._source, self._size)
+            self._size = 0
 
 
 def _named_tensors(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:

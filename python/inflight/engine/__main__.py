@@ -10,6 +10,11 @@ import signal
 import sys
 import threading
 
+from inflight.engine.process import favour_short_waits, stream_large_copies
+
+if __name__ == "__main__":
+    stream_large_copies()  # Before torch, whose import is most of the time to start.
+
 import torch
 
 from inflight.engine.architecture import BertEmbedder, module_of
@@ -36,7 +41,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--reserve-shadow", action="store_true", help="allocate the second set of storages at start")
     parser.add_argument("--http-port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--announce", metavar="FILE", help="where to write the address, once it is up")
-    parser.add_argument("--pause-timeout-ms", type=int, default=60000, help="how long a request waits for a paused engine")
+    parser.add_argument(
+        "--pause-timeout-ms", type=int, default=60000, help="how long a request waits for a paused engine"
+    )
     parser.add_argument("--exit-with-parent", type=int, metavar="PID", help="end when this process is gone")
     return parser.parse_args(arguments)
 
@@ -69,6 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
         status = CRASHED
         stop.set()
 
+    favour_short_waits()
     torch.set_num_threads(1)  # Embeddings must not depend on how a sum was split over threads.
     parent = os.getppid()
     embedder = None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from collections.abc import Collection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 from inflight.adapters.torch_module import TorchModuleAdapter
-from inflight.answer import answer, in_order
+from inflight.answer import in_order
 from inflight.engine.architecture import BertEmbedder, embedding_digest
+from inflight.engine.fast_answer import FastAnswer
 from inflight.gate import Gate, PausedError
 from inflight.session import SERVING, Session
 
@@ -19,20 +21,19 @@ MAX_TEXTS = 256
 
 
 class ServedModule(TorchModuleAdapter):
-    """Keeps the list of bytes that the answer function reads. It is made at ``end``, so a commit only assigns it."""
+    """Keeps what the answer function reads. It is made at ``end``, so that a commit only assigns it."""
 
     def __init__(self, module, reserve_shadow: bool = False):
         super().__init__(module, reserve_shadow)
-        self.tensors: list[memoryview] = []
-        self._staged: list[memoryview] = []
+        self.answer = self._staged = FastAnswer([])
 
     def end(self, names: Collection[str]) -> None:
         super().end(names)
-        self._staged = in_order({name: self.staged_bytes(name) for name in names})
+        self._staged = FastAnswer(in_order({name: self.staged_bytes(name) for name in names}))
 
     def commit(self) -> None:
         super().commit()
-        self.tensors, self._staged = self._staged, []
+        self.answer = self._staged
 
 
 class HttpError(Exception):
@@ -71,7 +72,7 @@ class Application:
             raise HttpError(400, "seed must be an unsigned 64-bit decimal number")
         with self._gate.request():
             version = self._version()
-            return 200, {"version": version, "digest": answer(int(seed), self._module.tensors)}
+            return 200, {"version": version, "digest": self._module.answer(int(seed))}
 
     def embed(self, body: bytes) -> tuple[int, dict]:
         if self._embedder is None:
@@ -162,7 +163,5 @@ class EngineServer(ThreadingHTTPServer):
 
     def handle_error(self, request: socket.socket, client_address: object) -> None:
         """A client that hangs up is no error of ours."""
-        import sys
-
-        if not isinstance(sys.exception() if hasattr(sys, "exception") else sys.exc_info()[1], ConnectionError):
+        if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
