@@ -2,7 +2,6 @@ package dev.inflight.engine;
 
 import dev.inflight.protocol.link.AnswerFunction;
 import java.lang.foreign.Arena;
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
@@ -15,6 +14,7 @@ final class ParameterSet implements AutoCloseable {
 
     private final Arena arena = Arena.ofShared();
     private final Map<String, Parameter> parameters = new HashMap<>();
+    private @Nullable List<Parameter> ordered;
 
     /** Room for the same tensors. */
     ParameterSet emptyCopy() {
@@ -31,6 +31,7 @@ final class ParameterSet implements AutoCloseable {
         }
         Parameter added = new Parameter(name, shape, arena.allocate(shape.bytes(), ALIGNMENT));
         parameters.put(name, added);
+        ordered = null;
         return added;
     }
 
@@ -46,11 +47,14 @@ final class ParameterSet implements AutoCloseable {
         return layout;
     }
 
-    /** The tensors in the order in which answers probe them. */
+    /** The tensors in the order in which answers probe them; sorted once, unless tensors are added. */
     List<Parameter> inNameOrder() {
-        List<Parameter> ordered = new ArrayList<>(parameters.values());
-        ordered.sort(Comparator.comparing(Parameter::name, AnswerFunction.NAME_ORDER));
-        return List.copyOf(ordered);
+        if (ordered == null) {
+            ordered = parameters.values().stream()
+                    .sorted(Comparator.comparing(Parameter::name, AnswerFunction.NAME_ORDER))
+                    .toList();
+        }
+        return ordered;
     }
 
     @Override

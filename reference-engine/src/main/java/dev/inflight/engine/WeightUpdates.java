@@ -20,6 +20,7 @@ import dev.inflight.protocol.link.WorkerMessage.End;
 import dev.inflight.protocol.link.WorkerMessage.Load;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
@@ -43,6 +44,7 @@ final class WeightUpdates {
     private final RequestGate gate;
     private final LongSupplier nanoTime;
     private final Parameters parameters = new Parameters();
+    private final PartCopier copier = new PartCopier();
     private @Nullable RunningUpdate running;
     private volatile @Nullable Serving serving;
     private volatile Status status;
@@ -104,10 +106,12 @@ final class WeightUpdates {
                 checkInside(slot, part.name(), part.offset(), part.bytes());
             }
             update.progress().add(load.tensors());
+            List<PartCopier.Copy> copies = new ArrayList<>(load.tensors().size());
             for (TensorPart part : load.tensors()) {
                 Parameter parameter = update.target().ensure(part.name(), LoadProgress.shapeOf(part));
-                MemorySegment.copy(slot, part.offset(), parameter.memory(), part.begin(), part.bytes());
+                copies.add(new PartCopier.Copy(slot, part.offset(), parameter.memory(), part.begin(), part.bytes()));
             }
+            copier.copy(copies);
             return new Loaded(load.epoch(), load.bucket());
         } catch (Refusal refusal) {
             return failed(load.epoch(), load.bucket(), refusal);
@@ -124,6 +128,7 @@ final class WeightUpdates {
             update.progress().checkComplete();
             state.end(end.epoch());
             update.slots().close();
+            update.target().inNameOrder(); // sorted now, not while requests wait for the commit
             return new Ended(end.epoch(), update.progress().tensors());
         } catch (Refusal refusal) {
             return failed(end.epoch(), null, refusal);
