@@ -21,4 +21,8 @@ public record TensorSpec(String name, Dtype dtype, List<Long> shape, int file, l
     public long bytes() {
         return end - begin;
     }
+
+    TensorSpec inFile(int index) {
+        return index == file ? this : new TensorSpec(name, dtype, shape, index, begin, end);
+    }
 }

@@ -1,0 +1,149 @@
+package dev.inflight.worker.store;
+
+import dev.inflight.protocol.checkpoint.CheckpointException;
+import dev.inflight.protocol.checkpoint.CheckpointLayout;
+import dev.inflight.protocol.checkpoint.TensorSpec;
+import dev.inflight.protocol.plan.Slice;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The open files of one checkpoint. All methods may be called from any thread; {@link #close} only when no other call
+ * runs and no mapping is in use. Interrupting a thread inside {@link #read} closes the file for all.
+ */
+public final class CheckpointFiles implements AutoCloseable {
+    private final Path root;
+    private final List<CheckpointFile> files;
+    private final CheckpointLayout layout;
+    private final boolean inPlace;
+    private final Arena mappings = Arena.ofShared();
+    private final Map<Integer, MemorySegment> mapped = new HashMap<>();
+
+    private CheckpointFiles(Path root, List<CheckpointFile> files, CheckpointLayout layout, boolean inPlace) {
+        this.root = root;
+        this.files = List.copyOf(files);
+        this.layout = layout;
+        this.inPlace = inPlace;
+    }
+
+    /**
+     * Opens a checkpoint and checks all its headers, and its index if it has one.
+     *
+     * @param source a safetensors file; a directory with {@code model.safetensors.index.json}, or else with safetensors
+     *     files, all of which are taken; or an index file
+     * @throws CheckpointNotFoundException if there is nothing at {@code source}
+     * @throws CheckpointException if the files can not be read or break the format
+     */
+    public static CheckpointFiles open(Path source) {
+        List<CheckpointFile> files = new ArrayList<>();
+        try {
+            CheckpointSource resolved = CheckpointSource.resolve(source);
+            boolean inPlace = true;
+            for (String name : resolved.files()) {
+                CheckpointFile file = open(resolved.root(), name);
+                files.add(file);
+                inPlace &= file.inSharedMemory();
+            }
+            CheckpointLayout layout = CheckpointLayout.of(
+                    files.stream().map(CheckpointFile::header).toList());
+            if (resolved.index() != null) {
+                resolved.index().requireAgreement(layout);
+            }
+            return new CheckpointFiles(resolved.root(), files, layout, inPlace);
+        } catch (IOException e) {
+            closeAll(files);
+            throw unreadable(source.toString(), e);
+        } catch (RuntimeException e) {
+            closeAll(files);
+            throw e;
+        }
+    }
+
+    private static CheckpointFile open(Path root, String name) {
+        try {
+            return CheckpointFile.open(root, name);
+        } catch (IOException e) {
+            throw unreadable(name, e);
+        }
+    }
+
+    /** Directory that the files' names are relative to. */
+    public Path root() {
+        return root;
+    }
+
+    public CheckpointLayout layout() {
+        return layout;
+    }
+
+    /** Whether all files lie in {@code /dev/shm}, so that mapping them takes the place of loading. */
+    public boolean inPlace() {
+        return inPlace;
+    }
+
+    /**
+     * Copies a slice's bytes from its file.
+     *
+     * @param destination accessible from the calling thread
+     * @param offset where in {@code destination} the slice's first byte goes
+     * @throws CheckpointException if the file can not be read or became shorter
+     */
+    public void read(Slice slice, MemorySegment destination, long offset) {
+        TensorSpec tensor = layout.tensors().get(slice.tensor());
+        if (slice.begin() < 0 || slice.begin() > slice.end() || slice.end() > tensor.bytes()) {
+            throw new IllegalArgumentException(slice + " is not in a tensor of " + tensor.bytes() + " bytes");
+        }
+        CheckpointFile file = files.get(tensor.file());
+        try {
+            file.read(tensor.begin() + slice.begin(), destination.asSlice(offset, slice.bytes()));
+        } catch (IOException e) {
+            throw unreadable(file.name(), e);
+        }
+    }
+
+    /**
+     * The whole file, mapped for reading until {@link #close}. The bytes are the file's: it must not be changed.
+     *
+     * @param file index into the layout's files
+     * @throws CheckpointException if the file can not be mapped
+     */
+    public MemorySegment map(int file) {
+        synchronized (mapped) {
+            return mapped.computeIfAbsent(file, this::mapNow);
+        }
+    }
+
+    private MemorySegment mapNow(int file) {
+        try {
+            return files.get(file).map(mappings);
+        } catch (IOException e) {
+            throw unreadable(files.get(file).name(), e);
+        }
+    }
+
+    @Override
+    public void close() {
+        mappings.close();
+        closeAll(files);
+    }
+
+    private static void closeAll(List<CheckpointFile> files) {
+        for (CheckpointFile file : files) {
+            try {
+                file.close();
+            } catch (IOException nothingToLose) {
+                // Nothing was written: a failing close changes nothing.
+            }
+        }
+    }
+
+    private static CheckpointException unreadable(String file, IOException e) {
+        return new CheckpointException(file, "can not be read: " + e, e);
+    }
+}
