@@ -129,7 +129,9 @@ public final class CheckpointFiles implements AutoCloseable {
 
     @Override
     public void close() {
-        mappings.close();
+        if (mappings.scope().isAlive()) {
+            mappings.close();
+        }
         closeAll(files);
     }
 

@@ -23,22 +23,20 @@ record CheckpointSource(
     private static final String EXTENSION = ".safetensors";
 
     static CheckpointSource resolve(Path source) throws IOException {
-        if (!Files.exists(source)) {
+        if (Files.notExists(source)) {
             throw new CheckpointNotFoundException(source);
         }
-        Path absolute = source.toAbsolutePath().normalize();
+        Path absolute = source.toAbsolutePath();
         if (Files.isDirectory(absolute)) {
             Path index = absolute.resolve(SafetensorsIndex.FILE_NAME);
-            return Files.exists(index) ? indexed(index) : listed(absolute);
+            return Files.exists(index) ? indexed(absolute, SafetensorsIndex.FILE_NAME) : listed(absolute);
         }
-        Path name = absolute.getFileName();
-        Path parent = absolute.getParent();
-        if (name == null || parent == null || !Files.isRegularFile(absolute)) {
+        Path directory = absolute.getParent();
+        if (directory == null || !Files.isRegularFile(absolute)) {
             throw new CheckpointException(source.toString(), "is neither a regular file nor a directory");
         }
-        return name.toString().endsWith(".json")
-                ? indexed(absolute)
-                : new CheckpointSource(parent, List.of(name.toString()), null);
+        String name = String.valueOf(absolute.getFileName());
+        return name.endsWith(".json") ? indexed(directory, name) : new CheckpointSource(directory, List.of(name), null);
     }
 
     private static CheckpointSource listed(Path directory) throws IOException {
@@ -55,15 +53,14 @@ record CheckpointSource(
         }
     }
 
-    private static CheckpointSource indexed(Path file) throws IOException {
-        String name = String.valueOf(file.getFileName());
+    private static CheckpointSource indexed(Path directory, String name) throws IOException {
+        Path file = directory.resolve(name);
         long bytes = Files.size(file);
         if (bytes > SafetensorsHeader.MAX_JSON_BYTES) {
             throw new CheckpointException(
                     name, "index of " + bytes + " bytes is over the limit of " + SafetensorsHeader.MAX_JSON_BYTES);
         }
         SafetensorsIndex index = SafetensorsIndex.parse(name, Files.readAllBytes(file));
-        Path directory = file.resolveSibling("").toAbsolutePath().normalize();
         for (String entry : index.files()) {
             requireInside(directory, name, entry);
         }

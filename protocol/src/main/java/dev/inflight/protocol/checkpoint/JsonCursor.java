@@ -75,17 +75,13 @@ final class JsonCursor {
         expect(JsonToken.START_ARRAY, label, "an array");
     }
 
-    void endArray(String label) {
-        expect(JsonToken.END_ARRAY, label, "at its end");
-    }
-
     /** The next field's name, or null at the object's end. */
     @Nullable
     String nextField() {
         if (next() == JsonToken.END_OBJECT) {
             return null;
         }
-        return encodable(text());
+        return text();
     }
 
     /** Steps into the next object of an array; false at the array's end. */
@@ -115,7 +111,12 @@ final class JsonCursor {
 
     String string(String label) {
         expect(JsonToken.VALUE_STRING, label, "a string");
-        return encodable(text());
+        String text = text();
+        // Escapes can write half a surrogate pair, which has no UTF-8. In names, the parser itself refuses it.
+        if (!utf8.canEncode(text)) {
+            throw refuse(label + " " + CheckpointException.quote(text) + " is not valid Unicode");
+        }
+        return text;
     }
 
     long size(String label) {
@@ -199,14 +200,6 @@ final class JsonCursor {
         } catch (IOException e) {
             throw unreadable(e);
         }
-    }
-
-    /** JSON's escapes can write half a surrogate pair, which has no UTF-8 and so no canonical form. */
-    private String encodable(String text) {
-        if (!utf8.canEncode(text)) {
-            throw refuse("name or text " + CheckpointException.quote(text) + " is not valid Unicode");
-        }
-        return text;
     }
 
     private CheckpointException unreadable(IOException e) {

@@ -21,6 +21,8 @@ public final class SafetensorsWriter {
     /** Tensor bytes begin at a multiple of this; the header is padded with spaces. */
     public static final int ALIGNMENT = 256;
 
+    private static final String METADATA = "__metadata__";
+
     private final String fileName;
     private final List<Tensor> tensors;
     private final List<Long> sizes = new ArrayList<>();
@@ -30,6 +32,9 @@ public final class SafetensorsWriter {
         this.tensors = tensors;
         Set<String> names = new HashSet<>();
         for (Tensor tensor : tensors) {
+            if (tensor.name().equals(METADATA)) {
+                throw CheckpointException.ofTensor(fileName, tensor.name(), "has a reserved name");
+            }
             if (!names.add(tensor.name())) {
                 throw CheckpointException.ofTensor(fileName, tensor.name(), "is given twice");
             }
@@ -115,7 +120,7 @@ public final class SafetensorsWriter {
     }
 
     private static void writeMetadata(Map<String, String> metadata, JsonGenerator json) throws IOException {
-        json.writeObjectFieldStart("__metadata__");
+        json.writeObjectFieldStart(METADATA);
         for (Map.Entry<String, String> entry : new TreeMap<>(metadata).entrySet()) {
             json.writeStringField(entry.getKey(), entry.getValue());
         }
