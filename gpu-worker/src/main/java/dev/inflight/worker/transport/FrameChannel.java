@@ -41,10 +41,7 @@ final class FrameChannel implements AutoCloseable {
         this.idleTimeout = idleTimeout;
         socket.setOption(StandardSocketOptions.TCP_NODELAY, true);
         socket.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
-        this.watchdog = new Watchdog(
-                peer,
-                idleTimeout,
-                () -> close("nothing was received or taken by it for " + idleTimeout.toMillis() + " ms"));
+        this.watchdog = new Watchdog(peer, idleTimeout, this::close);
         watchdog.start();
     }
 

@@ -2,6 +2,7 @@ package dev.inflight.worker.transport;
 
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 
 /**
  * Ends blocked I/O that makes no progress: blocking channels have no timeouts of their own, but closing one wakes every
@@ -19,11 +20,13 @@ final class Watchdog {
 
     private final AtomicLong writes = new AtomicLong();
     private final long periodMs;
-    private final Runnable onSilence;
+    private final Duration timeout;
+    private final Consumer<String> onSilence;
     private final Thread thread;
     private volatile boolean lingering;
 
-    Watchdog(String name, Duration timeout, Runnable onSilence) {
+    Watchdog(String name, Duration timeout, Consumer<String> onSilence) {
+        this.timeout = timeout;
         this.periodMs = Math.max(1, timeout.toMillis() / STRIKES);
         this.onSilence = onSilence;
         this.thread = Thread.ofVirtual().name("peer-watchdog " + name).unstarted(this::watch);
@@ -61,10 +64,17 @@ final class Watchdog {
                 strikes = stuck ? strikes + 1 : 0;
                 seen = now;
             }
-            onSilence.run();
+            onSilence.accept(verdict(seen) + timeout.toMillis() + " ms");
         } catch (InterruptedException stopped) {
             Thread.currentThread().interrupt();
         }
+    }
+
+    private String verdict(long blockedCall) {
+        if (lingering) {
+            return "did not close the connection within ";
+        }
+        return blockedCall > 0 ? "sent nothing for " : "took nothing for ";
     }
 
     /**

@@ -1,0 +1,116 @@
+package dev.inflight.worker.transport;
+
+import static dev.inflight.worker.transport.PeerFixture.IMPATIENT;
+import static dev.inflight.worker.transport.PeerFixture.PATIENT;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+@Timeout(60)
+class PeerConnectionTest {
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1, 1 << 20, (5 << 20) / 2 + 3})
+    void aManifestOfAnySizeArrivesWhole(int bytes) throws Exception {
+        try (PeerFixture peers = new PeerFixture();
+                PeerConnection connection = peers.connect()) {
+            byte[] manifest = new byte[bytes];
+            new Random(bytes).nextBytes(manifest);
+            peers.service.documents.put("abc", manifest);
+            assertThat(connection.manifest("abc")).isEqualTo(manifest);
+        }
+    }
+
+    @Test
+    void aConnectionOutlivesADocumentThatIsNotThere() throws Exception {
+        try (PeerFixture peers = new PeerFixture();
+                PeerConnection connection = peers.connect()) {
+            peers.service.documents.put("publish-1/4", new byte[] {1, 2, 3});
+            assertThat(connection.host()).isEqualTo("node-a");
+            assertThatThrownBy(() -> connection.blockSums("publish-1", 5))
+                    .isInstanceOf(PeerException.class)
+                    .hasMessage("peer " + peers.server.endpoint()
+                            + ": block sums of publish-1 shard 5: no document publish-1/5");
+            assertThat(connection.blockSums("publish-1", 4)).containsExactly(1, 2, 3);
+        }
+    }
+
+    @Test
+    void aRefusedConnectionNamesTheEndpoint() throws Exception {
+        String endpoint;
+        try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            endpoint = "127.0.0.1:" + taken.getLocalPort();
+        }
+        assertThatThrownBy(() -> PeerConnection.connect(endpoint, PATIENT))
+                .isInstanceOf(PeerException.class)
+                .hasMessageStartingWith("peer " + endpoint + ": cannot connect");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "localhost", "localhost:", ":80", "localhost:0", "localhost:70000", "[::1]", "a:b:c"})
+    void whatIsNoEndpointIsRefused(String endpoint) {
+        assertThatThrownBy(() -> PeerConnection.connect(endpoint, PATIENT))
+                .isInstanceOf(PeerException.class)
+                .hasMessageContaining("peer " + endpoint);
+    }
+
+    @Test
+    void aServerThatAcceptsButNeverAnswersIsGivenUp() throws Exception {
+        try (ServerSocket mute = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            String endpoint = "127.0.0.1:" + mute.getLocalPort();
+            assertThatThrownBy(() -> PeerConnection.connect(endpoint, IMPATIENT))
+                    .isInstanceOf(PeerException.class)
+                    .hasMessage("peer " + endpoint + ": sent nothing for 200 ms");
+        }
+    }
+
+    @Test
+    void aServerThatFallsSilentIsGivenUp() throws Exception {
+        try (ServerSocket mute = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            Thread.ofVirtual().start(() -> {
+                try {
+                    new RawPeer(mute.accept()).write(RawPeer.greeting()).readAll();
+                } catch (java.io.IOException closed) {
+                    // The client sees it.
+                }
+            });
+            try (PeerConnection connection = PeerConnection.connect("127.0.0.1:" + mute.getLocalPort(), IMPATIENT)) {
+                assertThatThrownBy(() -> connection.manifest("abc"))
+                        .isInstanceOf(PeerException.class)
+                        .hasMessageContaining("sent nothing for 200 ms");
+            }
+        }
+    }
+
+    @Test
+    void anotherProtocolIsRecognised() throws Exception {
+        try (ServerSocket web = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            Thread.ofVirtual().start(() -> {
+                try {
+                    new RawPeer(web.accept())
+                            .write("HTTP/1.1 400 Bad Request\r\n\r\n".getBytes())
+                            .readAll();
+                } catch (java.io.IOException closed) {
+                    // The client sees it.
+                }
+            });
+            assertThatThrownBy(() -> PeerConnection.connect("127.0.0.1:" + web.getLocalPort(), PATIENT))
+                    .isInstanceOf(PeerException.class)
+                    .hasMessageContaining("does not speak this protocol");
+        }
+    }
+
+    @Test
+    void aWildcardAddressIsRefusedBecauseOtherHostsAreToldIt() {
+        assertThatThrownBy(() -> PeerServer.start(new InetSocketAddress("0.0.0.0", 0), "node-a", new StubService()))
+                .isInstanceOf(java.io.IOException.class)
+                .hasMessageContaining("0.0.0.0:0");
+    }
+}
