@@ -34,7 +34,8 @@ final class Announcement {
         fields.put(
                 "links",
                 sockets.entrySet().stream()
-                        .map(e -> Map.of("worker", e.getKey(), "socket", e.getValue().toString()))
+                        .map(e -> Map.of(
+                                "worker", e.getKey(), "socket", e.getValue().toString()))
                         .toList());
     }
 

@@ -78,7 +78,7 @@ public final class Node {
         for (var layer : layers) {
             merged = merged.withFallback(layer);
         }
-        return ConfigFactory.load(merged);
+        return ConfigFactory.load(merged.withFallback(ConfigFactory.defaultApplication()));
     }
 
     private static Config parse(Path file) {
@@ -101,7 +101,10 @@ public final class Node {
         put(values, "akka.remote.artery.canonical.port", options.port());
         put(values, "inflight.coordinator.http.port", options.httpPort());
         put(values, "inflight.worker.workers", options.workers());
-        put(values, "inflight.worker.run-dir", options.runDir() == null ? null : options.runDir().toString());
+        put(
+                values,
+                "inflight.worker.run-dir",
+                options.runDir() == null ? null : options.runDir().toString());
         return ConfigFactory.parseMap(values, "command line");
     }
 
@@ -117,7 +120,8 @@ public final class Node {
             cluster.manager().tell(Join.create(cluster.selfMember().address()));
             return;
         }
-        List<Address> addresses = seeds.stream().map(AddressFromURIString::parse).toList();
+        List<Address> addresses =
+                seeds.stream().map(AddressFromURIString::parse).toList();
         cluster.manager().tell(new JoinSeedNodes(addresses));
     }
 
@@ -125,5 +129,4 @@ public final class Node {
     static String address(ActorSystem<?> system) {
         return Cluster.get(system).selfMember().address().toString();
     }
-
 }

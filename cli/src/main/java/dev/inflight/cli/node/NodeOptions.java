@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * What the {@code node} command was told; null means the configuration's value.
  *
- * @param roles {@code coordinator}, {@code worker} or both
+ * @param roles what it runs: a coordinator, a worker host or both
  * @param seeds addresses of nodes to join; empty makes a coordinator form a cluster of its own
  * @param profiles names of files under config/, later ones win
  * @param config a HOCON file that wins over the profiles

@@ -4,8 +4,11 @@ package dev.inflight.cli.node;
 final class ParentWatch {
     private ParentWatch() {}
 
-    /** Runs {@code end} once the process is gone; at once if it already is. */
+    /** Runs {@code end} once the process is gone, on a thread of its own; at once if it already is. */
     static void start(long pid, Runnable end) {
-        ProcessHandle.of(pid).ifPresentOrElse(parent -> parent.onExit().thenRun(end), end);
+        Thread.ofVirtual().name("parent-watch").start(() -> {
+            ProcessHandle.of(pid).ifPresent(parent -> parent.onExit().join());
+            end.run();
+        });
     }
 }
