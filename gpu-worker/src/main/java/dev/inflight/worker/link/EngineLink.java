@@ -27,6 +27,8 @@ public final class EngineLink implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(EngineLink.class);
     private static final Duration HELLO_TIMEOUT = Duration.ofSeconds(10);
+    private static final Duration ACCEPT_RETRY = Duration.ofMillis(100);
+    /** Of these one is the engine's; the others have yet to say hello. */
     private static final int MAX_CONNECTIONS = 16;
 
     private final ListeningSocket socket;
@@ -81,12 +83,24 @@ public final class EngineLink implements AutoCloseable {
     private void acceptAll() {
         try {
             while (true) {
-                accept(socket.accept());
+                acceptNext();
             }
         } catch (ClosedChannelException e) {
             LOG.debug("{}: no longer accepts engines", worker);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    // Running out of file descriptors, say, passes; engines come again.
+    private void acceptNext() throws ClosedChannelException, InterruptedException {
+        try {
+            accept(socket.accept());
+        } catch (ClosedChannelException e) {
+            throw e;
         } catch (IOException e) {
-            LOG.error("{}: can not accept engines on {} any more", worker, socket.path(), e);
+            LOG.warn("{}: could not accept an engine on {}", worker, socket.path(), e);
+            Thread.sleep(ACCEPT_RETRY);
         }
     }
 

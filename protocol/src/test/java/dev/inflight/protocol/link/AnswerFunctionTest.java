@@ -34,6 +34,14 @@ class AnswerFunctionTest {
         assertThat(AnswerFunction.splitMix64(0x9E3779B97F4A7C15L)).isEqualTo(0x6E789E6AA1B965F4L);
     }
 
+    @Test
+    void answersAreThoseOfTheProtocolsDescription() {
+        List<Bytes> tensors = List.of(
+                new Bytes(new byte[] {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}), new Bytes(new byte[] {(byte) 0xff, 0, 0x7f}));
+        assertThat(AnswerFunction.answer(0, tensors)).isEqualTo("e5f97fe1dd998b01");
+        assertThat(AnswerFunction.answer(-1, tensors)).isEqualTo("448629a82cfa957c");
+    }
+
     @Property
     void emptyTensorsDoNotCount(@ForAll long seed, @ForAll byte[] first, @ForAll byte[] second) {
         List<Bytes> with = List.of(new Bytes(first), new Bytes(new byte[0]), new Bytes(second));
