@@ -128,13 +128,15 @@ class UpdateAttemptTest {
         if (any.state() == State.COMMITTED) {
             assertThat(staged).containsAll(receivers);
             assertThat(sent).doesNotContain(Order.ABORT);
-            receivers.forEach(r -> assertThat(any.committed().containsKey(r) ^ any.failures().containsKey(r))
+            receivers.forEach(r -> assertThat(
+                            any.committed().containsKey(r) ^ any.failures().containsKey(r))
                     .isTrue());
         } else {
             assertThat(sent).doesNotContain(Order.COMMIT);
             assertThat(any.reason()).isNotNull();
         }
-        assertThat(sent.contains(Order.STREAM)).isEqualTo(streaming || sent.contains(Order.COMMIT) || sent.contains(Order.STREAM));
+        assertThat(sent.contains(Order.STREAM))
+                .isEqualTo(streaming || sent.contains(Order.COMMIT) || sent.contains(Order.STREAM));
     }
 
     private static WorkerEvent randomEvent(Random random, String worker, long epoch) {
