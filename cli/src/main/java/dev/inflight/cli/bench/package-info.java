@@ -1,0 +1,5 @@
+/** Benchmarks of updates and plans. */
+@NullMarked
+package dev.inflight.cli.bench;
+
+import org.jspecify.annotations.NullMarked;
