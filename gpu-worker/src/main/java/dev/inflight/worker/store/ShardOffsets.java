@@ -28,7 +28,7 @@ public final class ShardOffsets {
         return offsets[slice];
     }
 
-    /** Memory that the shard takes, padding included. */
+    /** Memory that the shard takes, padding between and after slices included. */
     public long bytes() {
         return offsets[offsets.length - 1];
     }

@@ -20,9 +20,6 @@ import org.jspecify.annotations.Nullable;
  * call starts its own threads and returns only when they have ended; interrupting the caller ends them early.
  */
 public final class ShardReader {
-    // Large enough to make a read's cost vanish, small enough to be summed while still in the cache.
-    private static final int BLOCKS_PER_PART = 2;
-
     private final CheckpointFiles files;
     private final int threads;
     private final LongConsumer progress;
@@ -30,7 +27,7 @@ public final class ShardReader {
     /**
      * @param files must stay open during calls
      * @param threads how many threads read
-     * @param progress told how many more bytes are done, a few MiB at a time, by the reading threads
+     * @param progress told how many more bytes are done, a block at a time, by the reading threads
      */
     public ShardReader(CheckpointFiles files, int threads, LongConsumer progress) {
         if (threads < 1) {
@@ -55,10 +52,11 @@ public final class ShardReader {
             throw new IllegalArgumentException("shard " + shard.index() + " takes " + offsets.bytes()
                     + " bytes, the destination has " + destination.byteSize());
         }
-        return sums(shard, (part, sums) -> {
-            long offset = offsets.offset(part.slice);
-            files.read(part.bytes(), destination, offset + part.bytes().begin() - part.whole.begin());
-            sums.sum(part.slice, part.firstBlock, part.endBlock(), destination, offset);
+        return sums(shard, (block, sums) -> {
+            long offset = offsets.offset(block.slice);
+            Slice bytes = block.bytes();
+            files.read(bytes, destination, offset + bytes.begin() - block.whole.begin());
+            sums.sum(block.slice, block.number, destination, offset);
         });
     }
 
@@ -68,54 +66,47 @@ public final class ShardReader {
      * @throws dev.inflight.protocol.checkpoint.CheckpointException if a file can not be mapped
      */
     public BlockSums sumInPlace(Shard shard) throws InterruptedException {
-        return sums(shard, (part, sums) -> {
-            TensorSpec tensor = files.layout().tensors().get(part.whole.tensor());
-            long offset = tensor.begin() + part.whole.begin();
-            sums.sum(part.slice, part.firstBlock, part.endBlock(), files.map(tensor.file()), offset);
+        return sums(shard, (block, sums) -> {
+            TensorSpec tensor = files.layout().tensors().get(block.whole.tensor());
+            sums.sum(block.slice, block.number, files.map(tensor.file()), tensor.begin() + block.whole.begin());
         });
     }
 
     private interface Work {
-        void run(Part part, BlockSums.Builder sums);
+        void run(Block block, BlockSums.Builder sums);
     }
 
-    /** A few blocks of the slice at a position in the shard. */
-    private record Part(int slice, Slice whole, int firstBlock) {
-        int endBlock() {
-            return (int) Math.min(firstBlock + (long) BLOCKS_PER_PART, BlockHasher.blocks(whole.bytes()));
-        }
-
+    /** The unit of work: small enough to be summed while still in the cache. */
+    private record Block(int slice, Slice whole, int number) {
         Slice bytes() {
-            long begin = whole.begin() + (long) firstBlock * BlockHasher.BLOCK_BYTES;
-            long end = whole.begin() + (long) endBlock() * BlockHasher.BLOCK_BYTES;
-            return new Slice(whole.tensor(), begin, Math.min(end, whole.end()));
+            long begin = whole.begin() + (long) number * BlockHasher.BLOCK_BYTES;
+            return new Slice(whole.tensor(), begin, Math.min(begin + BlockHasher.BLOCK_BYTES, whole.end()));
         }
     }
 
-    private static List<Part> parts(Shard shard) {
-        List<Part> parts = new ArrayList<>();
+    private static List<Block> blocks(Shard shard) {
+        List<Block> blocks = new ArrayList<>();
         for (int slice = 0; slice < shard.slices().size(); slice++) {
             Slice whole = shard.slices().get(slice);
-            int blocks = Math.toIntExact(BlockHasher.blocks(whole.bytes()));
-            for (int block = 0; block < blocks; block += BLOCKS_PER_PART) {
-                parts.add(new Part(slice, whole, block));
+            for (int number = 0; number < BlockHasher.blocks(whole.bytes()); number++) {
+                blocks.add(new Block(slice, whole, number));
             }
         }
-        return parts;
+        return blocks;
     }
 
     private BlockSums sums(Shard shard, Work work) throws InterruptedException {
         BlockSums.Builder sums = new BlockSums.Builder(shard);
-        List<Part> parts = parts(shard);
+        List<Block> blocks = blocks(shard);
         AtomicInteger next = new AtomicInteger();
         inParallel(() -> {
             int taken = next.getAndIncrement();
-            if (taken >= parts.size()) {
+            if (taken >= blocks.size()) {
                 return false;
             }
-            Part part = parts.get(taken);
-            work.run(part, sums);
-            progress.accept(part.bytes().bytes());
+            Block block = blocks.get(taken);
+            work.run(block, sums);
+            progress.accept(block.bytes().bytes());
             return true;
         });
         return sums.build();

@@ -105,6 +105,22 @@ class ShardReaderTest {
     }
 
     @Test
+    void sumsBlocksBeyondTwoGibibytes() throws Exception {
+        long head = 3L << 30;
+        Shard shard = new Shard(0, List.of(new Slice(0, head - MIB, head), new Slice(1, 0, 4)));
+        Path source = TestCheckpoints.sparse(directory.resolve("big.safetensors"), head);
+        try (CheckpointFiles big = CheckpointFiles.open(source)) {
+            ShardReader reader = new ShardReader(big, 2, progress::add);
+
+            BlockSums copied = reader.read(shard, arena.allocate(MIB + 256));
+
+            assertThat(copied.digest(0)).isEqualTo(BlockHasher.digest(new byte[MIB]));
+            assertThat(copied.digest(1)).isEqualTo(BlockHasher.digest(new byte[] {1, 2, 3, 4}));
+            assertThat(reader.sumInPlace(shard).encode()).isEqualTo(copied.encode());
+        }
+    }
+
+    @Test
     void aLostFileEndsTheReadWithItsName() throws IOException {
         try (FileChannel file = FileChannel.open(directory.resolve("2.safetensors"), StandardOpenOption.WRITE)) {
             file.truncate(Files.size(directory.resolve("2.safetensors")) - 1);

@@ -121,22 +121,17 @@ public final class BlockSums {
         }
 
         /**
-         * Computes and keeps the sums of some blocks of a slice.
+         * Computes and keeps the sums of one block.
          *
          * @param slice position of the slice in the shard
-         * @param from the first block, counted from the slice's first
-         * @param to one past the last block
+         * @param block counted from the slice's first
          * @param bytes memory that holds the slice
          * @param offset where the slice's own first byte is in {@code bytes}
          */
-        public void sum(int slice, int from, int to, MemorySegment bytes, long offset) {
-            Slice range = sums.shard().slices().get(slice);
-            for (int block = from; block < to; block++) {
-                long at = (long) block * BlockHasher.BLOCK_BYTES;
-                put(
-                        sums.firstBlock(slice) + block,
-                        BlockHasher.sum(bytes, offset + at, BlockIndex.bytes(range, block)));
-            }
+        public void sum(int slice, int block, MemorySegment bytes, long offset) {
+            long at = offset + (long) block * BlockHasher.BLOCK_BYTES;
+            int length = BlockIndex.bytes(sums.shard().slices().get(slice), block);
+            put(sums.firstBlock(slice) + block, BlockHasher.sum(bytes, at, length));
         }
 
         private void put(int block, BlockSum sum) {

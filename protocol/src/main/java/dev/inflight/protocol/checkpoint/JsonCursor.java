@@ -75,10 +75,6 @@ final class JsonCursor {
         expect(JsonToken.START_ARRAY, label, "an array");
     }
 
-    void endArray(String label) {
-        expect(JsonToken.END_ARRAY, label, "at its end");
-    }
-
     /** The next field's name, or null at the object's end. */
     @Nullable
     String nextField() {

@@ -92,7 +92,7 @@ class BlockSumsTest {
     @Test
     void areOnlyBuiltWhole() {
         BlockSums.Builder builder = new BlockSums.Builder(SHARD);
-        builder.sum(0, 0, 1, MemorySegment.ofArray(BYTES), 0);
+        builder.sum(0, 0, MemorySegment.ofArray(BYTES), 0);
 
         assertThatIllegalStateException()
                 .isThrownBy(builder::build)
@@ -102,10 +102,11 @@ class BlockSumsTest {
     private static BlockSums sums() {
         BlockSums.Builder builder = new BlockSums.Builder(SHARD);
         MemorySegment memory = MemorySegment.ofArray(BYTES);
-        builder.sum(0, 0, 1, memory, 0);
-        builder.sum(2, 1, 3, memory, 10);
-        builder.sum(2, 0, 1, memory, 10);
-        builder.sum(3, 0, 1, memory, 15 + 2L * MIB);
+        builder.sum(0, 0, memory, 0);
+        builder.sum(2, 1, memory, 10);
+        builder.sum(2, 2, memory, 10);
+        builder.sum(2, 0, memory, 10);
+        builder.sum(3, 0, memory, 15 + 2L * MIB);
         return builder.build();
     }
 
