@@ -19,6 +19,7 @@ class CommandLineTest {
                 "verify --help",
                 "bench --help",
                 "bench update --help",
+                "bench plan --help",
                 "doctor --help"
             })
     void everyHelpTellsTheExitCodes(String arguments) {
@@ -49,6 +50,8 @@ class CommandLineTest {
                 "demo --checkpoint /does/not/exist",
                 "bench",
                 "bench update --runs 0",
+                "bench plan --model gpt-9",
+                "bench plan --workers 0",
                 "node",
                 "node --role captain",
                 "node --role worker --port 70000",

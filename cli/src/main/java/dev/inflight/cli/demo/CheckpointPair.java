@@ -1,10 +1,14 @@
 package dev.inflight.cli.demo;
 
 import dev.inflight.cli.load.ExpectedAnswers;
+import dev.inflight.cli.model.ModelTensor;
+import dev.inflight.cli.model.SizedModel;
+import dev.inflight.cli.model.SyntheticCheckpoint;
 import dev.inflight.protocol.checkpoint.CheckpointLayout;
 import dev.inflight.worker.store.CheckpointFiles;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.function.LongFunction;
 
@@ -24,7 +28,7 @@ public final class CheckpointPair implements AutoCloseable {
 
     /** Where {@link #make} puts the first version. */
     static Path firstPath(RunDirectory run, ScenarioOptions options) throws IOException {
-        return run.checkpoints(2 * options.bytes()).resolve("v1.safetensors");
+        return run.checkpoints(2 * options.bytes()).resolve(LocalScenario.V1);
     }
 
     /**
@@ -36,16 +40,26 @@ public final class CheckpointPair implements AutoCloseable {
         Path first = firstPath(run, options);
         if (options.source().isPresent()) {
             Path second = options.source().get();
-            try (CheckpointFiles given = CheckpointFiles.open(second)) {
-                MadeUpCheckpoint.like(given.layout()).write(first, 1);
-            }
+            makeUp(first, tensorsOf(second), 1);
             return new CheckpointPair(first, second);
         }
-        Path second = first.resolveSibling("v2.safetensors");
-        MadeUpCheckpoint model = MadeUpCheckpoint.ofSize(options.bytes());
-        model.write(first, 1);
-        model.write(second, 2);
+        Path second = first.resolveSibling(LocalScenario.V2);
+        List<ModelTensor> tensors = SizedModel.of(options.bytes()).tensors();
+        makeUp(first, tensors, 1);
+        makeUp(second, tensors, 2);
         return new CheckpointPair(first, second);
+    }
+
+    private static void makeUp(Path directory, List<ModelTensor> tensors, long seed) throws IOException {
+        SyntheticCheckpoint.write(directory, tensors, seed, written -> {});
+    }
+
+    private static List<ModelTensor> tensorsOf(Path checkpoint) {
+        try (CheckpointFiles files = CheckpointFiles.open(checkpoint)) {
+            return files.layout().tensors().stream()
+                    .map(tensor -> new ModelTensor(tensor.name(), tensor.dtype(), tensor.shape()))
+                    .toList();
+        }
     }
 
     Path first() {
