@@ -55,8 +55,7 @@ public final class TestFleet {
     }
 
     public static EngineStatus pending(String id) {
-        return engine(
-                id, EngineStatus.State.PENDING_WEIGHTS, null, List.of(LoadMode.IN_PLACE, LoadMode.SHADOW));
+        return engine(id, EngineStatus.State.PENDING_WEIGHTS, null, List.of(LoadMode.IN_PLACE, LoadMode.SHADOW));
     }
 
     public TestFleet host(String name, Held... held) {
@@ -73,8 +72,7 @@ public final class TestFleet {
         workers.computeIfAbsent(id, n -> kit.createTestProbe(WorkerCommand.class));
         workerStates.put(
                 id,
-                new WorkerState(
-                        id, id.substring(0, id.indexOf('/')), "host", 64 * MIB, highestEpoch, session, engine));
+                new WorkerState(id, id.substring(0, id.indexOf('/')), "host", 64 * MIB, highestEpoch, session, engine));
         return this;
     }
 

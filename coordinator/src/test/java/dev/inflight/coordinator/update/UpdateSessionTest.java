@@ -54,7 +54,9 @@ class UpdateSessionTest {
     private static final CheckpointRef V1 = checkpoint("v1", 2);
     private static final CheckpointRef V2 = checkpoint("v2", 2);
 
-    private final ActorTestKit kit = ActorTestKit.create(ManualTime.config().withFallback(ConfigFactory.parseString("akka.actor.provider = local")).withFallback(ConfigFactory.load()));
+    private final ActorTestKit kit = ActorTestKit.create(ManualTime.config()
+            .withFallback(ConfigFactory.parseString("akka.actor.provider = local"))
+            .withFallback(ConfigFactory.load()));
     private final ManualTime time = ManualTime.get(kit.system());
     private final TestProbe<SessionEvent> parent = kit.createTestProbe(SessionEvent.class);
     private final TestFleet fleet = new TestFleet(kit);
@@ -106,7 +108,13 @@ class UpdateSessionTest {
 
     @Test
     void refusesAModeThatAnEngineLacks() {
-        fleet.worker("h2/0", TestFleet.engine("e2", dev.inflight.protocol.cluster.EngineStatus.State.SERVING, "v1", List.of(LoadMode.IN_PLACE)));
+        fleet.worker(
+                "h2/0",
+                TestFleet.engine(
+                        "e2",
+                        dev.inflight.protocol.cluster.EngineStatus.State.SERVING,
+                        "v1",
+                        List.of(LoadMode.IN_PLACE)));
         start(LoadMode.SHADOW);
         NotTaken refused = parent.expectMessageClass(NotTaken.class);
         assertThat(refused.refused().code()).isEqualTo(Code.INVALID);
@@ -132,7 +140,11 @@ class UpdateSessionTest {
         UpdateEnded ended = ended();
         assertThat(ended.operation().state()).isEqualTo(OperationReply.State.FAILED);
         assertThat(ended.operation().error()).contains("h2/0", "no memory");
-        assertThat(Json.tree(ended.operation().resultJson()).get("engines").get(0).get("state").asText())
+        assertThat(Json.tree(ended.operation().resultJson())
+                        .get("engines")
+                        .get(0)
+                        .get("state")
+                        .asText())
                 .isEqualTo("SERVING");
     }
 
@@ -219,8 +231,9 @@ class UpdateSessionTest {
         restore.replyTo().tell(new HostStoreEvent.Loaded("h1", restore.publishId(), V1.digest(), 4));
 
         Prepare restoring = expectPrepare("h1/0");
-        assertThat(restoring.membership().hosts()).singleElement().satisfies(host -> assertThat(host.shards())
-                .containsExactly(new ShardRange(0, 1)));
+        assertThat(restoring.membership().hosts())
+                .singleElement()
+                .satisfies(host -> assertThat(host.shards()).containsExactly(new ShardRange(0, 1)));
     }
 
     @Test
@@ -289,7 +302,8 @@ class UpdateSessionTest {
         fleet.worker("h1/0", 6, new Session(6, "u", Session.Phase.STAGED), serving("e1", "v1"))
                 .worker("h2/0", 6, new Session(6, "u", Session.Phase.STREAMING), serving("e2", "v1"));
         recover(false);
-        ActorRef<WorkerEvent> answers = fleet.workers.get("h1/0").expectMessageClass(Abort.class).replyTo();
+        ActorRef<WorkerEvent> answers =
+                fleet.workers.get("h1/0").expectMessageClass(Abort.class).replyTo();
         fleet.workers.get("h2/0").expectMessageClass(Abort.class);
         answers.tell(new Aborted("h1/0", 6, serving("e1", "v1")));
         answers.tell(new Aborted("h2/0", 6, serving("e2", "v1")));
@@ -301,7 +315,9 @@ class UpdateSessionTest {
     }
 
     private ActorRef<UpdateSession.Command> recover(boolean commit) {
-        return start(null, new UpdateStart.Orphan(6, commit, new TreeMap<>(fleet.view().workers())));
+        return start(
+                null,
+                new UpdateStart.Orphan(6, commit, new TreeMap<>(fleet.view().workers())));
     }
 
     private ActorRef<UpdateSession.Command> start(@Nullable LoadMode mode, UpdateStart.@Nullable Orphan orphan) {
