@@ -44,7 +44,8 @@ record Admission(Operations operations, VersionLedger ledger, Fleet fleet) {
         if (invalid != null) {
             return invalid;
         }
-        if (!STRATEGIES.contains(update.strategy())) {
+        // What comes off the wire may be null whatever the type says.
+        if (!STRATEGIES.contains(String.valueOf(update.strategy()))) {
             return new Refused(
                     Code.INVALID, "strategy: must be broadcast or auto but is \"" + update.strategy() + "\"");
         }

@@ -2,12 +2,16 @@ package dev.inflight.coordinator;
 
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
+import akka.actor.typed.Behavior;
+import akka.actor.typed.SupervisorStrategy;
+import akka.actor.typed.javadsl.Behaviors;
 import akka.cluster.typed.ClusterSingleton;
 import akka.cluster.typed.ClusterSingletonSettings;
 import akka.cluster.typed.SingletonActor;
 import dev.inflight.coordinator.http.HttpApi;
 import dev.inflight.protocol.cluster.Wire;
 import java.net.URI;
+import java.time.Duration;
 import java.util.concurrent.CompletionStage;
 
 /** What a node of role {@value CoordinatorSettings#ROLE} runs: the singleton's candidate and the HTTP API. */
@@ -29,9 +33,11 @@ public final class CoordinatorNode {
 
     /** A reference to the singleton from any node; only nodes of the role run it. */
     static ActorRef<Wire> coordinator(ActorSystem<?> system, CoordinatorSettings settings) {
+        // Its state is learned again from the fleet, so starting afresh is always safe.
+        Behavior<Wire> supervised = Behaviors.supervise(UpdateCoordinator.create(settings, System::nanoTime))
+                .onFailure(SupervisorStrategy.restartWithBackoff(Duration.ofMillis(200), Duration.ofSeconds(10), 0.1));
         return ClusterSingleton.get(system)
-                .init(SingletonActor.of(
-                                UpdateCoordinator.create(settings, System::nanoTime), "update-coordinator")
+                .init(SingletonActor.of(supervised, "update-coordinator")
                         .withSettings(ClusterSingletonSettings.create(system).withRole(CoordinatorSettings.ROLE)));
     }
 }

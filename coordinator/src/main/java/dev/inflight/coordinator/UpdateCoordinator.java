@@ -39,11 +39,11 @@ import dev.inflight.protocol.cluster.Wire;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.cluster.WorkerEvent.Session;
-import java.util.HashMap;
 import java.util.HashSet;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.UUID;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -69,6 +69,9 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     private record RecoveryDue(long epoch) implements Command {}
 
+    /** Enough for every worker that can still be unreachable with an old update. */
+    private static final int REMEMBERED_EPOCHS = 1024;
+
     private final CoordinatorSettings settings;
     private final LongSupplier nanoTime;
     private final TimerScheduler<Command> timers;
@@ -76,7 +79,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private final Operations operations;
     private final VersionLedger ledger;
     private final Epochs epochs = new Epochs();
-    private final Map<Long, Boolean> endedEpochs = new HashMap<>();
+    private final SortedMap<Long, Boolean> endedEpochs = new TreeMap<>();
     private final Set<Long> recovering = new HashSet<>();
     private Fleet fleet = Fleet.EMPTY;
     private @Nullable JsonNode lastUpdate;
@@ -299,6 +302,9 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         String result = ended.operation().resultJson();
         lastUpdate = result == null ? null : Json.tree(result);
         endedEpochs.putAll(ended.epochs());
+        while (endedEpochs.size() > REMEMBERED_EPOCHS) {
+            endedEpochs.remove(endedEpochs.firstKey());
+        }
         if (ended.committed() != null) {
             ledger.committed(ended.model(), ended.committed(), ended.from(), fleet)
                     .forEach(this::release);
@@ -332,10 +338,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             if (session == null || operations.running(session.updateId()) != null) {
                 continue;
             }
-            Boolean committed = endedEpochs.get(session.epoch());
-            if (committed != null) {
-                worker.ref().tell(committed ? new WorkerCommand.Commit(session.epoch()) : abort(session.epoch()));
-            } else if (recovering.add(session.epoch())) {
+            if (recovering.add(session.epoch())) {
                 timers.startSingleTimer(
                         session.epoch(),
                         new RecoveryDue(session.epoch()),
@@ -352,6 +355,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private Behavior<Command> onRecoveryDue(RecoveryDue due) {
         recovering.remove(due.epoch());
         UpdateStart.Orphan orphan = Orphans.find(fleet, due.epoch());
+<<<<<<< HEAD
         if (orphan == null || endedEpochs.containsKey(due.epoch())) {
             return this;
         }
@@ -366,8 +370,32 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                     new UpdateRequest(Orphans.target(orphan, ledger::versions), null, "broadcast", null),
                     orphan,
                     null);
+=======
+        if (orphan != null) {
+            Boolean committed = endedEpochs.get(due.epoch());
+            if (committed == null) {
+                takeOver(orphan);
+            } else {
+                WorkerCommand last = committed ? new WorkerCommand.Commit(due.epoch()) : abort(due.epoch());
+                orphan.members().values().forEach(worker -> worker.ref().tell(last));
+            }
+            settleOrphans();
+>>>>>>> coordinator
         }
         return this;
+    }
+
+    private void takeOver(UpdateStart.Orphan orphan) {
+        String id = orphan.members().values().stream()
+                .map(worker -> worker.state().session())
+                .filter(Objects::nonNull)
+                .map(Session::updateId)
+                .findFirst()
+                .orElseGet(() -> newId("update"));
+        if (operations.running(id) == null) {
+            getContext().getLog().warn("Taking over update {} of epoch {}, commit: {}", id, orphan.epoch(), orphan.commit());
+            update(id, new UpdateRequest(Orphans.target(orphan, ledger::versions), null, "broadcast", null), orphan, null);
+        }
     }
 
     private boolean publishing(String model, String version) {

@@ -1,0 +1,274 @@
+package dev.inflight.coordinator;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import akka.actor.testkit.typed.javadsl.ActorTestKit;
+import akka.actor.testkit.typed.javadsl.TestProbe;
+import akka.actor.typed.ActorRef;
+import akka.cluster.typed.Cluster;
+import akka.cluster.typed.Join;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import dev.inflight.coordinator.operation.Json;
+import dev.inflight.protocol.cluster.HostStoreEvent.Held;
+import dev.inflight.protocol.cluster.OperationReply;
+import dev.inflight.protocol.cluster.TrainerCommand;
+import dev.inflight.protocol.cluster.WorkerEvent.Session;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** A one-node cluster with the real coordinator and HTTP API, and fake hosts and workers. */
+class CoordinatorNodeTest {
+    private static final Config CONFIG = ConfigFactory.parseString("""
+            akka.actor.provider = cluster
+            akka.remote.artery.canonical { hostname = "127.0.0.1", port = 0 }
+            akka.cluster.roles = [coordinator]
+            akka.cluster.jmx.multi-mbeans-in-same-jvm = on
+            akka.cluster.min-nr-of-members = 1
+            akka.cluster {
+              gossip-interval = 100 ms
+              leader-actions-interval = 100 ms
+              periodic-tasks-initial-delay = 100 ms
+              singleton-proxy.singleton-identification-interval = 100 ms
+            }
+            akka.coordinated-shutdown { exit-jvm = off, run-by-actor-system-terminate = off }
+            akka.http.server.termination-deadline-exceeded-response.status = 503
+            akka.loglevel = WARNING
+            inflight.coordinator.http.port = 0
+            inflight.coordinator.http.max-body = 64 KiB
+            inflight.coordinator.update.recovery-window = 100 ms
+            """).withFallback(ConfigFactory.load());
+
+    private final ActorTestKit kit = ActorTestKit.create("inflight", CONFIG);
+    private final HttpClient client = HttpClient.newHttpClient();
+    private @Nullable URI uri;
+
+    @AfterEach
+    void stop() {
+        client.close();
+        kit.shutdownTestKit();
+    }
+
+    @Test
+    void publishesUpdatesAndVerifies() throws Exception {
+        startWithTwoHosts();
+        JsonNode published = succeed("/v1/checkpoints", publish("v1", "/ckpt/v1"));
+        assertThat(published.at("/result/digest").asText()).isEqualTo("digest of /ckpt/v1");
+        assertThat(published.at("/result/hosts")).hasSize(2);
+        assertThat(published.at("/result/inPlace").asBoolean()).isTrue();
+
+        JsonNode updated = succeed("/v1/updates", "{\"model\":\"m\",\"version\":\"v1\"}");
+        assertThat(updated.at("/result/outcome").asText()).isEqualTo("committed");
+        assertThat(updated.at("/result/mode").asText()).isEqualTo("shadow");
+        assertThat(updated.at("/result/engines")).hasSize(2);
+
+        JsonNode verified = succeed("/v1/verifications", "{\"model\":\"m\"}");
+        assertThat(verified.at("/result/verified").asBoolean()).isTrue();
+        assertThat(verified.at("/result/version").asText()).isEqualTo("v1");
+
+        JsonNode status =
+                awaitStatus(all -> all.at("/workers/1/engine/version").asText().equals("v1"));
+        assertThat(status.at("/cluster/members")).hasSize(1);
+        assertThat(status.at("/models/0/versions/0/version").asText()).isEqualTo("v1");
+        assertThat(status.at("/hosts/0/checkpoints/0/shards").asInt()).isEqualTo(1);
+        assertThat(status.at("/lastUpdate/to").asText()).isEqualTo("v1");
+        assertThat(status.get("operation").isNull()).isTrue();
+    }
+
+    @Test
+    void publishingTheSameBytesAgainSucceedsAndOtherBytesConflict() throws Exception {
+        startWithTwoHosts();
+        succeed("/v1/checkpoints", publish("v1", "/ckpt/v1"));
+        assertThat(succeed("/v1/checkpoints", publish("v1", "/ckpt/v1"))
+                        .at("/result/digest")
+                        .asText())
+                .isEqualTo("digest of /ckpt/v1");
+        JsonNode other = end("/v1/checkpoints", publish("v1", "/ckpt/other"));
+        assertThat(other.get("state").asText()).isEqualTo("failed");
+        assertThat(other.get("error").asText()).contains("digest of /ckpt/v1", "digest of /ckpt/other");
+        assertThat(get("/v1/status").at("/models/0/versions/0/digest").asText()).isEqualTo("digest of /ckpt/v1");
+    }
+
+    @Test
+    void keepsTheNewVersionAndTheFormerOne() throws Exception {
+        startWithTwoHosts();
+        for (String version : List.of("v1", "v2", "v3")) {
+            succeed("/v1/checkpoints", publish(version, "/ckpt/" + version));
+            succeed("/v1/updates", "{\"model\":\"m\",\"version\":\"" + version + "\"}");
+        }
+        JsonNode status = awaitStatus(all -> all.at("/hosts/0/checkpoints").size() == 2
+                && all.at("/hosts/1/checkpoints").size() == 2);
+        assertThat(status.at("/models/0/versions").findValuesAsText("version")).containsExactly("v2", "v3");
+    }
+
+    @Test
+    void runsOneUpdateOfAModelAtATime() throws Exception {
+        startWithTwoHosts();
+        succeed("/v1/checkpoints", publish("stuck", "/ckpt/stuck"));
+        String running = Json.tree(post("/v1/updates", "{\"model\":\"m\",\"version\":\"stuck\"}")
+                        .body())
+                .get("operation")
+                .asText();
+        HttpResponse<String> second = post("/v1/updates", "{\"model\":\"m\",\"version\":\"stuck\"}");
+        assertThat(second.statusCode()).isEqualTo(409);
+        assertThat(second.body()).contains(running);
+    }
+
+    @Test
+    void aJvmTrainerSendsTheSameCommands() throws Exception {
+        startWithTwoHosts();
+        ActorRef<TrainerCommand> trainer = kit.spawn(Trainer.create());
+        TestProbe<OperationReply> replies = kit.createTestProbe(OperationReply.class);
+        trainer.tell(new TrainerCommand.Publish("m", "v1", "/ckpt/v1", replies.getRef()));
+        assertThat(replies.expectMessageClass(OperationReply.Operation.class).kind())
+                .isEqualTo("publish");
+    }
+
+    @Test
+    void learnsVersionsFromHostsAndFinishesWhatAWorkerCommitted() throws Exception {
+        Held held = TestFleet.held(TestFleet.checkpoint("v1", 1), 0, 0);
+        kit.spawn(FakeHost.create("h1", List.of(held)));
+        kit.spawn(FakeWorker.create("h1/0", "v1", new Session(41, "update-lost", Session.Phase.COMMITTED)));
+        kit.spawn(FakeWorker.create("h1/1", "v0", new Session(41, "update-lost", Session.Phase.STAGED)));
+        start();
+        JsonNode status = awaitStatus(all -> all.get("lastUpdate").has("outcome"));
+        assertThat(status.at("/lastUpdate/outcome").asText()).isEqualTo("committed");
+        assertThat(status.at("/lastUpdate/epoch").asLong()).isEqualTo(41);
+        assertThat(get("/v1/operations/update-lost").get("state").asText()).isEqualTo("succeeded");
+        JsonNode updated = succeed("/v1/updates", "{\"model\":\"m\",\"version\":\"v1\"}");
+        assertThat(updated.at("/result/epoch").asLong()).isEqualTo(42);
+    }
+
+    @Test
+    void abortsAnUnfinishedUpdateThatNobodyCommitted() throws Exception {
+        kit.spawn(FakeHost.create("h1", List.of()));
+        kit.spawn(FakeWorker.create("h1/0", "v1", new Session(41, "update-lost", Session.Phase.STAGED)));
+        start();
+        JsonNode status = awaitStatus(all -> all.get("lastUpdate").has("outcome"));
+        assertThat(status.at("/lastUpdate/outcome").asText()).isEqualTo("aborted");
+        assertThat(status.at("/workers/0/engine/version").asText()).isEqualTo("v1");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "/v1/checkpoints   | {\"model\":\"m\",\"version\":\"v1\",\"source\":\"/missing\"}     | 404 | /missing: no such file",
+                "/v1/checkpoints   | {\"model\":\"m\",\"version\":\"v1\",\"source\":\"/broken\"}      | 400 | bad header",
+                "/v1/checkpoints   | {\"model\":\"m\",\"version\":\"v1\",\"sauce\":\"/x\"}            | 400 | sauce",
+                "/v1/checkpoints   | {\"model\":\"m\",\"version\":\"v1\"}                             | 400 | source: is missing",
+                "/v1/checkpoints   | {\"model\":\" \",\"version\":\"v1\",\"source\":\"/x\"}           | 400 | model: must not be empty",
+                "/v1/checkpoints   | {\"model\":7,\"version\":\"v1\",\"source\":\"/x\"}               | 400 | model: has the wrong type",
+                "/v1/checkpoints   | {\"model\":                                                      | 400 | line 1, column",
+                "/v1/checkpoints   | []                                                               | 400 | one JSON object",
+                "/v1/checkpoints   | null                                                             | 400 | JSON object",
+                "/v1/checkpoints   | ``                                                               | 400 | JSON object",
+                "/v1/updates       | {\"model\":\"m\",\"version\":\"v9\"}                             | 404 | v9",
+                "/v1/updates       | {\"model\":\"m\",\"version\":\"v9\",\"mode\":\"fast\"}           | 400 | mode: must be",
+                "/v1/updates       | {\"model\":\"m\",\"version\":\"v9\",\"strategy\":\"p3p\"}        | 400 | strategy: must be",
+                "/v1/verifications | {\"model\":\"other\"}                                            | 404 | other",
+                "/v1/nothing       | {}                                                               | 404 | could not be found",
+                "/v1/status        | {}                                                               | 405 | method not allowed",
+            })
+    void refusesBadRequests(String path, String body, int status, String message) throws Exception {
+        startWithTwoHosts();
+        HttpResponse<String> response = post(path, body);
+        assertThat(response.body()).contains(message);
+        assertThat(response.statusCode()).isEqualTo(status);
+        assertThat(Json.tree(response.body()).get("error").asText()).isNotBlank();
+    }
+
+    @Test
+    void refusesLargeBodiesUnknownOperationsAndBadWaits() throws Exception {
+        start();
+        assertThat(post("/v1/updates", "{\"model\":\"" + "x".repeat(70_000) + "\"}")
+                        .statusCode())
+                .isEqualTo(413);
+        assertThat(send(request("/v1/operations/none").GET().build()).statusCode())
+                .isEqualTo(404);
+        assertThat(send(request("/v1/operations/none?waitMs=30001").GET().build())
+                        .body())
+                .contains("waitMs");
+        assertThat(post("/v1/checkpoints", publish("v1", "/x")).statusCode()).isEqualTo(503);
+        assertThat(get("/healthz").get("status").asText()).isEqualTo("ok");
+    }
+
+    private void startWithTwoHosts() throws Exception {
+        kit.spawn(FakeHost.create("h1", List.of()));
+        kit.spawn(FakeHost.create("h2", List.of()));
+        kit.spawn(FakeWorker.create("h1/0", null, null));
+        kit.spawn(FakeWorker.create("h2/0", null, null));
+        start();
+        awaitStatus(all -> all.get("workers").size() == 2 && all.get("hosts").size() == 2);
+    }
+
+    private void start() throws Exception {
+        Cluster cluster = Cluster.get(kit.system());
+        cluster.manager().tell(Join.create(cluster.selfMember().address()));
+        uri = CoordinatorNode.start(kit.system(), CoordinatorSettings.from(CONFIG))
+                .toCompletableFuture()
+                .get(20, TimeUnit.SECONDS)
+                .httpUri();
+    }
+
+    private JsonNode awaitStatus(Predicate<JsonNode> condition) {
+        return kit.createTestProbe().awaitAssert(Duration.ofSeconds(15), Duration.ofMillis(50), () -> {
+            JsonNode status = get("/v1/status");
+            assertThat(condition.test(status)).as(status.toString()).isTrue();
+            return status;
+        });
+    }
+
+    private JsonNode succeed(String path, String body) throws Exception {
+        JsonNode operation = end(path, body);
+        assertThat(operation.get("state").asText()).as(operation.toString()).isEqualTo("succeeded");
+        return operation;
+    }
+
+    private JsonNode end(String path, String body) throws Exception {
+        HttpResponse<String> response = post(path, body);
+        assertThat(response.statusCode()).as(response.body()).isEqualTo(202);
+        String id = Json.tree(response.body()).get("operation").asText();
+        return get("/v1/operations/" + id + "?waitMs=10000");
+    }
+
+    private static String publish(String version, String source) {
+        return "{\"model\":\"m\",\"version\":\"%s\",\"source\":\"%s\"}".formatted(version, source);
+    }
+
+    private JsonNode get(String path) throws IOException, InterruptedException {
+        return Json.tree(send(request(path).GET().build()).body());
+    }
+
+    private HttpResponse<String> post(String path, String body) throws IOException, InterruptedException {
+        return send(request(path)
+                .header("Content-Type", "application/json")
+                .POST(BodyPublishers.ofString(body))
+                .build());
+    }
+
+    private HttpRequest.Builder request(String path) {
+        return HttpRequest.newBuilder(java.util.Objects.requireNonNull(uri).resolve(path))
+                .timeout(Duration.ofSeconds(20));
+    }
+
+    private HttpResponse<String> send(HttpRequest request) throws IOException, InterruptedException {
+        return client.send(request, BodyHandlers.ofString());
+    }
+}

@@ -1,0 +1,99 @@
+package dev.inflight.coordinator;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.Behavior;
+import akka.actor.typed.javadsl.Behaviors;
+import akka.actor.typed.receptionist.Receptionist;
+import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.HostStoreCommand;
+import dev.inflight.protocol.cluster.HostStoreCommand.Holder;
+import dev.inflight.protocol.cluster.HostStoreEvent;
+import dev.inflight.protocol.cluster.HostStoreEvent.Held;
+import dev.inflight.protocol.cluster.HostStoreEvent.HostState;
+import dev.inflight.protocol.cluster.HostStoreEvent.InspectRefused;
+import dev.inflight.protocol.cluster.HostStoreEvent.Inspected;
+import dev.inflight.protocol.cluster.HostStoreEvent.Loaded;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A host store without bytes: a source's digest is its path. Paths with "missing" are not there, those with "broken"
+ * break the format.
+ */
+final class FakeHost {
+    private final String name;
+    private final List<ActorRef<HostStoreEvent>> subscribers = new ArrayList<>();
+    private final List<Held> held = new ArrayList<>();
+
+    private FakeHost(String name) {
+        this.name = name;
+    }
+
+    static Behavior<HostStoreCommand> create(String name, List<Held> held) {
+        return Behaviors.setup(context -> {
+            context.getSystem().receptionist().tell(Receptionist.register(HostStoreCommand.KEY, context.getSelf()));
+            FakeHost host = new FakeHost(name);
+            host.held.addAll(held);
+            return Behaviors.receiveMessage(command -> {
+                host.on(command);
+                return Behaviors.same();
+            });
+        });
+    }
+
+    private void on(HostStoreCommand command) {
+        switch (command) {
+            case HostStoreCommand.Subscribe subscribe -> {
+                subscribers.add(subscribe.subscriber());
+                subscribe.subscriber().tell(state());
+            }
+            case HostStoreCommand.Inspect inspect -> inspect.replyTo().tell(inspected(inspect));
+            case HostStoreCommand.Load load -> {
+                Holder own = load.holders().stream()
+                        .filter(holder -> holder.host().equals(name))
+                        .findFirst()
+                        .orElseThrow();
+                CheckpointRef ref = new CheckpointRef(
+                        load.model(),
+                        load.version(),
+                        "digest of " + load.source(),
+                        load.source(),
+                        load.shardCount(),
+                        load.maxPartBytes(),
+                        3,
+                        4096,
+                        2048);
+                held.add(new Held(ref, own.shards()));
+                load.replyTo().tell(new Loaded(name, load.publishId(), ref.digest(), 2048));
+                publish();
+            }
+            case HostStoreCommand.Restore restore ->
+                restore.replyTo()
+                        .tell(new Loaded(
+                                name, restore.publishId(), restore.checkpoint().digest(), 2048));
+            case HostStoreCommand.Release release -> {
+                held.removeIf(entry -> entry.checkpoint().digest().equals(release.digest()));
+                publish();
+            }
+        }
+    }
+
+    private HostStoreEvent inspected(HostStoreCommand.Inspect inspect) {
+        String source = inspect.source();
+        if (source.contains("missing")) {
+            return new InspectRefused(
+                    name, inspect.publishId(), InspectRefused.Reason.NOT_FOUND, source + ": no such file");
+        }
+        return source.contains("broken")
+                ? new InspectRefused(name, inspect.publishId(), InspectRefused.Reason.INVALID, source + ": bad header")
+                : new Inspected(name, inspect.publishId(), "layout", 3, 4096, 2048, true);
+    }
+
+    private HostState state() {
+        return new HostState(name, name + ":1", List.copyOf(held));
+    }
+
+    private void publish() {
+        subscribers.forEach(subscriber -> subscriber.tell(state()));
+    }
+}

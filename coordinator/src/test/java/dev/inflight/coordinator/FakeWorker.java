@@ -1,0 +1,107 @@
+package dev.inflight.coordinator;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.Behavior;
+import akka.actor.typed.javadsl.Behaviors;
+import akka.actor.typed.receptionist.Receptionist;
+import dev.inflight.protocol.cluster.EngineStatus;
+import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.WorkerCommand;
+import dev.inflight.protocol.cluster.WorkerCommand.Prepare;
+import dev.inflight.protocol.cluster.WorkerEvent;
+import dev.inflight.protocol.cluster.WorkerEvent.Aborted;
+import dev.inflight.protocol.cluster.WorkerEvent.Committed;
+import dev.inflight.protocol.cluster.WorkerEvent.Prepared;
+import dev.inflight.protocol.cluster.WorkerEvent.Session;
+import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
+import dev.inflight.protocol.cluster.WorkerEvent.Staged;
+import dev.inflight.protocol.cluster.WorkerEvent.Verified;
+import dev.inflight.protocol.cluster.WorkerEvent.WorkerState;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** A worker whose engine takes every update at once, except versions named "stuck", which it never stages. */
+final class FakeWorker {
+    private final String id;
+    private final List<ActorRef<WorkerEvent>> subscribers = new ArrayList<>();
+    private @Nullable Prepare prepared;
+    private @Nullable Session session;
+    private @Nullable String version;
+
+    private FakeWorker(String id, @Nullable String version, @Nullable Session session) {
+        this.id = id;
+        this.version = version;
+        this.session = session;
+    }
+
+    static Behavior<WorkerCommand> create(String id, @Nullable String version, @Nullable Session session) {
+        return Behaviors.setup(context -> {
+            context.getSystem().receptionist().tell(Receptionist.register(WorkerCommand.KEY, context.getSelf()));
+            FakeWorker worker = new FakeWorker(id, version, session);
+            return Behaviors.receiveMessage(command -> {
+                worker.on(command);
+                return Behaviors.same();
+            });
+        });
+    }
+
+    private void on(WorkerCommand command) {
+        switch (command) {
+            case WorkerCommand.Subscribe subscribe -> {
+                subscribers.add(subscribe.subscriber());
+                subscribe.subscriber().tell(state());
+            }
+            case Prepare prepare -> {
+                prepared = prepare;
+                become(new Session(prepare.epoch(), prepare.updateId(), Session.Phase.PREPARED));
+                prepare.replyTo().tell(new Prepared(id, prepare.epoch(), "plan"));
+            }
+            case WorkerCommand.Stream stream when prepared != null -> {
+                if (!prepared.checkpoint().version().equals("stuck")) {
+                    become(new Session(stream.epoch(), prepared.updateId(), Session.Phase.STAGED));
+                    prepared.replyTo()
+                            .tell(new Staged(id, stream.epoch(), new StageReport(1, 1, 1, 1, 1, 4096, 0)));
+                }
+            }
+            case WorkerCommand.Commit commit when session != null -> {
+                version = prepared == null ? "recovered" : prepared.checkpoint().version();
+                become(new Session(commit.epoch(), session.updateId(), Session.Phase.COMMITTED));
+                if (prepared != null) {
+                    prepared.replyTo().tell(new Committed(id, commit.epoch(), 1500));
+                }
+            }
+            case WorkerCommand.Abort abort -> {
+                become(null);
+                abort.replyTo().tell(new Aborted(id, abort.epoch(), engine()));
+            }
+            case WorkerCommand.Verify verify ->
+                verify.replyTo().tell(new Verified(id, verify.verifyId(), "e-" + id, version, 3, List.of(), 0, null));
+            case WorkerCommand.Stream stream -> {}
+            case WorkerCommand.Commit commit -> {}
+        }
+    }
+
+    private void become(@Nullable Session next) {
+        session = next;
+        subscribers.forEach(subscriber -> subscriber.tell(state()));
+    }
+
+    private WorkerState state() {
+        long epoch = session == null ? 1 : session.epoch();
+        return new WorkerState(id, id.substring(0, id.indexOf('/')), "host", 64 << 20, epoch, session, engine());
+    }
+
+    private EngineStatus engine() {
+        return new EngineStatus(
+                "e-" + id,
+                TestFleet.MODEL,
+                1,
+                List.of(LoadMode.IN_PLACE, LoadMode.SHADOW),
+                false,
+                version == null ? EngineStatus.State.PENDING_WEIGHTS : EngineStatus.State.SERVING,
+                version,
+                null,
+                null);
+    }
+}

@@ -1,0 +1,182 @@
+package dev.inflight.coordinator.publish;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import akka.actor.testkit.typed.javadsl.ActorTestKit;
+import akka.actor.testkit.typed.javadsl.FishingOutcomes;
+import akka.actor.testkit.typed.javadsl.ManualTime;
+import akka.actor.testkit.typed.javadsl.TestProbe;
+import akka.actor.typed.ActorRef;
+import com.typesafe.config.ConfigFactory;
+import dev.inflight.coordinator.TestFleet;
+import dev.inflight.coordinator.operation.SessionEvent;
+import dev.inflight.coordinator.operation.SessionEvent.NotTaken;
+import dev.inflight.coordinator.operation.SessionEvent.PublishEnded;
+import dev.inflight.protocol.cluster.HostStoreCommand.Inspect;
+import dev.inflight.protocol.cluster.HostStoreCommand.Load;
+import dev.inflight.protocol.cluster.HostStoreCommand.Release;
+import dev.inflight.protocol.cluster.HostStoreEvent;
+import dev.inflight.protocol.cluster.HostStoreEvent.InspectRefused;
+import dev.inflight.protocol.cluster.HostStoreEvent.Inspected;
+import dev.inflight.protocol.cluster.HostStoreEvent.LoadFailed;
+import dev.inflight.protocol.cluster.HostStoreEvent.LoadProgress;
+import dev.inflight.protocol.cluster.HostStoreEvent.Loaded;
+import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
+import dev.inflight.protocol.plan.ShardRange;
+import java.time.Duration;
+import java.util.Set;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class PublishSessionTest {
+    private final ActorTestKit kit = ActorTestKit.create(ManualTime.config()
+            .withFallback(ConfigFactory.parseString("akka.actor.provider = local"))
+            .withFallback(ConfigFactory.load()));
+    private final ManualTime time = ManualTime.get(kit.system());
+    private final TestProbe<SessionEvent> parent = kit.createTestProbe(SessionEvent.class);
+    private final TestFleet fleet = new TestFleet(kit);
+    private final PublishSettings settings = TestFleet.settings("").publish();
+
+    @BeforeEach
+    void twoHostsWithThreeWorkers() {
+        fleet.host("h1").host("h2").worker("h1/0", null).worker("h1/1", null).worker("h2/0", null);
+    }
+
+    @AfterEach
+    void stop() {
+        kit.shutdownTestKit();
+    }
+
+    @Test
+    void givesEveryWorkerAShardOnItsOwnHost() {
+        start();
+        inspect("h1", "layout");
+        inspect("h2", "layout");
+        Load load = load("h1");
+        assertThat(load.shardCount()).isEqualTo(3);
+        assertThat(load.holders().get(0).shards()).containsExactly(new ShardRange(0, 1));
+        assertThat(load.holders().get(1).shards()).containsExactly(new ShardRange(2, 2));
+    }
+
+    @Test
+    void loadsOnTheHostsThatSeeTheSourceOnly() {
+        start();
+        inspect("h1", "layout");
+        Inspect asked = fleet.hosts.get("h2").expectMessageClass(Inspect.class);
+        asked.replyTo().tell(new InspectRefused("h2", "p", InspectRefused.Reason.NOT_FOUND, "no such file"));
+        Load load = load("h1");
+        assertThat(load.holders())
+                .singleElement()
+                .satisfies(holder -> assertThat(holder.host()).isEqualTo("h1"));
+        load.replyTo().tell(new Loaded("h1", "p", "d", 8));
+        assertThat(ended().checkpoint().digest()).isEqualTo("d");
+    }
+
+    @Test
+    void refusesWhenHostsSeeDifferentFiles() {
+        start();
+        inspect("h1", "layout");
+        inspect("h2", "other");
+        assertThat(parent.expectMessageClass(NotTaken.class).refused().message())
+                .contains("different checkpoints", "h1", "h2");
+    }
+
+    @Test
+    void leavesOutAHostThatDoesNotAnswerTheInspection() {
+        start();
+        inspect("h1", "layout");
+        time.timePasses(settings.inspectTimeout());
+        assertThat(load("h1").holders()).hasSize(1);
+    }
+
+    @Test
+    void refusesWhenNoHostAnswersTheInspection() {
+        start();
+        fleet.hosts.get("h1").expectMessageClass(Inspect.class);
+        time.timePasses(settings.inspectTimeout());
+        assertThat(parent.expectMessageClass(NotTaken.class).refused().code()).isEqualTo(Code.UNAVAILABLE);
+    }
+
+    @Test
+    void failsAndReleasesWhatWasLoadedWhenAHostFails() {
+        ActorRef<HostStoreEvent> answers = loading();
+        answers.tell(new Loaded("h1", "p", "d", 8));
+        answers.tell(new LoadFailed("h2", "p", "disk error"));
+        fleet.hosts.get("h1").expectMessage(new Release("d"));
+        assertThat(ended().operation().error()).isEqualTo("host h2: disk error");
+    }
+
+    @Test
+    void failsWhenHostsLoadedDifferentBytes() {
+        ActorRef<HostStoreEvent> answers = loading();
+        answers.tell(new Loaded("h1", "p", "d1", 8));
+        answers.tell(new Loaded("h2", "p", "d2", 8));
+        assertThat(ended().operation().error()).contains("d1 on h1", "d2 on h2");
+    }
+
+    @Test
+    void failsWhenALoadingHostIsLost() {
+        start();
+        PublishEnded ended = loseWhileLoading("h2");
+        assertThat(ended.operation().error()).contains("host h2 was lost");
+    }
+
+    @Test
+    void failsWhenNothingIsLoadedForTooLong() {
+        ActorRef<HostStoreEvent> answers = loading();
+        time.timePasses(settings.stallTimeout().minusSeconds(1));
+        answers.tell(new LoadProgress("h1", "p", 4));
+        time.timePasses(settings.progressInterval());
+        parent.fishForMessage(
+                Duration.ofSeconds(3),
+                event -> event instanceof SessionEvent.Running running
+                                && running.operation().doneBytes() == 4
+                        ? FishingOutcomes.complete()
+                        : FishingOutcomes.continueAndIgnore());
+        time.timePasses(settings.stallTimeout());
+        assertThat(ended().operation().error()).contains("no host loaded anything");
+    }
+
+    private PublishEnded loseWhileLoading(String host) {
+        inspect("h1", "layout");
+        inspect("h2", "layout");
+        load("h1");
+        fleet.withoutWorker(host + "/0").withoutHost(host);
+        session.tell(new PublishSession.FleetChanged(fleet.view()));
+        return ended();
+    }
+
+    private ActorRef<HostStoreEvent> loading() {
+        start();
+        inspect("h1", "layout");
+        inspect("h2", "layout");
+        load("h2");
+        return load("h1").replyTo();
+    }
+
+    private ActorRef<PublishSession.Command> session;
+
+    private void start() {
+        session = kit.spawn(PublishSession.create(new PublishStart(
+                "p", "m", "v1", "/ckpt", null, Set.of(), fleet.view(), settings, () -> 0L, parent.getRef())));
+    }
+
+    private void inspect(String host, String layout) {
+        Inspect inspect = fleet.hosts.get(host).expectMessageClass(Inspect.class);
+        inspect.replyTo().tell(new Inspected(host, "p", layout, 3, 64 << 20, 1 << 20, false));
+    }
+
+    private Load load(String host) {
+        return fleet.hosts.get(host).expectMessageClass(Load.class);
+    }
+
+    private PublishEnded ended() {
+        return (PublishEnded) parent.fishForMessage(
+                        Duration.ofSeconds(3),
+                        event -> event instanceof PublishEnded
+                                ? FishingOutcomes.complete()
+                                : FishingOutcomes.continueAndIgnore())
+                .getLast();
+    }
+}
