@@ -38,8 +38,7 @@ final class VersionLedger {
         this.keepVersions = keepVersions;
     }
 
-    @Nullable
-    CheckpointRef find(String model, String version) {
+    @Nullable CheckpointRef find(String model, String version) {
         return versions(model).get(version);
     }
 

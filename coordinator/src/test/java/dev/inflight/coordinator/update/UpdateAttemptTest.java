@@ -134,11 +134,6 @@ class UpdateAttemptTest {
             assertThat(sent).doesNotContain(Order.COMMIT);
             assertThat(any.reason()).isNotNull();
         }
-<<<<<<< HEAD
-        assertThat(sent.contains(Order.STREAM))
-                .isEqualTo(streaming || sent.contains(Order.COMMIT) || sent.contains(Order.STREAM));
-=======
->>>>>>> coordinator
     }
 
     private static WorkerEvent randomEvent(Random random, String worker, long epoch) {
