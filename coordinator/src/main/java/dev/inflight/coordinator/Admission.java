@@ -20,7 +20,8 @@ record Admission(Operations operations, VersionLedger ledger, Fleet fleet) {
         return new Admission(operations, ledger, fleet);
     }
 
-    @Nullable Refused refusal(Publish publish) {
+    @Nullable
+    Refused refusal(Publish publish) {
         Refused invalid = first(
                 name("model", publish.model(), LONGEST_NAME),
                 name("version", publish.version(), LONGEST_NAME),
@@ -36,7 +37,8 @@ record Admission(Operations operations, VersionLedger ledger, Fleet fleet) {
                 .orElse(null);
     }
 
-    @Nullable Refused refusal(UpdateWeights update) {
+    @Nullable
+    Refused refusal(UpdateWeights update) {
         Refused invalid = first(
                 name("model", update.model(), LONGEST_NAME),
                 name("version", update.version(), LONGEST_NAME),
@@ -62,7 +64,8 @@ record Admission(Operations operations, VersionLedger ledger, Fleet fleet) {
                 : null;
     }
 
-    @Nullable Refused refusal(VerifyModel verify) {
+    @Nullable
+    Refused refusal(VerifyModel verify) {
         Refused invalid = name("model", verify.model(), LONGEST_NAME);
         if (invalid != null) {
             return invalid;

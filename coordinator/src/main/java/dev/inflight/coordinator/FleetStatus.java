@@ -36,7 +36,11 @@ record FleetStatus(
     record HeldCheckpoint(String model, String version, int shards) {}
 
     record Worker(
-            String worker, String host, String device, long slotBudgetBytes, @Nullable Engine engine) {}
+            String worker,
+            String host,
+            String device,
+            long slotBudgetBytes,
+            @Nullable Engine engine) {}
 
     record Engine(
             String engine,

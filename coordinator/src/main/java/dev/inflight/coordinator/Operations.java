@@ -55,7 +55,8 @@ final class Operations {
         running.put(session.id(), session);
     }
 
-    @Nullable Running running(String id) {
+    @Nullable
+    Running running(String id) {
         return running.get(id);
     }
 
@@ -85,7 +86,8 @@ final class Operations {
         }
     }
 
-    @Nullable Operation operation(String id) {
+    @Nullable
+    Operation operation(String id) {
         return operations.get(id);
     }
 

@@ -8,13 +8,13 @@ import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.Receive;
 import akka.actor.typed.javadsl.TimerScheduler;
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.inflight.coordinator.operation.CoordinatorQuery;
-import dev.inflight.coordinator.operation.CoordinatorQuery.GetStatus;
 import dev.inflight.coordinator.Operations.Running;
 import dev.inflight.coordinator.fleet.Epochs;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetMonitor;
 import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.coordinator.operation.CoordinatorQuery;
+import dev.inflight.coordinator.operation.CoordinatorQuery.GetStatus;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.coordinator.operation.OperationView;
 import dev.inflight.coordinator.operation.SessionEvent;
@@ -97,19 +97,19 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         this.ledger = new VersionLedger(settings.keepVersions());
         this.sessionEvents = context.messageAdapter(SessionEvent.class, FromSession::new);
         context.spawn(
-                FleetMonitor.create(
-                        context.messageAdapter(Fleet.class, FleetChanged::new), settings.subscribeRetry()),
+                FleetMonitor.create(context.messageAdapter(Fleet.class, FleetChanged::new), settings.subscribeRetry()),
                 "fleet-monitor");
     }
 
     /** @param nanoTime the clock, in nanoseconds */
     public static Behavior<Wire> create(CoordinatorSettings settings, LongSupplier nanoTime) {
-        Behavior<Command> behavior = Behaviors.setup(context ->
-                Behaviors.withTimers(timers -> new UpdateCoordinator(context, timers, settings, nanoTime)));
+        Behavior<Command> behavior = Behaviors.setup(
+                context -> Behaviors.withTimers(timers -> new UpdateCoordinator(context, timers, settings, nanoTime)));
         return Behaviors.transformMessages(
                 Wire.class,
                 behavior,
-                messages -> messages.match(TrainerCommand.class, FromTrainer::new).match(GetStatus.class, Query::new));
+                messages ->
+                        messages.match(TrainerCommand.class, FromTrainer::new).match(GetStatus.class, Query::new));
     }
 
     @Override
@@ -132,9 +132,10 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             case GetOperation get -> {
                 Operation operation = operations.operation(get.id());
                 get.replyTo()
-                        .tell(operation != null
-                                ? operation
-                                : new Refused(Code.NOT_FOUND, "no operation " + get.id() + " is known"));
+                        .tell(
+                                operation != null
+                                        ? operation
+                                        : new Refused(Code.NOT_FOUND, "no operation " + get.id() + " is known"));
             }
         }
         return this;
@@ -305,7 +306,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             endedEpochs.remove(endedEpochs.firstKey());
         }
         if (ended.committed() != null) {
-            ledger.committed(ended.model(), ended.committed(), ended.from(), fleet).forEach(this::release);
+            ledger.committed(ended.model(), ended.committed(), ended.from(), fleet)
+                    .forEach(this::release);
         }
         operations.update(ended.operation());
     }
@@ -374,8 +376,14 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 .findFirst()
                 .orElseGet(() -> newId("update"));
         if (operations.running(id) == null) {
-            getContext().getLog().warn("Taking over update {} of epoch {}, commit: {}", id, orphan.epoch(), orphan.commit());
-            update(id, new UpdateRequest(Orphans.target(orphan, ledger::versions), null, "broadcast", null), orphan, null);
+            getContext()
+                    .getLog()
+                    .warn("Taking over update {} of epoch {}, commit: {}", id, orphan.epoch(), orphan.commit());
+            update(
+                    id,
+                    new UpdateRequest(Orphans.target(orphan, ledger::versions), null, "broadcast", null),
+                    orphan,
+                    null);
         }
     }
 

@@ -38,7 +38,8 @@ final class VersionLedger {
         this.keepVersions = keepVersions;
     }
 
-    @Nullable CheckpointRef find(String model, String version) {
+    @Nullable
+    CheckpointRef find(String model, String version) {
         return versions(model).get(version);
     }
 

@@ -39,7 +39,6 @@ class CoordinatorNodeTest {
             akka.remote.artery.canonical { hostname = "127.0.0.1", port = 0 }
             akka.cluster.roles = [coordinator]
             akka.cluster.jmx.multi-mbeans-in-same-jvm = on
-            akka.cluster.min-nr-of-members = 1
             akka.cluster {
               gossip-interval = 100 ms
               leader-actions-interval = 100 ms
@@ -47,8 +46,7 @@ class CoordinatorNodeTest {
               singleton-proxy.singleton-identification-interval = 100 ms
             }
             akka.coordinated-shutdown { exit-jvm = off, run-by-actor-system-terminate = off }
-            akka.http.server.termination-deadline-exceeded-response.status = 503
-            akka.loglevel = WARNING
+            akka.loglevel = ERROR
             inflight.coordinator.http.port = 0
             inflight.coordinator.http.max-body = 64 KiB
             inflight.coordinator.update.recovery-window = 100 ms

@@ -57,28 +57,32 @@ final class FakeWorker {
                 become(new Session(prepare.epoch(), prepare.updateId(), Session.Phase.PREPARED));
                 prepare.replyTo().tell(new Prepared(id, prepare.epoch(), "plan"));
             }
-            case WorkerCommand.Stream stream when prepared != null -> {
-                if (!prepared.checkpoint().version().equals("stuck")) {
-                    become(new Session(stream.epoch(), prepared.updateId(), Session.Phase.STAGED));
-                    prepared.replyTo()
-                            .tell(new Staged(id, stream.epoch(), new StageReport(1, 1, 1, 1, 1, 4096, 0)));
-                }
-            }
-            case WorkerCommand.Commit commit when session != null -> {
-                version = prepared == null ? "recovered" : prepared.checkpoint().version();
-                become(new Session(commit.epoch(), session.updateId(), Session.Phase.COMMITTED));
-                if (prepared != null) {
-                    prepared.replyTo().tell(new Committed(id, commit.epoch(), 1500));
-                }
-            }
+            case WorkerCommand.Stream stream -> stage(stream);
+            case WorkerCommand.Commit commit -> commit(commit);
             case WorkerCommand.Abort abort -> {
                 become(null);
                 abort.replyTo().tell(new Aborted(id, abort.epoch(), engine()));
             }
             case WorkerCommand.Verify verify ->
                 verify.replyTo().tell(new Verified(id, verify.verifyId(), "e-" + id, version, 3, List.of(), 0, null));
-            case WorkerCommand.Stream stream -> {}
-            case WorkerCommand.Commit commit -> {}
+        }
+    }
+
+    private void stage(WorkerCommand.Stream stream) {
+        if (prepared != null && !prepared.checkpoint().version().equals("stuck")) {
+            become(new Session(stream.epoch(), prepared.updateId(), Session.Phase.STAGED));
+            prepared.replyTo().tell(new Staged(id, stream.epoch(), new StageReport(1, 1, 1, 1, 1, 4096, 0)));
+        }
+    }
+
+    private void commit(WorkerCommand.Commit commit) {
+        if (session == null) {
+            return;
+        }
+        version = prepared == null ? "recovered" : prepared.checkpoint().version();
+        become(new Session(commit.epoch(), session.updateId(), Session.Phase.COMMITTED));
+        if (prepared != null) {
+            prepared.replyTo().tell(new Committed(id, commit.epoch(), 1500));
         }
     }
 

@@ -80,8 +80,8 @@ public final class FleetMonitor extends AbstractBehavior<FleetMonitor.Event> {
 
     /** @param retry how long a registered host or worker may stay silent before it is asked again */
     public static Behavior<Event> create(ActorRef<Fleet> listener, Duration retry) {
-        return Behaviors.setup(context ->
-                Behaviors.withTimers(timers -> new FleetMonitor(context, timers, listener, retry)));
+        return Behaviors.setup(
+                context -> Behaviors.withTimers(timers -> new FleetMonitor(context, timers, listener, retry)));
     }
 
     @Override
@@ -125,9 +125,7 @@ public final class FleetMonitor extends AbstractBehavior<FleetMonitor.Event> {
 
     private Behavior<Event> onReachabilityChanged(ReachabilityChanged changed) {
         return become(
-                changed.reachable()
-                        ? fleet.withReachable(changed.member())
-                        : fleet.withUnreachable(changed.member()));
+                changed.reachable() ? fleet.withReachable(changed.member()) : fleet.withUnreachable(changed.member()));
     }
 
     private Behavior<Event> onRetry() {
@@ -138,14 +136,16 @@ public final class FleetMonitor extends AbstractBehavior<FleetMonitor.Event> {
 
     private void subscribeHost(ActorRef<HostStoreCommand> host) {
         unsubscribe(host);
-        ActorRef<HostStoreEvent> subscription = getContext().spawnAnonymous(forwarding(event -> new HostReported(host, event)));
+        ActorRef<HostStoreEvent> subscription =
+                getContext().spawnAnonymous(forwarding(event -> new HostReported(host, event)));
         subscribed(host, subscription);
         host.tell(new HostStoreCommand.Subscribe(subscription));
     }
 
     private void subscribeWorker(ActorRef<WorkerCommand> worker) {
         unsubscribe(worker);
-        ActorRef<WorkerEvent> subscription = getContext().spawnAnonymous(forwarding(event -> new WorkerReported(worker, event)));
+        ActorRef<WorkerEvent> subscription =
+                getContext().spawnAnonymous(forwarding(event -> new WorkerReported(worker, event)));
         subscribed(worker, subscription);
         worker.tell(new WorkerCommand.Subscribe(subscription));
     }

@@ -12,8 +12,8 @@ import akka.http.javadsl.model.HttpResponse;
 import akka.http.javadsl.model.StatusCode;
 import akka.http.javadsl.model.StatusCodes;
 import akka.http.javadsl.server.AllDirectives;
-import akka.http.javadsl.server.RejectionHandler;
 import akka.http.javadsl.server.PathMatchers;
+import akka.http.javadsl.server.RejectionHandler;
 import akka.http.javadsl.server.Route;
 import akka.http.scaladsl.model.EntityStreamSizeException;
 import akka.pattern.Patterns;
@@ -102,7 +102,8 @@ public final class HttpApi extends AllDirectives {
         String model = Requests.required("model", request.model());
         String version = Requests.required("version", request.version());
         String source = Requests.required("source", request.source());
-        return ask(replyTo -> new TrainerCommand.Publish(model, version, source, replyTo)).thenApply(HttpApi::taken);
+        return ask(replyTo -> new TrainerCommand.Publish(model, version, source, replyTo))
+                .thenApply(HttpApi::taken);
     }
 
     private CompletionStage<HttpResponse> update(byte[] body) {
@@ -111,13 +112,14 @@ public final class HttpApi extends AllDirectives {
         String version = Requests.required("version", request.version());
         LoadMode mode = Requests.mode(request.mode());
         String strategy = request.strategy() == null ? "auto" : request.strategy();
-        return ask(replyTo -> new TrainerCommand.UpdateWeights(
-                        model, version, mode, strategy, request.group(), replyTo))
+        return ask(replyTo ->
+                        new TrainerCommand.UpdateWeights(model, version, mode, strategy, request.group(), replyTo))
                 .thenApply(HttpApi::taken);
     }
 
     private CompletionStage<HttpResponse> verify(byte[] body) {
-        String model = Requests.required("model", Requests.read(body, Requests.Verify.class).model());
+        String model = Requests.required(
+                "model", Requests.read(body, Requests.Verify.class).model());
         return ask(replyTo -> new TrainerCommand.VerifyModel(model, replyTo)).thenApply(HttpApi::taken);
     }
 
@@ -167,13 +169,12 @@ public final class HttpApi extends AllDirectives {
     }
 
     private HttpResponse failed(Throwable thrown) {
-        Throwable cause = thrown instanceof CompletionException && thrown.getCause() != null ? thrown.getCause() : thrown;
+        Throwable cause =
+                thrown instanceof CompletionException && thrown.getCause() != null ? thrown.getCause() : thrown;
         return switch (cause) {
             case Requests.BadRequest bad -> error(StatusCodes.BAD_REQUEST, String.valueOf(bad.getMessage()));
             case EntityStreamSizeException large ->
-                error(
-                        StatusCodes.CONTENT_TOO_LARGE,
-                        "the body is larger than " + settings.maxBodyBytes() + " bytes");
+                error(StatusCodes.CONTENT_TOO_LARGE, "the body is larger than " + settings.maxBodyBytes() + " bytes");
             case TimeoutException timeout ->
                 error(StatusCodes.SERVICE_UNAVAILABLE, "the coordinator did not answer; try again");
             default -> {

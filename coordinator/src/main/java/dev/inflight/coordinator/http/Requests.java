@@ -2,9 +2,9 @@ package dev.inflight.coordinator.http;
 
 import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonMappingException;
 import com.fasterxml.jackson.databind.exc.MismatchedInputException;
 import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
-import com.fasterxml.jackson.databind.JsonMappingException;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.protocol.cluster.LoadMode;
 import java.io.IOException;
@@ -15,7 +15,10 @@ import org.jspecify.annotations.Nullable;
 final class Requests {
     private Requests() {}
 
-    record Publish(@Nullable String model, @Nullable String version, @Nullable String source) {}
+    record Publish(
+            @Nullable String model,
+            @Nullable String version,
+            @Nullable String source) {}
 
     record Update(
             @Nullable String model,

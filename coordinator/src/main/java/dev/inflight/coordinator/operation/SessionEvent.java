@@ -46,11 +46,8 @@ public sealed interface SessionEvent {
      * @param epochs every epoch the session used, and whether it was committed
      */
     record UpdateEnded(
-            Operation operation,
-            String model,
-            @Nullable String committed,
-            Set<String> from,
-            Map<Long, Boolean> epochs) implements SessionEvent {
+            Operation operation, String model, @Nullable String committed, Set<String> from, Map<Long, Boolean> epochs)
+            implements SessionEvent {
         public UpdateEnded {
             from = Set.copyOf(from);
             epochs = Map.copyOf(epochs);

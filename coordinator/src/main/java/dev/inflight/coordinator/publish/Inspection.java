@@ -60,7 +60,8 @@ final class Inspection {
     }
 
     /** Why it can not be published; null if it can. */
-    @Nullable Refused refusal() {
+    @Nullable
+    Refused refusal() {
         if (!invalid.isEmpty()) {
             return new Refused(Code.INVALID, invalid.firstEntry().getValue() + " (host " + invalid.firstKey() + ")");
         }

@@ -6,8 +6,8 @@ import dev.inflight.protocol.cluster.HostStoreEvent.Loaded;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.SortedMap;
 import java.util.NavigableSet;
+import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
@@ -64,7 +64,8 @@ final class LoadAnswers {
     }
 
     /** How two hosts' digests differ; null if none do. */
-    @Nullable String disagreement() {
+    @Nullable
+    String disagreement() {
         Loaded first = loaded.firstEntry().getValue();
         return loaded.values().stream()
                 .filter(other -> !other.digest().equals(first.digest()))

@@ -33,7 +33,8 @@ record Loading(int shardCount, long maxPartBytes, List<Holder> holders) {
     /** Splits {@code shardCount} shards over hosts in proportion to their workers. */
     static Loading spread(
             int shardCount, long partBytes, SortedMap<String, Integer> workersByHost, Map<String, String> endpoints) {
-        int workers = workersByHost.values().stream().mapToInt(Integer::intValue).sum();
+        int workers =
+                workersByHost.values().stream().mapToInt(Integer::intValue).sum();
         List<Holder> holders = new ArrayList<>();
         int before = 0;
         for (Map.Entry<String, Integer> host : workersByHost.entrySet()) {

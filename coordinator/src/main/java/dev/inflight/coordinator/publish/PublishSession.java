@@ -81,8 +81,8 @@ public final class PublishSession extends AbstractBehavior<PublishSession.Comman
     }
 
     public static Behavior<Command> create(PublishStart start) {
-        return Behaviors.setup(context ->
-                Behaviors.withTimers(timers -> new PublishSession(context, timers, start).inspect()));
+        return Behaviors.setup(
+                context -> Behaviors.withTimers(timers -> new PublishSession(context, timers, start).inspect()));
     }
 
     @Override
@@ -120,24 +120,32 @@ public final class PublishSession extends AbstractBehavior<PublishSession.Comman
     }
 
     private Behavior<Command> onHost(FromHost from) {
+        if (loading != null && answers != null) {
+            return onLoading(from.event(), loading, answers);
+        }
         return switch (from.event()) {
-            case Inspected inspected when state == State.INSPECTING -> {
+            case Inspected inspected -> {
                 inspection.on(inspected);
                 yield judge();
             }
-            case InspectRefused refused when state == State.INSPECTING -> {
+            case InspectRefused refused -> {
                 inspection.on(refused);
                 yield judge();
             }
-            case LoadProgress progress when answers != null -> {
-                if (answers.on(progress)) {
+            default -> this;
+        };
+    }
+
+    private Behavior<Command> onLoading(HostStoreEvent event, Loading chosen, LoadAnswers all) {
+        return switch (event) {
+            case LoadProgress progress -> {
+                if (all.on(progress)) {
                     restartStallTimer();
                 }
                 yield this;
             }
-            case Loaded done when loading != null && answers != null && answers.expects(done.host()) ->
-                onLoaded(done, loading, answers);
-            case LoadFailed failed when answers != null -> fail("host " + failed.host() + ": " + failed.message());
+            case Loaded done -> all.expects(done.host()) ? onLoaded(done, chosen, all) : this;
+            case LoadFailed failed -> fail("host " + failed.host() + ": " + failed.message());
             default -> this;
         };
     }
@@ -148,7 +156,9 @@ public final class PublishSession extends AbstractBehavior<PublishSession.Comman
                 report();
                 yield this;
             }
-            case STALLED -> fail("no host loaded anything for " + start.settings().stallTimeout().toMillis() + " ms");
+            case STALLED ->
+                fail("no host loaded anything for "
+                        + start.settings().stallTimeout().toMillis() + " ms");
             case TIMEOUT -> onTimeout();
         };
     }
@@ -158,7 +168,8 @@ public final class PublishSession extends AbstractBehavior<PublishSession.Comman
             inspection.waitingFor().forEach(inspection::lost);
             return judge();
         }
-        return fail("not loaded within " + start.settings().loadTimeout().toMillis() + " ms on " + answers.waitingFor());
+        return fail(
+                "not loaded within " + start.settings().loadTimeout().toMillis() + " ms on " + answers.waitingFor());
     }
 
     private Behavior<Command> judge() {
@@ -237,8 +248,8 @@ public final class PublishSession extends AbstractBehavior<PublishSession.Comman
         }
         CheckpointRef known = start.known();
         if (known != null && !known.digest().equals(all.digest())) {
-            return fail(named() + " is published with digest " + known.digest() + "; " + start.source()
-                    + " has digest " + all.digest() + "; publish it under another version");
+            return fail(named() + " is published with digest " + known.digest() + "; " + start.source() + " has digest "
+                    + all.digest() + "; publish it under another version");
         }
         return succeed(chosen, all);
     }
@@ -305,8 +316,8 @@ public final class PublishSession extends AbstractBehavior<PublishSession.Comman
     }
 
     private void report() {
-        SessionEvent.Running running = new SessionEvent.Running(operation(
-                OperationReply.State.RUNNING, state.name().toLowerCase(Locale.ROOT), null, null));
+        SessionEvent.Running running = new SessionEvent.Running(
+                operation(OperationReply.State.RUNNING, state.name().toLowerCase(Locale.ROOT), null, null));
         if (!running.equals(reported)) {
             reported = running;
             start.parent().tell(running);

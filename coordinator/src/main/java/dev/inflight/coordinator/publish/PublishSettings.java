@@ -6,7 +6,11 @@ import java.time.Duration;
 
 /** Bounds of a publish, from {@code inflight.coordinator.publish}; reference.conf documents each. */
 public record PublishSettings(
-        Duration inspectTimeout, Duration stallTimeout, Duration loadTimeout, long maxPartBytes, Duration progressInterval) {
+        Duration inspectTimeout,
+        Duration stallTimeout,
+        Duration loadTimeout,
+        long maxPartBytes,
+        Duration progressInterval) {
     public static PublishSettings from(Config config) {
         Settings settings = new Settings(config);
         return new PublishSettings(

@@ -61,7 +61,8 @@ final class LostShards {
         return restore.done();
     }
 
-    @Nullable String failure() {
+    @Nullable
+    String failure() {
         return restore.failure();
     }
 

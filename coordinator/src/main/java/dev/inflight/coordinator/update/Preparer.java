@@ -74,7 +74,9 @@ final class Preparer {
                 failed.put(worker.id(), engine);
             } else if (usable.test(worker.id())) {
                 if (busy(worker)) {
-                    return no(Code.UNAVAILABLE, "worker " + worker.id() + " has not ended an earlier update yet; try again");
+                    return no(
+                            Code.UNAVAILABLE,
+                            "worker " + worker.id() + " has not ended an earlier update yet; try again");
                 }
                 receivers.add(worker);
             }
@@ -93,9 +95,12 @@ final class Preparer {
                 return no(
                         Code.INVALID,
                         "engine " + engine.engine() + " of worker " + worker.id() + " does not support mode "
-                                + mode.label() + "; it supports " + engine.modes().stream().map(LoadMode::label).toList());
+                                + mode.label() + "; it supports "
+                                + engine.modes().stream().map(LoadMode::label).toList());
             }
-            if (engine != null && engine.wholeTensors() && checkpoint.largestTensorBytes() > checkpoint.maxPartBytes()) {
+            if (engine != null
+                    && engine.wholeTensors()
+                    && checkpoint.largestTensorBytes() > checkpoint.maxPartBytes()) {
                 return no(
                         Code.INVALID,
                         "engine " + engine.engine() + " takes tensors only whole, but version " + checkpoint.version()
@@ -142,7 +147,10 @@ final class Preparer {
                     checkpoint.bytes(),
                     checkpoint.largestTensorBytes(),
                     whole,
-                    Math.max(1, Ownership.assign(checkpoint.shardCount(), membership).size()));
+                    Math.max(
+                            1,
+                            Ownership.assign(checkpoint.shardCount(), membership)
+                                    .size()));
             return new Preparation.Ready(membership, slots, mode, members, ids, failed);
         } catch (PlanException e) {
             return no(Code.INVALID, String.valueOf(e.getMessage()));
@@ -200,8 +208,7 @@ final class Preparer {
     private boolean busy(FleetWorker worker) {
         EngineStatus engine = worker.engine();
         return !idle.contains(worker.id())
-                && (worker.unfinished() != null
-                        || (engine != null && engine.state() == EngineStatus.State.UPDATING));
+                && (worker.unfinished() != null || (engine != null && engine.state() == EngineStatus.State.UPDATING));
     }
 
     private static LoadMode commonMode(List<FleetWorker> receivers) {
@@ -212,7 +219,8 @@ final class Preparer {
     }
 
     private Preparation noEngine(Map<String, EngineStatus> failed) {
-        String of = "engine of model " + checkpoint.model() + (request.group() == null ? "" : " in group " + request.group());
+        String of = "engine of model " + checkpoint.model()
+                + (request.group() == null ? "" : " in group " + request.group());
         return failed.isEmpty()
                 ? no(Code.UNAVAILABLE, "no " + of + " is attached to a live worker")
                 : no(Code.UNAVAILABLE, "every " + of + " has failed: " + failed.keySet() + "; restart them");

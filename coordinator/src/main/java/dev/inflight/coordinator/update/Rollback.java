@@ -62,7 +62,8 @@ final class Rollback {
     }
 
     /** The next restoring update; null if none is due. */
-    @Nullable Due next() {
+    @Nullable
+    Due next() {
         while (!pending.isEmpty()) {
             String version = pending.firstKey();
             TreeSet<String> workers = Objects.requireNonNull(pending.remove(version));
@@ -70,9 +71,10 @@ final class Rollback {
             if (checkpoint != null && mostAborts > 0) {
                 return new Due(new UpdateRequest(checkpoint, LoadMode.IN_PLACE, "broadcast", null), workers);
             }
-            problem(checkpoint == null
-                    ? "version " + version + " is no longer published, so " + workers + " stay without weights"
-                    : "restoring updates are switched off (restore-attempts = 0)");
+            problem(
+                    checkpoint == null
+                            ? "version " + version + " is no longer published, so " + workers + " stay without weights"
+                            : "restoring updates are switched off (restore-attempts = 0)");
         }
         return null;
     }

@@ -94,7 +94,8 @@ final class ShardRestore {
     }
 
     /** Why it is impossible; null while it is not. */
-    @Nullable String failure() {
+    @Nullable
+    String failure() {
         return failure;
     }
 

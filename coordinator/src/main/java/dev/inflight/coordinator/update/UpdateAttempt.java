@@ -56,6 +56,8 @@ final class UpdateAttempt {
     /** An order to some of the members. */
     record Send(Order order, SortedSet<String> workers) {}
 
+    private static final long NO_EPOCH = -1;
+
     private final long epoch;
     private final SortedSet<String> members;
     private final SortedSet<String> receivers;
@@ -70,7 +72,11 @@ final class UpdateAttempt {
     private @Nullable String reason;
 
     private UpdateAttempt(
-            long epoch, Collection<String> members, Collection<String> receivers, State state, @Nullable String reason) {
+            long epoch,
+            Collection<String> members,
+            Collection<String> receivers,
+            State state,
+            @Nullable String reason) {
         this.epoch = epoch;
         this.members = new TreeSet<>(members);
         this.receivers = new TreeSet<>(receivers);
@@ -91,8 +97,7 @@ final class UpdateAttempt {
     }
 
     /** Ends an epoch whose coordinator is gone and which nobody has committed. */
-    static UpdateAttempt giveUp(
-            long epoch, Collection<String> members, Collection<String> receivers, String reason) {
+    static UpdateAttempt giveUp(long epoch, Collection<String> members, Collection<String> receivers, String reason) {
         return new UpdateAttempt(epoch, members, receivers, State.ABORTING, reason);
     }
 
@@ -107,27 +112,33 @@ final class UpdateAttempt {
 
     /** Takes a worker's answer. Those of other epochs, of strangers and of the wrong state change nothing. */
     List<Send> on(WorkerEvent event) {
-        if (!members.contains(event.worker())) {
+        if (!members.contains(event.worker()) || epochOf(event) != epoch) {
             return List.of();
         }
         return switch (event) {
-            case Prepared prepared when prepared.epoch() == epoch -> onPrepared(prepared);
-            case PrepareRefused refused when refused.epoch() == epoch ->
-                state == State.PREPARING ? abort(refused.worker() + " cannot take part: " + refused.message()) : List.of();
-            case Progress progress when progress.epoch() == epoch -> onProgress(progress);
-            case Staged staged when staged.epoch() == epoch -> onStaged(staged);
-            case Failed failed when failed.epoch() == epoch -> onFailed(failed);
-            case Committed done when done.epoch() == epoch -> onCommitted(done);
-            case Aborted done when done.epoch() == epoch -> onAborted(done);
-            case Prepared p -> List.of();
-            case PrepareRefused p -> List.of();
-            case Progress p -> List.of();
-            case Staged s -> List.of();
-            case Failed f -> List.of();
-            case Committed c -> List.of();
-            case Aborted a -> List.of();
-            case WorkerState s -> List.of();
-            case Verified v -> List.of();
+            case Prepared prepared -> onPrepared(prepared);
+            case PrepareRefused refused -> onPrepareRefused(refused);
+            case Progress progress -> onProgress(progress);
+            case Staged staged -> onStaged(staged);
+            case Failed failed -> onFailed(failed);
+            case Committed done -> onCommitted(done);
+            case Aborted done -> onAborted(done);
+            case WorkerState other -> List.of();
+            case Verified other -> List.of();
+        };
+    }
+
+    private static long epochOf(WorkerEvent event) {
+        return switch (event) {
+            case Prepared prepared -> prepared.epoch();
+            case PrepareRefused refused -> refused.epoch();
+            case Progress progress -> progress.epoch();
+            case Staged staged -> staged.epoch();
+            case Failed failed -> failed.epoch();
+            case Committed done -> done.epoch();
+            case Aborted done -> done.epoch();
+            case WorkerState other -> NO_EPOCH;
+            case Verified other -> NO_EPOCH;
         };
     }
 
@@ -157,8 +168,8 @@ final class UpdateAttempt {
                         + " while streaming");
             case COMMITTING -> {
                 missing(committed.keySet(), receivers)
-                        .forEach(worker -> failures.putIfAbsent(
-                                worker, "did not say within " + waited + " that it committed"));
+                        .forEach(worker ->
+                                failures.putIfAbsent(worker, "did not say within " + waited + " that it committed"));
                 yield settleCommit();
             }
             case ABORTING -> {
@@ -191,6 +202,12 @@ final class UpdateAttempt {
         }
         state = State.STREAMING;
         return send(Order.STREAM, members);
+    }
+
+    private List<Send> onPrepareRefused(PrepareRefused refused) {
+        return state == State.PREPARING
+                ? abort(refused.worker() + " cannot take part: " + refused.message())
+                : List.of();
     }
 
     private List<Send> onProgress(Progress progress) {
@@ -308,13 +325,17 @@ final class UpdateAttempt {
     }
 
     /** Why it was aborted; null while it was not. */
-    @Nullable String reason() {
+    @Nullable
+    String reason() {
         return reason;
     }
 
     /** What all members agree on; null until they do. */
-    @Nullable String planDigest() {
-        return planDigests.keySet().containsAll(members) ? planDigests.firstEntry().getValue() : null;
+    @Nullable
+    String planDigest() {
+        return planDigests.keySet().containsAll(members)
+                ? planDigests.firstEntry().getValue()
+                : null;
     }
 
     long loadedBytes() {

@@ -10,6 +10,7 @@ import dev.inflight.coordinator.update.UpdateAttempt.Send;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
+import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.cluster.WorkerEvent.Committed;
 import java.time.Duration;
@@ -111,11 +112,7 @@ final class UpdateCourse {
         Preparation preparation =
                 new Preparer(fleet, goal, restored, id -> !silent.contains(id), idle, start.settings()).prepare(only);
         return switch (preparation) {
-            case Preparation.No no when main == null && restored.isEmpty() -> {
-                state = State.DONE;
-                yield List.of(new End(new SessionEvent.NotTaken(start.id(), no.refused())));
-            }
-            case Preparation.No no -> impossible(no.refused().message());
+            case Preparation.No no -> no(no.refused());
             case Preparation.ShardsLost lost -> {
                 String prefix = start.id() + "/restore-" + restores++;
                 LostShards restore = new LostShards(prefix, goal.checkpoint(), lost, fleet);
@@ -129,6 +126,14 @@ final class UpdateCourse {
                         ready.members(),
                         UpdateAttempt.of(start.epochs().next(), ready.members().keySet(), ready.receivers())));
         };
+    }
+
+    private List<Action> no(Refused refused) {
+        if (main != null || !restored.isEmpty()) {
+            return impossible(refused.message());
+        }
+        state = State.DONE;
+        return List.of(new End(new SessionEvent.NotTaken(start.id(), refused)));
     }
 
     private List<Action> restoring(LostShards restore, List<Action> actions) {
@@ -243,7 +248,8 @@ final class UpdateCourse {
                 // A worker answers to whom it was prepared by, who is gone; its state says it too.
                 FleetWorker now = fleet.workers().get(id);
                 if (now != null && now.unfinished() == null) {
-                    sends.addAll(current.attempt().on(new Committed(id, current.attempt().epoch(), 0)));
+                    sends.addAll(current.attempt()
+                            .on(new Committed(id, current.attempt().epoch(), 0)));
                 }
             }
         });
@@ -269,7 +275,11 @@ final class UpdateCourse {
 
     /** Changes whenever another deadline begins. */
     Object timedState() {
-        return List.of(state, epochs.size(), lostShards != null, round == null ? "" : round.attempt().state());
+        return List.of(
+                state,
+                epochs.size(),
+                lostShards != null,
+                round == null ? "" : round.attempt().state());
     }
 
     /** How long the present state may last. */
@@ -309,12 +319,14 @@ final class UpdateCourse {
         Round shown = round == null ? main : round;
         long total = shown == null
                 ? 0
-                : shown.request().checkpoint().bytes() * shown.attempt().receivers().size();
+                : shown.request().checkpoint().bytes()
+                        * shown.attempt().receivers().size();
         return new Operation(start.id(), "update", operationState, phase, doneBytes(), total, error, resultJson);
     }
 
     private String phase() {
-        Enum<?> shown = state == State.UPDATING && round != null ? round.attempt().state() : state;
+        Enum<?> shown =
+                state == State.UPDATING && round != null ? round.attempt().state() : state;
         return shown.name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
 

@@ -15,7 +15,8 @@ import org.jspecify.annotations.Nullable;
 
 /** Collects what became of each engine over the rounds of one update and writes its result. */
 final class UpdateReport {
-    private record EngineNow(@Nullable String state, @Nullable String version) {}
+    private record EngineNow(
+            @Nullable String state, @Nullable String version) {}
 
     private final Round main;
     private final Map<String, EngineNow> now = new HashMap<>();
@@ -36,7 +37,8 @@ final class UpdateReport {
         }
         if (round.attempt().state() == UpdateAttempt.State.COMMITTED) {
             EngineNow serving = new EngineNow(
-                    EngineStatus.State.SERVING.name(), round.request().checkpoint().version());
+                    EngineStatus.State.SERVING.name(),
+                    round.request().checkpoint().version());
             round.attempt().committed().keySet().forEach(worker -> now.put(worker, serving));
             round.attempt().failures().keySet().forEach(worker -> now.put(worker, new EngineNow(null, null)));
         }
@@ -88,7 +90,8 @@ final class UpdateReport {
     }
 
     /** Why it was aborted, or which engines did not become live although it was committed; null if all went well. */
-    @Nullable String reason() {
+    @Nullable
+    String reason() {
         if (!committed()) {
             return main.attempt().reason();
         }
@@ -113,8 +116,10 @@ final class UpdateReport {
                     done == null ? null : done.stallMicros() / 1e3));
         }
         if (main.ready() != null) {
-            main.ready().failed().forEach((id, engine) -> engines.add(new UpdateResult.EngineResult(
-                    engine.engine(), id, "failed", engine.state().name(), engine.version(), null)));
+            main.ready()
+                    .failed()
+                    .forEach((id, engine) -> engines.add(new UpdateResult.EngineResult(
+                            engine.engine(), id, "failed", engine.state().name(), engine.version(), null)));
         }
         return engines;
     }

@@ -14,7 +14,10 @@ import org.jspecify.annotations.Nullable;
  * @param group a host, worker or engine id; null for all engines of the model
  */
 public record UpdateRequest(
-        CheckpointRef checkpoint, @Nullable LoadMode mode, String strategy, @Nullable String group) {
+        CheckpointRef checkpoint,
+        @Nullable LoadMode mode,
+        String strategy,
+        @Nullable String group) {
 
     /** Whether a worker's engine is meant. */
     boolean selects(FleetWorker worker) {

@@ -8,11 +8,7 @@ import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.Receive;
 import akka.actor.typed.javadsl.TimerScheduler;
 import dev.inflight.coordinator.fleet.Fleet;
-import dev.inflight.coordinator.fleet.FleetHost;
-import dev.inflight.coordinator.fleet.ShardSet;
 import dev.inflight.coordinator.operation.SessionEvent;
-import dev.inflight.coordinator.update.UpdateAttempt.Send;
-import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.cluster.HostStoreEvent.LoadFailed;
@@ -122,12 +118,15 @@ public final class UpdateSession extends AbstractBehavior<UpdateSession.Command>
     private Behavior<Command> carryOut(List<UpdateCourse.Action> actions) {
         for (UpdateCourse.Action action : actions) {
             switch (action) {
-                case UpdateCourse.ToWorkers(Round round, Send send) ->
-                    round.send(send, start.id(), start.settings(), workerEvents);
-                case UpdateCourse.ToHost(FleetHost host, String restoreId, CheckpointRef checkpoint, ShardSet shards) ->
-                    host.ref().tell(new HostStoreCommand.Restore(restoreId, checkpoint, shards.ranges(), hostEvents));
-                case UpdateCourse.End(SessionEvent event) -> {
-                    start.parent().tell(event);
+                case UpdateCourse.ToWorkers to ->
+                    to.round().send(to.send(), start.id(), start.settings(), workerEvents);
+                case UpdateCourse.ToHost to ->
+                    to.host()
+                            .ref()
+                            .tell(new HostStoreCommand.Restore(
+                                    to.restoreId(), to.checkpoint(), to.shards().ranges(), hostEvents));
+                case UpdateCourse.End end -> {
+                    start.parent().tell(end.event());
                     return Behaviors.stopped();
                 }
             }

@@ -21,7 +21,6 @@ import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.cluster.WorkerEvent.Verified;
 import dev.inflight.protocol.plan.Membership;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -80,8 +79,8 @@ public final class VerifySession extends AbstractBehavior<VerifySession.Command>
     }
 
     public static Behavior<Command> create(Start start) {
-        return Behaviors.setup(context ->
-                Behaviors.withTimers(timers -> new VerifySession(context, timers, start).begin()));
+        return Behaviors.setup(
+                context -> Behaviors.withTimers(timers -> new VerifySession(context, timers, start).begin()));
     }
 
     @Override
@@ -113,10 +112,13 @@ public final class VerifySession extends AbstractBehavior<VerifySession.Command>
 
     private void ask(FleetWorker worker) {
         EngineStatus engine = worker.engine();
-        CheckpointRef checkpoint =
-                engine == null || engine.version() == null ? null : start.versions().get(engine.version());
+        CheckpointRef checkpoint = engine == null || engine.version() == null
+                ? null
+                : start.versions().get(engine.version());
         if (engine == null || engine.state() != EngineStatus.State.SERVING) {
-            conclude(worker, "the engine is " + (engine == null ? "gone" : engine.state().name()) + ", not SERVING");
+            conclude(
+                    worker,
+                    "the engine is " + (engine == null ? "gone" : engine.state().name()) + ", not SERVING");
         } else if (checkpoint == null) {
             conclude(worker, "version " + engine.version() + " is not published, so there is nothing to compare with");
         } else {
@@ -200,12 +202,14 @@ public final class VerifySession extends AbstractBehavior<VerifySession.Command>
         boolean verified = engines.stream().allMatch(VerifyResult.EngineResult::verified);
         List<@Nullable String> versions = new ArrayList<>();
         engines.stream().map(VerifyResult.EngineResult::version).distinct().forEach(versions::add);
-        VerifyResult result =
-                new VerifyResult(verified, versions.size() == 1 ? versions.getFirst() : null, engines);
-        String error = verified ? null : "engines that differ or could not be compared: " + engines.stream()
-                .filter(engine -> !engine.verified())
-                .map(VerifyResult.EngineResult::worker)
-                .toList();
+        VerifyResult result = new VerifyResult(verified, versions.size() == 1 ? versions.getFirst() : null, engines);
+        String error = verified
+                ? null
+                : "engines that differ or could not be compared: "
+                        + engines.stream()
+                                .filter(engine -> !engine.verified())
+                                .map(VerifyResult.EngineResult::worker)
+                                .toList();
         start.parent()
                 .tell(new SessionEvent.VerifyEnded(operation(
                         verified ? OperationReply.State.SUCCEEDED : OperationReply.State.FAILED,
