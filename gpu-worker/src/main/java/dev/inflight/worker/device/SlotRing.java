@@ -2,16 +2,18 @@ package dev.inflight.worker.device;
 
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * K equal slots in one shared-memory file. Closing it gives the memory back to the device, which keeps it for the
- * next update.
+ * next update. Thread-safe; only the first close counts, since an update that fails may be ended from two sides.
  */
 public final class SlotRing implements AutoCloseable {
     private final SharedMemory memory;
     private final int count;
     private final long slotBytes;
     private final Runnable release;
+    private final AtomicBoolean closed = new AtomicBoolean();
 
     SlotRing(SharedMemory memory, int count, long slotBytes, Runnable release) {
         this.memory = memory;
@@ -44,6 +46,8 @@ public final class SlotRing implements AutoCloseable {
 
     @Override
     public void close() {
-        release.run();
+        if (closed.compareAndSet(false, true)) {
+            release.run();
+        }
     }
 }
