@@ -295,7 +295,8 @@ public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
         if (current != null && current.session == done.session()) {
             current.over = true;
             if (engine != null && current.session.engine() == engine.session()) {
-                engine = engine.aborted(done.answer());
+                // An engine that was touched and does not answer is being disconnected: its next hello tells its state.
+                engine = done.answer() == null && done.session().engineTouched() ? null : engine.aborted(done.answer());
             }
         }
         if (done.replyTo() != null) {

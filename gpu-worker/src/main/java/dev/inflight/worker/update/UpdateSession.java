@@ -34,7 +34,7 @@ public final class UpdateSession {
     private final @Nullable EngineSession engine;
     private final LongConsumer progress;
     private State state = State.CREATED;
-    private boolean engineBegun;
+    private volatile boolean engineBegun;
     private volatile @Nullable Streaming streaming;
     private volatile @Nullable UpdateException failure;
 
@@ -56,6 +56,11 @@ public final class UpdateSession {
     /** The engine that takes this update, if any. */
     public @Nullable EngineSession engine() {
         return engine;
+    }
+
+    /** Whether the engine was told to begin, so that only itself can say what it serves now. */
+    public boolean engineTouched() {
+        return engineBegun;
     }
 
     /**
