@@ -1,6 +1,5 @@
 package dev.inflight.tests.fleet;
 
-import java.io.DataInputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -22,8 +21,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Stands between an engine and its worker's socket and passes on what they say. While shut it keeps the engine's
- * {@code loaded} back, so that an update stays in its streaming phase for as long as a test needs. An abort opens it:
- * the engine's answers stay in order. Thread-safe.
+ * {@code loaded} back, so that an update stays in its streaming phase for as long as a test needs. The update's end
+ * opens it: an abort, since the engine's answers stay in order, or the engine's death. Thread-safe.
  */
 public final class GatedLink implements AutoCloseable {
     private static final Pattern VERB = Pattern.compile("\"verb\"\\s*:\\s*\"([a-z]+)\"");
@@ -109,6 +108,13 @@ public final class GatedLink implements AutoCloseable {
         Thread.ofVirtual().name("gated-link-worker").start(() -> next.run(next::passOrders));
     }
 
+    private synchronized void engineGone(Passage ended) {
+        if (passage == ended) {
+            passage = null;
+            shut = false;
+        }
+    }
+
     private interface Pump {
         void run() throws IOException;
     }
@@ -147,9 +153,13 @@ public final class GatedLink implements AutoCloseable {
         }
 
         void passAnswers() throws IOException {
-            DataInputStream in = new DataInputStream(Channels.newInputStream(engine));
-            while (true) {
-                pass(frame(in));
+            InputStream in = Channels.newInputStream(engine);
+            try {
+                while (true) {
+                    pass(frame(in));
+                }
+            } finally {
+                engineGone(this);
             }
         }
 

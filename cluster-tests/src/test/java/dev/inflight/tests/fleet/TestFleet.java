@@ -124,14 +124,20 @@ public final class TestFleet implements AutoCloseable {
         return id;
     }
 
+    /** Something deadly. */
+    @FunctionalInterface
+    public interface Deed {
+        void commit() throws Exception;
+    }
+
     /**
      * Does something deadly to a streaming update and waits for its end, which must be an abort in time.
      *
      * @return the update's result
      */
-    public JsonNode abortedBy(Runnable deed, String id) throws IOException {
+    public JsonNode abortedBy(Deed deed, String id) throws Exception {
         long begin = System.nanoTime();
-        deed.run();
+        deed.commit();
         Operation operation = trainer.ended(id);
         Duration took = Duration.ofNanos(System.nanoTime() - begin);
         System.out.println("aborted " + took.toMillis() + " ms after the deed: " + operation);
@@ -142,16 +148,12 @@ public final class TestFleet implements AutoCloseable {
     }
 
     /** Ends the worker's JVM with SIGKILL. */
-    public void killWorker(int index) {
-        try {
-            ProcessHandle worker = ProcessHandle.of(
-                            NodeFile.read(directory, workers.get(index)).pid())
-                    .orElseThrow();
-            worker.destroyForcibly();
-            worker.onExit().join();
-        } catch (IOException e) {
-            throw new AssertionError(e);
-        }
+    public void killWorker(int index) throws IOException {
+        ProcessHandle worker = ProcessHandle.of(
+                        NodeFile.read(directory, workers.get(index)).pid())
+                .orElseThrow();
+        worker.destroyForcibly();
+        worker.onExit().join();
     }
 
     /** Starts the engine of a worker again, as its supervisor would, and waits until it is attached. */
@@ -164,6 +166,13 @@ public final class TestFleet implements AutoCloseable {
         for (EngineProcess engine : which) {
             engine.requireServing(version, checkpoint(version).answers());
         }
+    }
+
+    /** Asserts that an engine whose update was broken off in place answers nobody, rather than with a mixture. */
+    public void requireNotServing(EngineProcess engine) throws Exception {
+        JsonNode health = engine.health();
+        assertThat(health.path("state").asText()).as("%s", health).isNotEqualTo("SERVING");
+        assertThat(health.path("version").isNull()).as("%s", health).isTrue();
     }
 
     /** Keeps asking these engines until it is stopped. */
