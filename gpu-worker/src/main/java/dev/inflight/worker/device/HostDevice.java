@@ -40,7 +40,7 @@ public final class HostDevice implements AutoCloseable {
         if (bytes > budgetBytes) {
             throw new DeviceMemoryException(count + " slots of " + slotBytes + " bytes need " + bytes
                     + " bytes, the slot budget is " + budgetBytes
-                    + "; raise inflight.worker.slot-memory or lower inflight.coordinator.max-slot-bytes");
+                    + "; raise inflight.worker.slot-memory or lower inflight.coordinator.update.max-slot");
         }
         var memory = takeIdle(bytes);
         return new SlotRing(memory, count, slotBytes, this::release);

@@ -31,6 +31,19 @@ class HostDeviceTest {
     }
 
     @Test
+    void aRingClosedTwiceIsGivenOutOnce() {
+        try (var device = new HostDevice(new ShmNames(shm, "w"), 1 << 20)) {
+            var first = device.slots(1, 1 << 20);
+            first.close();
+            first.close();
+            try (var own = device.slots(1, 1 << 20);
+                    var landing = device.slots(1, 1 << 20)) {
+                assertThat(own.path()).isNotEqualTo(landing.path());
+            }
+        }
+    }
+
+    @Test
     void aRingOverTheBudgetIsRefusedWithTheNumbers() {
         try (var device = new HostDevice(new ShmNames(shm, "w"), 2 << 20)) {
             assertThatThrownBy(() -> device.slots(3, 1 << 20))

@@ -1,0 +1,180 @@
+package dev.inflight.tests.fleet;
+
+import akka.actor.CoordinatedShutdown;
+import akka.remote.testconductor.RoleName;
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigParseOptions;
+import dev.inflight.coordinator.CoordinatorNode;
+import dev.inflight.coordinator.CoordinatorSettings;
+import dev.inflight.tests.Eventually;
+import dev.inflight.tests.multijvm.MultiJvm;
+import dev.inflight.tests.multijvm.MultiNodeJavaSpec;
+import dev.inflight.worker.WorkerNode;
+import dev.inflight.worker.WorkerSettings;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * A trainer, a coordinator and worker hosts, each a JVM. The trainer's node tells the story, runs the engines and
+ * conducts the test; the others serve until it is over.
+ */
+public abstract class FleetSpec extends MultiNodeJavaSpec {
+    /** System property: which of config/*.conf goes on top of the defaults, besides local. */
+    public static final String PROFILE = "inflight.test.profile";
+
+    /** Index of the first worker's JVM. */
+    public static final int FIRST_WORKER = 2;
+
+    private static final Duration STORY_LIMIT = Duration.ofMinutes(4);
+    private static final Path OVER = Path.of("over");
+
+    private final Cast cast;
+
+    /** @param workers how many worker hosts, each with one engine */
+    protected FleetSpec(int workers) {
+        this(new Cast(workers));
+    }
+
+    private FleetSpec(Cast cast) {
+        super(cast, "inflight");
+        this.cast = cast;
+    }
+
+    /** Runs on the trainer's node once the fleet is up and every engine attached. */
+    protected abstract void tell(TestFleet fleet) throws Exception;
+
+    /** Who plays. */
+    private static final class Cast extends Roles {
+        final RoleName trainer = role("trainer");
+        final RoleName coordinator = role("coordinator");
+        final List<RoleName> workers = new ArrayList<>();
+
+        Cast(int count) {
+            for (int index = 0; index < count; index++) {
+                workers.add(role("worker-" + index));
+            }
+            common(configuration());
+            nodeConfig(coordinator, roles("coordinator"));
+            for (RoleName worker : workers) {
+                nodeConfig(
+                        worker,
+                        roles("worker")
+                                .withFallback(ConfigFactory.parseMap(
+                                        Map.of("inflight.worker.name", workerName(worker.name())))));
+            }
+        }
+
+        private void nodeConfig(RoleName role, Config config) {
+            nodeConfig(
+                    scala.jdk.javaapi.CollectionConverters.asScala(List.of(role))
+                            .toSeq(),
+                    scala.jdk.javaapi.CollectionConverters.asScala(List.of(config))
+                            .toSeq());
+        }
+
+        private static Config roles(String role) {
+            return ConfigFactory.parseMap(Map.of("akka.cluster.roles", List.of(role)));
+        }
+
+        private static Config configuration() {
+            Config own = ConfigFactory.parseMap(Map.of(
+                    "inflight.worker.run-dir", shared().toString(),
+                    "inflight.worker.slot-memory", "8 MiB",
+                    "inflight.coordinator.http.port", 0,
+                    // Many buckets of a small checkpoint.
+                    "inflight.coordinator.update.max-slot", "1 MiB",
+                    // The multi-node testkit's newest release is older than Akka's.
+                    "akka.fail-mixed-versions", "off",
+                    "akka.coordinated-shutdown.exit-jvm", "off",
+                    "akka.coordinated-shutdown.terminate-actor-system", "off",
+                    "akka.coordinated-shutdown.run-by-actor-system-terminate", "off",
+                    "akka.testconductor.barrier-timeout", "120s"));
+            return own.withFallback(profile(System.getProperty(PROFILE, "local")))
+                    .withFallback(profile("local"))
+                    .withFallback(ConfigFactory.parseResources("application.conf"));
+        }
+
+        private static Config profile(String name) {
+            return ConfigFactory.parseFile(
+                    Path.of("..", "config", name + ".conf").toFile(),
+                    ConfigParseOptions.defaults().setAllowMissing(false));
+        }
+    }
+
+    @Override
+    protected final void play() throws Exception {
+        joinAll(cast.coordinator);
+        if (plays(cast.trainer)) {
+            barrier("fleet-started");
+            train();
+        } else {
+            serve();
+        }
+    }
+
+    private void train() throws Exception {
+        try (TestFleet fleet = TestFleet.start(
+                shared(),
+                typedSystem(),
+                cast.workers.stream().map(worker -> workerName(worker.name())).toList())) {
+            tell(fleet);
+        } finally {
+            Files.createFile(shared().resolve(OVER));
+        }
+    }
+
+    private void serve() throws Exception {
+        Config config = system().settings().config();
+        String http = "";
+        if (plays(cast.coordinator)) {
+            http = CoordinatorNode.start(typedSystem(), CoordinatorSettings.from(config))
+                    .toCompletableFuture()
+                    .get(60, TimeUnit.SECONDS)
+                    .httpUri()
+                    .toString();
+        } else {
+            WorkerNode.start(typedSystem(), WorkerSettings.from(config));
+        }
+        NodeFile.write(shared(), plays(cast.coordinator) ? "coordinator" : workerName(myself().name()), http);
+        barrier("fleet-started");
+        Eventually.until("the story is over", STORY_LIMIT, () -> Files.exists(shared().resolve(OVER)));
+        // Only the last phase, which frees memory: nobody is left to hand anything over to.
+        CoordinatedShutdown.get(system())
+                .run(CoordinatedShutdown.unknownReason(), Optional.of(CoordinatedShutdown.PhaseActorSystemTerminate()))
+                .toCompletableFuture()
+                .get(30, TimeUnit.SECONDS);
+    }
+
+    /** Cuts the worker's node off from all others. Trainer's node only. */
+    protected final void isolate(int worker) throws Exception {
+        for (RoleName other : roleNames()) {
+            if (!other.equals(cast.workers.get(worker))) {
+                await(testConductor()
+                        .blackhole(cast.workers.get(worker), other, akka.remote.testkit.Direction.Both$.MODULE$));
+            }
+        }
+    }
+
+    private List<RoleName> roleNames() {
+        List<RoleName> all = new ArrayList<>(cast.workers);
+        all.add(cast.trainer);
+        all.add(cast.coordinator);
+        return all;
+    }
+
+    /** Carries the run's name, which is also in the names of its shared-memory files. */
+    private static String workerName(String role) {
+        return shared().getFileName() + "-" + role;
+    }
+
+    private static Path shared() {
+        return Path.of(System.getProperty(MultiJvm.SHARED_DIRECTORY));
+    }
+}

@@ -1,0 +1,222 @@
+package dev.inflight.tests.fleet;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import akka.actor.typed.ActorSystem;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.inflight.cli.client.CoordinatorClient;
+import dev.inflight.cli.load.LoadGenerator;
+import dev.inflight.cli.load.LoadSettings;
+import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.OperationReply;
+import dev.inflight.protocol.cluster.OperationReply.Operation;
+import dev.inflight.tests.Eventually;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.StreamSupport;
+
+/** The fleet as the trainer's node sees it: two published checkpoints, engines behind gates, processes to kill. */
+public final class TestFleet implements AutoCloseable {
+    public static final String MODEL = "toy";
+
+    /** Within this time of a death an update must have ended. */
+    public static final Duration ABORT_LIMIT = Duration.ofSeconds(15);
+
+    private static final Duration START_LIMIT = Duration.ofSeconds(60);
+
+    private final Path directory;
+    private final List<String> workers;
+    private final TrainerClient trainer;
+    private final CoordinatorClient coordinator;
+    private final List<GatedLink> gates = new ArrayList<>();
+    private final List<EngineProcess> engines = new ArrayList<>();
+    private final Map<String, TestCheckpoint> checkpoints;
+
+    private TestFleet(
+            Path directory,
+            List<String> workers,
+            TrainerClient trainer,
+            CoordinatorClient coordinator,
+            Map<String, TestCheckpoint> checkpoints) {
+        this.directory = directory;
+        this.workers = workers;
+        this.trainer = trainer;
+        this.coordinator = coordinator;
+        this.checkpoints = checkpoints;
+    }
+
+    static TestFleet start(Path directory, ActorSystem<?> system, List<String> workers) throws Exception {
+        TestFleet fleet = new TestFleet(
+                directory,
+                workers,
+                new TrainerClient(system),
+                new CoordinatorClient(
+                        URI.create(NodeFile.read(directory, "coordinator").http())),
+                Map.of(
+                        "v1", TestCheckpoint.write(directory.resolve("v1.safetensors"), 1),
+                        "v2", TestCheckpoint.write(directory.resolve("v2.safetensors"), 2)));
+        for (int index = 0; index < workers.size(); index++) {
+            Path socket = directory.resolve(workers.get(index) + "-0.sock");
+            fleet.gates.add(GatedLink.open(directory.resolve("gate-" + index + ".sock"), socket));
+            fleet.engines.add(fleet.engineProcess(index));
+        }
+        fleet.awaitAttached(workers.size());
+        return fleet;
+    }
+
+    public TrainerClient trainer() {
+        return trainer;
+    }
+
+    /** The engine of the worker with this index. */
+    public EngineProcess engine(int index) {
+        return engines.get(index);
+    }
+
+    public List<EngineProcess> engines() {
+        return List.copyOf(engines);
+    }
+
+    public GatedLink gate(int index) {
+        return gates.get(index);
+    }
+
+    public TestCheckpoint checkpoint(String version) {
+        return checkpoints.get(version);
+    }
+
+    /** What {@code GET /v1/status} says. */
+    public JsonNode status() throws InterruptedException {
+        return coordinator.status();
+    }
+
+    public void publish(String version) {
+        requireSucceeded(trainer.publish(MODEL, version, checkpoint(version).file()));
+    }
+
+    public JsonNode update(String version, LoadMode mode) throws IOException {
+        Operation operation = requireSucceeded(trainer.update(MODEL, version, mode));
+        JsonNode result = result(operation);
+        assertThat(result.path("outcome").asText()).isEqualTo("committed");
+        return result;
+    }
+
+    /**
+     * Begins an update that stays streaming: the engine has copied bytes, its worker is never told.
+     *
+     * @param index whose engine is held up
+     * @return the operation's id
+     */
+    public String beginHeldUpdate(String version, LoadMode mode, int index) {
+        gates.get(index).shut();
+        String id = trainer.beginUpdate(MODEL, version, mode);
+        Eventually.until(
+                "engine " + index + " has loaded a bucket",
+                START_LIMIT,
+                () -> gates.get(index).holds());
+        assertThat(trainer.state(id).phase()).isEqualTo("streaming");
+        return id;
+    }
+
+    /** Something deadly. */
+    @FunctionalInterface
+    public interface Deed {
+        void commit() throws Exception;
+    }
+
+    /**
+     * Does something deadly to a streaming update and waits for its end, which must be an abort in time.
+     *
+     * @return the update's result
+     */
+    public JsonNode abortedBy(Deed deed, String id) throws Exception {
+        long begin = System.nanoTime();
+        deed.commit();
+        Operation operation = trainer.ended(id);
+        Duration took = Duration.ofNanos(System.nanoTime() - begin);
+        System.out.println("aborted " + took.toMillis() + " ms after the deed: " + operation);
+        assertThat(operation.state()).as("%s", operation).isEqualTo(OperationReply.State.FAILED);
+        assertThat(result(operation).path("outcome").asText()).isEqualTo("aborted");
+        assertThat(took).as("time from the deed to the end").isLessThan(ABORT_LIMIT);
+        return result(operation);
+    }
+
+    /** Ends the worker's JVM with SIGKILL. */
+    public void killWorker(int index) throws IOException {
+        ProcessHandle worker = ProcessHandle.of(
+                        NodeFile.read(directory, workers.get(index)).pid())
+                .orElseThrow();
+        worker.destroyForcibly();
+        worker.onExit().join();
+    }
+
+    /** Starts the engine of a worker again, as its supervisor would, and waits until it is attached. */
+    public void restartEngine(int index, int attached) throws Exception {
+        engines.set(index, engineProcess(index));
+        awaitAttached(attached);
+    }
+
+    public void requireServing(String version, EngineProcess... which) throws Exception {
+        for (EngineProcess engine : which) {
+            engine.requireServing(version, checkpoint(version).answers());
+        }
+    }
+
+    /** Asserts that an engine whose update was broken off in place answers nobody, rather than with a mixture. */
+    public void requireNotServing(EngineProcess engine) throws Exception {
+        JsonNode health = engine.health();
+        assertThat(health.path("state").asText()).as("%s", health).isNotEqualTo("SERVING");
+        assertThat(health.path("version").isNull()).as("%s", health).isTrue();
+    }
+
+    /** Keeps asking these engines until it is stopped. */
+    public LoadGenerator ask(EngineProcess... which) {
+        return LoadGenerator.start(
+                StreamSupport.stream(List.of(which).spliterator(), false)
+                        .map(EngineProcess::http)
+                        .toList(),
+                Map.of(
+                        "v1", checkpoint("v1").answers(),
+                        "v2", checkpoint("v2").answers()),
+                LoadSettings.steady(7));
+    }
+
+    /** Waits until the coordinator knows this many engines. */
+    public void awaitAttached(int count) {
+        Eventually.until(
+                count + " engines are attached",
+                START_LIMIT,
+                () -> StreamSupport.stream(status().path("workers").spliterator(), false)
+                                .filter(worker -> worker.path("engine").isObject())
+                                .count()
+                        == count);
+    }
+
+    @Override
+    public void close() {
+        engines.forEach(EngineProcess::kill);
+        gates.forEach(GatedLink::close);
+        coordinator.close();
+        checkpoints.values().forEach(TestCheckpoint::close);
+    }
+
+    private EngineProcess engineProcess(int index) throws IOException {
+        return EngineProcess.start(
+                directory, "engine-" + index, MODEL, gates.get(index).socket());
+    }
+
+    private static Operation requireSucceeded(Operation operation) {
+        assertThat(operation.state()).as("%s", operation).isEqualTo(OperationReply.State.SUCCEEDED);
+        return operation;
+    }
+
+    private static JsonNode result(Operation operation) throws IOException {
+        return new ObjectMapper().readTree(String.valueOf(operation.resultJson()));
+    }
+}

@@ -1,0 +1,43 @@
+package dev.inflight.tests.update;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.inflight.cli.load.LoadGenerator;
+import dev.inflight.cli.load.LoadReport;
+import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.tests.fleet.EngineProcess;
+import dev.inflight.tests.fleet.FleetSpec;
+import dev.inflight.tests.fleet.TestFleet;
+
+/** Engines take a first version, then a second while clients keep asking. */
+public final class UpdateSpec extends FleetSpec {
+    static final int WORKERS = 2;
+
+    public UpdateSpec() {
+        super(WORKERS);
+    }
+
+    @Override
+    protected void tell(TestFleet fleet) throws Exception {
+        EngineProcess[] all = fleet.engines().toArray(EngineProcess[]::new);
+        fleet.publish("v1");
+        fleet.publish("v2");
+        fleet.update("v1", LoadMode.IN_PLACE);
+        fleet.requireServing("v1", all);
+
+        LoadReport load;
+        try (LoadGenerator clients = fleet.ask(all)) {
+            JsonNode result = fleet.update("v2", LoadMode.SHADOW);
+            assertThat(result.path("from").asText()).isEqualTo("v1");
+            assertThat(result.path("engines")).hasSize(WORKERS);
+            load = clients.stop();
+        }
+
+        assertThat(load.sent()).isPositive();
+        assertThat(load.failed()).as(load.firstProblem()).isZero();
+        assertThat(load.mixed()).as(load.firstProblem()).isZero();
+        fleet.requireServing("v2", all);
+        assertThat(fleet.trainer().verify(TestFleet.MODEL).resultJson()).contains("\"verified\":true");
+    }
+}
