@@ -43,6 +43,7 @@ import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import dev.inflight.protocol.cluster.WorkerEvent.Staged;
 import dev.inflight.protocol.plan.ShardRange;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -62,7 +63,7 @@ class UpdateSessionTest {
     private final ManualTime time = ManualTime.get(kit.system());
     private final TestProbe<SessionEvent> parent = kit.createTestProbe(SessionEvent.class);
     private final TestFleet fleet = new TestFleet(kit);
-    private final Epochs epochs = new Epochs();
+    private final Epochs epochs = new Epochs(() -> Instant.EPOCH);
     private final UpdateSettings settings = TestFleet.settings("").update();
 
     @BeforeEach
