@@ -10,6 +10,7 @@ import dev.inflight.worker.link.EngineLink;
 import dev.inflight.worker.store.HostStore;
 import dev.inflight.worker.transport.MachineIdentity;
 import dev.inflight.worker.transport.PeerServer;
+import dev.inflight.worker.update.HostPeerService;
 import dev.inflight.worker.update.Peers;
 import dev.inflight.worker.update.TransferHub;
 import dev.inflight.worker.update.UpdateContext;

@@ -13,12 +13,7 @@ import dev.inflight.worker.link.EngineSession;
 import dev.inflight.worker.store.CheckpointFiles;
 import dev.inflight.worker.store.HostStore;
 import dev.inflight.worker.store.StoredCheckpoint;
-import dev.inflight.worker.transport.PeerException;
 import dev.inflight.worker.transport.PeerServer;
-import dev.inflight.worker.transport.PeerService;
-import dev.inflight.worker.transport.SlotRegion;
-import dev.inflight.worker.transport.TransferKey;
-import dev.inflight.worker.transport.TransferOffer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
@@ -51,7 +46,8 @@ final class TestHost implements AutoCloseable {
         store = new HostStore(name, names, 2, PATIENCE, PATIENCE);
         device = new HostDevice(names, slotMemory);
         var hub = new TransferHub(machine, PATIENCE);
-        server = PeerServer.start(new InetSocketAddress("127.0.0.1", 0), name, service(store, hub), PATIENCE);
+        server = PeerServer.start(
+                new InetSocketAddress("127.0.0.1", 0), name, new HostPeerService(store, hub), PATIENCE);
         context = new UpdateContext(worker(), store, device, hub, new Peers(machine, PATIENCE), PATIENCE, PATIENCE);
         var attached = new CompletableFuture<EngineSession>();
         link = EngineLink.listen(directory.resolve(name + ".sock"), worker(), new EngineLink.Listener() {
@@ -121,40 +117,6 @@ final class TestHost implements AutoCloseable {
 
     HostStoreCommand.Holder holder(int first, int last) {
         return new HostStoreCommand.Holder(name, server.endpoint(), List.of(new ShardRange(first, last)));
-    }
-
-    private static PeerService service(HostStore store, TransferHub hub) {
-        return new PeerService() {
-            @Override
-            public byte[] blockSums(String key, int shard) throws InterruptedException {
-                return store.blockSums(key, shard);
-            }
-
-            @Override
-            public byte[] manifest(String digest) {
-                return store.manifest(digest);
-            }
-
-            @Override
-            public TransferOffer open(TransferKey key) throws PeerException, InterruptedException {
-                return hub.open(key);
-            }
-
-            @Override
-            public SlotRegion awaitBucket(TransferKey key, int bucket) throws PeerException, InterruptedException {
-                return hub.awaitBucket(key, bucket);
-            }
-
-            @Override
-            public void consumed(TransferKey key, int bucket) throws PeerException {
-                hub.consumed(key, bucket);
-            }
-
-            @Override
-            public void closed(TransferKey key, boolean clean) {
-                hub.closed(key, clean);
-            }
-        };
     }
 
     @Override

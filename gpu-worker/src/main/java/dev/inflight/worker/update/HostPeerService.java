@@ -1,4 +1,4 @@
-package dev.inflight.worker;
+package dev.inflight.worker.update;
 
 import dev.inflight.worker.store.HostStore;
 import dev.inflight.worker.store.StoreException;
@@ -7,14 +7,13 @@ import dev.inflight.worker.transport.PeerService;
 import dev.inflight.worker.transport.SlotRegion;
 import dev.inflight.worker.transport.TransferKey;
 import dev.inflight.worker.transport.TransferOffer;
-import dev.inflight.worker.update.TransferHub;
 
-/** What a worker host offers to others: its store's documents and its workers' buckets. */
-final class HostPeerService implements PeerService {
+/** What a worker host offers to others: its store's documents and its workers' buckets. Thread-safe. */
+public final class HostPeerService implements PeerService {
     private final HostStore store;
     private final TransferHub hub;
 
-    HostPeerService(HostStore store, TransferHub hub) {
+    public HostPeerService(HostStore store, TransferHub hub) {
         this.store = store;
         this.hub = hub;
     }
