@@ -16,20 +16,23 @@ import org.jspecify.annotations.Nullable;
 final class Orphans {
     private Orphans() {}
 
-    /** All workers of an epoch that have not ended it or have committed it; commit if one of them has. */
+    /**
+     * All workers of an epoch that have not ended it or have committed it. One that was told to commit shows that the
+     * commit point was passed, whether or not its engine has confirmed it.
+     */
     static @Nullable Orphan find(Fleet fleet, long epoch) {
         SortedMap<String, FleetWorker> members = new TreeMap<>();
         boolean unfinished = false;
-        boolean committed = false;
+        boolean commit = false;
         for (FleetWorker worker : fleet.workers().values()) {
             Session session = worker.state().session();
             if (session != null && session.epoch() == epoch) {
                 members.put(worker.id(), worker);
                 unfinished |= worker.unfinished() != null;
-                committed |= session.phase() == Session.Phase.COMMITTED;
+                commit |= session.phase().compareTo(Session.Phase.COMMITTING) >= 0;
             }
         }
-        return unfinished ? new Orphan(epoch, committed, members) : null;
+        return unfinished ? new Orphan(epoch, commit, members) : null;
     }
 
     /**

@@ -108,10 +108,9 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
      * @param nanoTime the clock that measures, in nanoseconds
      * @param wallClock the clock that epochs follow
      */
-    public static Behavior<Wire> create(
-            CoordinatorSettings settings, LongSupplier nanoTime, InstantSource wallClock) {
-        Behavior<Command> behavior = Behaviors.setup(context -> Behaviors.withTimers(
-                timers -> new UpdateCoordinator(context, timers, settings, nanoTime, wallClock)));
+    public static Behavior<Wire> create(CoordinatorSettings settings, LongSupplier nanoTime, InstantSource wallClock) {
+        Behavior<Command> behavior = Behaviors.setup(context ->
+                Behaviors.withTimers(timers -> new UpdateCoordinator(context, timers, settings, nanoTime, wallClock)));
         return Behaviors.transformMessages(
                 Wire.class,
                 behavior,

@@ -153,6 +153,16 @@ class CoordinatorNodeTest {
     }
 
     @Test
+    void rollsForwardAnUpdateWhoseCommitWasOrdered() throws Exception {
+        kit.spawn(FakeHost.create("h1", List.of()));
+        kit.spawn(FakeWorker.create("h1/0", "v0", new Session(41, "update-lost", Session.Phase.COMMITTING)));
+        kit.spawn(FakeWorker.create("h1/1", "v0", new Session(41, "update-lost", Session.Phase.STAGED)));
+        start();
+        JsonNode status = awaitStatus(all -> all.get("lastUpdate").has("outcome"));
+        assertThat(status.at("/lastUpdate/outcome").asText()).isEqualTo("committed");
+    }
+
+    @Test
     void abortsAnUnfinishedUpdateThatNobodyCommitted() throws Exception {
         kit.spawn(FakeHost.create("h1", List.of()));
         kit.spawn(FakeWorker.create("h1/0", "v1", new Session(41, "update-lost", Session.Phase.STAGED)));

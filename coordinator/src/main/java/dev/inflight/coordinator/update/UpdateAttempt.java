@@ -95,12 +95,12 @@ final class UpdateAttempt {
         return new UpdateAttempt(epoch, members, receivers, State.PREPARING, null);
     }
 
-    /** Finishes an epoch whose coordinator is gone and of which some worker has committed. */
+    /** Finishes an epoch whose coordinator is gone and which passed its commit point. */
     static UpdateAttempt rollForward(long epoch, Collection<String> members, Collection<String> receivers) {
         return new UpdateAttempt(epoch, members, receivers, State.COMMITTING, null);
     }
 
-    /** Ends an epoch whose coordinator is gone and which nobody has committed. */
+    /** Ends an epoch whose coordinator is gone and which did not pass its commit point. */
     static UpdateAttempt giveUp(long epoch, Collection<String> members, Collection<String> receivers, String reason) {
         return new UpdateAttempt(epoch, members, receivers, State.ABORTING, reason);
     }

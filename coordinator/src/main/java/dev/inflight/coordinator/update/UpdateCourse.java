@@ -2,7 +2,6 @@ package dev.inflight.coordinator.update;
 
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetHost;
-import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.coordinator.fleet.ShardSet;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.coordinator.operation.SessionEvent;
@@ -12,7 +11,6 @@ import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.WorkerEvent;
-import dev.inflight.protocol.cluster.WorkerEvent.Committed;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -21,7 +19,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -77,7 +74,7 @@ final class UpdateCourse {
 
     List<Action> begin() {
         UpdateStart.Orphan orphan = start.orphan();
-        return orphan == null ? prepare() : run(new Round(goal, null, orphan.members(), attempt(orphan)));
+        return orphan == null ? prepare() : run(new Round(goal, null, orphan.members(), TakeOver.attempt(orphan)));
     }
 
     List<Action> onFleet(Fleet next) {
@@ -246,27 +243,14 @@ final class UpdateCourse {
                 sends.addAll(current.attempt().lost(id));
             } else if (start.orphan() != null && current.attempt().state() == UpdateAttempt.State.COMMITTING) {
                 // A worker answers to whom it was prepared by, who is gone; its state says it too.
-                FleetWorker now = fleet.workers().get(id);
-                if (now != null && now.unfinished() == null) {
-                    sends.addAll(current.attempt()
-                            .on(new Committed(id, current.attempt().epoch(), 0)));
+                WorkerEvent outcome =
+                        TakeOver.commitOutcome(current, fleet.workers().get(id));
+                if (outcome != null) {
+                    sends.addAll(current.attempt().on(outcome));
                 }
             }
         });
         return sends;
-    }
-
-    private static UpdateAttempt attempt(UpdateStart.Orphan orphan) {
-        Set<String> members = orphan.members().keySet();
-        Set<String> receivers = orphan.members().values().stream()
-                .filter(worker -> worker.engine() != null)
-                .map(FleetWorker::id)
-                .collect(Collectors.toSet());
-        Set<String> some = receivers.isEmpty() ? members : receivers;
-        return orphan.commit()
-                ? UpdateAttempt.rollForward(orphan.epoch(), members, some)
-                : UpdateAttempt.giveUp(
-                        orphan.epoch(), members, some, "its coordinator was lost before the commit point");
     }
 
     private static List<Action> toWorkers(Round round, List<Send> sends) {

@@ -39,7 +39,7 @@ public record UpdateStart(
     /**
      * An unfinished epoch found on workers.
      *
-     * @param commit whether a worker has committed it, so that the rest must
+     * @param commit whether a worker was told to commit it, so that all must
      * @param members workers that are part of it, by id
      */
     public record Orphan(long epoch, boolean commit, SortedMap<String, FleetWorker> members) {

@@ -322,6 +322,20 @@ class UpdateSessionTest {
     }
 
     @Test
+    void aTakenOverCommitThatFailedIsNotReportedAsCommitted() {
+        fleet.worker("h1/0", 6, new Session(6, "u", Session.Phase.COMMITTING), serving("e1", "v1"))
+                .worker("h2/0", 6, new Session(6, "u", Session.Phase.STAGED), serving("e2", "v1"));
+        ActorRef<UpdateSession.Command> session = recover(true);
+        expectAll(Commit.class);
+        fleet.worker("h1/0", 6, null, serving("e1", "v1")).worker("h2/0", 6, null, serving("e2", "v2"));
+        session.tell(new UpdateSession.FleetChanged(fleet.view()));
+        JsonNode result = Json.tree(ended().operation().resultJson());
+        assertThat(result.at("/engines/0/outcome").asText()).isEqualTo("failed");
+        assertThat(result.at("/engines/1/outcome").asText()).isEqualTo("committed");
+        assertThat(result.get("reason").asText()).contains("h1/0", "without confirmation");
+    }
+
+    @Test
     void abortsAnUpdateThatNobodyCommittedBeforeTheCoordinatorWasLost() {
         fleet.worker("h1/0", 6, new Session(6, "u", Session.Phase.STAGED), serving("e1", "v1"))
                 .worker("h2/0", 6, new Session(6, "u", Session.Phase.STREAMING), serving("e2", "v1"));
