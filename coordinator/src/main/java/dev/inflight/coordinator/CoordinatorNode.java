@@ -12,6 +12,7 @@ import dev.inflight.coordinator.http.HttpApi;
 import dev.inflight.protocol.cluster.Wire;
 import java.net.URI;
 import java.time.Duration;
+import java.time.InstantSource;
 import java.util.concurrent.CompletionStage;
 
 /** What a node of role {@value CoordinatorSettings#ROLE} runs: the singleton's candidate and the HTTP API. */
@@ -34,7 +35,7 @@ public final class CoordinatorNode {
     /** A reference to the singleton from any node; only nodes of the role run it. */
     static ActorRef<Wire> coordinator(ActorSystem<?> system, CoordinatorSettings settings) {
         // Its state is learned again from the fleet, so starting afresh is always safe.
-        Behavior<Wire> supervised = Behaviors.supervise(UpdateCoordinator.create(settings, System::nanoTime))
+        Behavior<Wire> supervised = Behaviors.supervise(UpdateCoordinator.create(settings, System::nanoTime, InstantSource.system()))
                 .onFailure(SupervisorStrategy.restartWithBackoff(Duration.ofMillis(200), Duration.ofSeconds(10), 0.1));
         return ClusterSingleton.get(system)
                 .init(SingletonActor.of(supervised, "update-coordinator")

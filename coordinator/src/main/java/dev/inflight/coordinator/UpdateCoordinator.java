@@ -39,6 +39,7 @@ import dev.inflight.protocol.cluster.Wire;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.cluster.WorkerEvent.Session;
+import java.time.InstantSource;
 import java.util.HashSet;
 import java.util.Objects;
 import java.util.Set;
@@ -78,7 +79,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private final ActorRef<SessionEvent> sessionEvents;
     private final Operations operations;
     private final VersionLedger ledger;
-    private final Epochs epochs = new Epochs();
+    private final Epochs epochs;
     private final SortedMap<Long, Boolean> endedEpochs = new TreeMap<>();
     private final Set<Long> recovering = new HashSet<>();
     private Fleet fleet = Fleet.EMPTY;
@@ -88,11 +89,13 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             ActorContext<Command> context,
             TimerScheduler<Command> timers,
             CoordinatorSettings settings,
-            LongSupplier nanoTime) {
+            LongSupplier nanoTime,
+            InstantSource wallClock) {
         super(context);
         this.settings = settings;
         this.nanoTime = nanoTime;
         this.timers = timers;
+        this.epochs = new Epochs(wallClock);
         this.operations = new Operations(settings.operationHistory());
         this.ledger = new VersionLedger(settings.keepVersions());
         this.sessionEvents = context.messageAdapter(SessionEvent.class, FromSession::new);
@@ -101,10 +104,14 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 "fleet-monitor");
     }
 
-    /** @param nanoTime the clock, in nanoseconds */
-    public static Behavior<Wire> create(CoordinatorSettings settings, LongSupplier nanoTime) {
-        Behavior<Command> behavior = Behaviors.setup(
-                context -> Behaviors.withTimers(timers -> new UpdateCoordinator(context, timers, settings, nanoTime)));
+    /**
+     * @param nanoTime the clock that measures, in nanoseconds
+     * @param wallClock the clock that epochs follow
+     */
+    public static Behavior<Wire> create(
+            CoordinatorSettings settings, LongSupplier nanoTime, InstantSource wallClock) {
+        Behavior<Command> behavior = Behaviors.setup(context -> Behaviors.withTimers(
+                timers -> new UpdateCoordinator(context, timers, settings, nanoTime, wallClock)));
         return Behaviors.transformMessages(
                 Wire.class,
                 behavior,

@@ -149,7 +149,7 @@ class CoordinatorNodeTest {
         assertThat(status.at("/lastUpdate/epoch").asLong()).isEqualTo(41);
         assertThat(get("/v1/operations/update-lost").get("state").asText()).isEqualTo("succeeded");
         JsonNode updated = succeed("/v1/updates", "{\"model\":\"m\",\"version\":\"v1\"}");
-        assertThat(updated.at("/result/epoch").asLong()).isEqualTo(42);
+        assertThat(updated.at("/result/epoch").asLong()).isGreaterThan(41);
     }
 
     @Test

@@ -10,6 +10,7 @@ import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerCommand.Prepare;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.cluster.WorkerEvent.Aborted;
+import dev.inflight.protocol.cluster.WorkerEvent.Begun;
 import dev.inflight.protocol.cluster.WorkerEvent.Committed;
 import dev.inflight.protocol.cluster.WorkerEvent.Prepared;
 import dev.inflight.protocol.cluster.WorkerEvent.Session;
@@ -57,6 +58,7 @@ final class FakeWorker {
                 become(new Session(prepare.epoch(), prepare.updateId(), Session.Phase.PREPARED));
                 prepare.replyTo().tell(new Prepared(id, prepare.epoch(), "plan"));
             }
+            case WorkerCommand.Begin begin -> begin(begin);
             case WorkerCommand.Stream stream -> stage(stream);
             case WorkerCommand.Commit commit -> commit(commit);
             case WorkerCommand.Abort abort -> {
@@ -65,6 +67,13 @@ final class FakeWorker {
             }
             case WorkerCommand.Verify verify ->
                 verify.replyTo().tell(new Verified(id, verify.verifyId(), "e-" + id, version, 3, List.of(), 0, null));
+        }
+    }
+
+    private void begin(WorkerCommand.Begin begin) {
+        if (prepared != null) {
+            become(new Session(begin.epoch(), prepared.updateId(), Session.Phase.BEGUN));
+            prepared.replyTo().tell(new Begun(id, begin.epoch()));
         }
     }
 

@@ -7,10 +7,13 @@ import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import akka.actor.testkit.typed.javadsl.SerializationTestKit;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
+import dev.inflight.coordinator.fleet.Epochs;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.operation.CoordinatorQuery;
 import dev.inflight.protocol.cluster.HostStoreEvent.Held;
+import java.time.Instant;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -56,6 +59,20 @@ class FleetTest {
                         .report(fleet.hosts.get("h1").getRef(), fleet.hostState("h1"))
                         .incomplete())
                 .isFalse();
+    }
+
+    @Test
+    void epochsAreAboveThoseSeenAndNotBelowTheClock() {
+        AtomicLong now = new AtomicLong(1000);
+        Epochs epochs = new Epochs(() -> Instant.ofEpochMilli(now.get()));
+        assertThat(epochs.next()).isEqualTo(1000);
+        assertThat(epochs.next()).isEqualTo(1001);
+        now.set(5000);
+        assertThat(epochs.next()).isEqualTo(5000);
+        now.set(10);
+        fleet.worker("h1/0", 9000, null, TestFleet.serving("e", "v1"));
+        epochs.observe(fleet.view());
+        assertThat(epochs.next()).isEqualTo(9001);
     }
 
     @Test

@@ -35,11 +35,13 @@ record AttachedEngine(EngineSession session, EngineStatus status) {
         return with(State.SERVING, checkpoint.version(), null);
     }
 
-    /** @param answer the engine's own word; null if the update had not touched it */
-    AttachedEngine aborted(EngineMessage.@Nullable Aborted answer) {
-        if (answer == null) {
-            return with(status.version() == null ? State.PENDING_WEIGHTS : State.SERVING, status.version(), null);
-        }
+    /** As it is when an update ended without touching it. */
+    AttachedEngine untouched() {
+        return with(status.version() == null ? State.PENDING_WEIGHTS : State.SERVING, status.version(), null);
+    }
+
+    /** As it says it is after an abort. */
+    AttachedEngine aborted(EngineMessage.Aborted answer) {
         return with(answer.state(), answer.version(), null);
     }
 

@@ -3,27 +3,27 @@ package dev.inflight.worker;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.PostStop;
-import akka.actor.typed.PreRestart;
-import akka.actor.typed.SupervisorStrategy;
 import akka.actor.typed.Terminated;
 import akka.actor.typed.javadsl.AbstractBehavior;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.Receive;
+import akka.actor.typed.javadsl.TimerScheduler;
 import akka.actor.typed.receptionist.Receptionist;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
-import dev.inflight.protocol.cluster.WorkerEvent.Session.Phase;
 import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
-import dev.inflight.protocol.link.EngineMessage;
+import dev.inflight.worker.CurrentUpdate.Step;
 import dev.inflight.worker.link.EngineLink;
 import dev.inflight.worker.link.EngineSession;
 import dev.inflight.worker.update.UpdateContext;
 import dev.inflight.worker.update.UpdateException;
 import dev.inflight.worker.update.UpdateSession;
+import dev.inflight.worker.update.UpdateSession.AbortOutcome;
 import dev.inflight.worker.verify.EngineVerifier;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.HashSet;
 import java.util.Set;
 import java.util.concurrent.Executor;
@@ -34,7 +34,7 @@ import org.jspecify.annotations.Nullable;
  * One GPU and the engine on it. Takes part in one update at a time; the update's steps run on threads of their own and
  * come back as messages. Commands of an epoch older than the newest seen change nothing.
  */
-public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
+final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
     sealed interface Message {}
 
     private record Asked(WorkerCommand command) implements Message {}
@@ -45,57 +45,44 @@ public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
 
     private record PrepareDone(UpdateSession session, String planDigest) implements Message {}
 
+    private record BeginDone(UpdateSession session) implements Message {}
+
     private record StreamDone(UpdateSession session, StageReport report) implements Message {}
 
     private record CommitDone(UpdateSession session, long stallMicros) implements Message {}
 
-    private record AbortDone(
-            UpdateSession session,
-            EngineMessage.@Nullable Aborted answer,
-            @Nullable ActorRef<WorkerEvent> replyTo) implements Message {}
+    private record AbortDone(UpdateSession session, AbortOutcome outcome) implements Message {}
 
     private record StepFailed(
             UpdateSession session, String reason, @Nullable String suspect) implements Message {}
 
-    /** The update this worker is part of, or was part of last. */
-    private static final class Current {
-        final UpdateSession session;
-        final WorkerCommand.Prepare order;
-        Phase phase = Phase.PREPARED;
-        boolean prepared;
-        boolean committing;
-        boolean aborting;
-        boolean over;
-        long stallMicros;
-
-        Current(UpdateSession session, WorkerCommand.Prepare order) {
-            this.session = session;
-            this.order = order;
-        }
-
-        long epoch() {
-            return order.epoch();
-        }
-
-        boolean isReadyToStream() {
-            return prepared && phase == Phase.PREPARED && !aborting && !over;
-        }
-    }
+    /** No coordinator has come back in time. */
+    private record Orphaned() implements Message {}
 
     private final UpdateContext update;
     private final String host;
+    private final Duration orphanTimeout;
     private final ActorRef<Message> self;
+    private final TimerScheduler<Message> timers;
     private final EngineLink link;
     private final Executor blocking = Executors.newVirtualThreadPerTaskExecutor();
     private final Set<ActorRef<WorkerEvent>> subscribers = new HashSet<>();
     private @Nullable AttachedEngine engine;
-    private @Nullable Current current;
+    private @Nullable CurrentUpdate current;
     private long highestEpoch;
 
-    private GpuWorker(ActorContext<Message> context, String host, Path socket, UpdateContext update) {
+    private GpuWorker(
+            ActorContext<Message> context,
+            TimerScheduler<Message> timers,
+            String host,
+            Path socket,
+            Duration orphanTimeout,
+            UpdateContext update) {
         super(context);
+        this.timers = timers;
         this.update = update;
         this.host = host;
+        this.orphanTimeout = orphanTimeout;
         this.self = context.getSelf();
         this.link = EngineLink.listen(socket, update.worker(), new EngineLink.Listener() {
             @Override
@@ -111,24 +98,23 @@ public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
     }
 
     /**
-     * Opens the engine link and registers with the receptionist. A failure restarts the worker: its engine is detached
-     * and comes back by itself.
+     * Opens the engine link, then registers with the receptionist.
      *
      * @param host name of the worker's host
      * @param socket where its engine connects
+     * @param orphanTimeout how long an update waits for a new coordinator before it is taken back
      */
-    static Behavior<WorkerCommand> create(String host, Path socket, UpdateContext update) {
-        Behavior<Message> worker = Behaviors.setup(context -> {
+    static Behavior<WorkerCommand> create(String host, Path socket, Duration orphanTimeout, UpdateContext update) {
+        Behavior<Message> worker = Behaviors.setup(context -> Behaviors.withTimers(timers -> {
+            var behavior = new GpuWorker(context, timers, host, socket, orphanTimeout, update);
             context.getSystem()
                     .receptionist()
                     .tell(Receptionist.register(
                             WorkerCommand.KEY, context.getSelf().unsafeUpcast()));
-            return new GpuWorker(context, host, socket, update);
-        });
+            return behavior;
+        }));
         return Behaviors.transformMessages(
-                WorkerCommand.class,
-                Behaviors.supervise(worker).onFailure(SupervisorStrategy.restart()),
-                commands -> commands.match(WorkerCommand.class, Asked::new));
+                WorkerCommand.class, worker, commands -> commands.match(WorkerCommand.class, Asked::new));
     }
 
     @Override
@@ -138,12 +124,13 @@ public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
                 .onMessage(EngineAttached.class, this::onEngineAttached)
                 .onMessage(EngineDetached.class, this::onEngineDetached)
                 .onMessage(PrepareDone.class, this::onPrepareDone)
+                .onMessage(BeginDone.class, this::onBeginDone)
                 .onMessage(StreamDone.class, this::onStreamDone)
                 .onMessage(CommitDone.class, this::onCommitDone)
                 .onMessage(AbortDone.class, this::onAbortDone)
                 .onMessage(StepFailed.class, this::onStepFailed)
+                .onMessage(Orphaned.class, orphaned -> onOrphaned())
                 .onSignal(Terminated.class, this::onSubscriberGone)
-                .onSignal(PreRestart.class, signal -> onStop())
                 .onSignal(PostStop.class, signal -> onStop())
                 .build();
     }
@@ -152,6 +139,7 @@ public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
         switch (command) {
             case WorkerCommand.Subscribe subscribe -> onSubscribe(subscribe.subscriber());
             case WorkerCommand.Prepare prepare -> onPrepare(prepare);
+            case WorkerCommand.Begin begin -> onBegin(begin.epoch());
             case WorkerCommand.Stream stream -> onStream(stream.epoch());
             case WorkerCommand.Commit commit -> onCommit(commit.epoch());
             case WorkerCommand.Abort abort -> onAbort(abort);
@@ -164,173 +152,219 @@ public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
         if (subscribers.add(subscriber)) {
             getContext().watch(subscriber);
         }
+        timers.cancel(Orphaned.class);
         subscriber.tell(state());
     }
 
-    /** Without a coordinator nobody would ever decide an update that is not staged yet, so it ends here. */
+    /** A new coordinator may settle the update, and knows better how; but nobody waits for one for ever. */
     private Behavior<Message> onSubscriberGone(Terminated gone) {
         subscribers.remove(gone.getRef().<WorkerEvent>unsafeUpcast());
-        if (current != null && !current.over && current.phase.compareTo(Phase.STAGED) < 0 && subscribers.isEmpty()) {
-            end(current, "the coordinator is gone", null);
+        if (subscribers.isEmpty()) {
+            timers.startSingleTimer(Orphaned.class, new Orphaned(), orphanTimeout);
+        }
+        return this;
+    }
+
+    private Behavior<Message> onOrphaned() {
+        if (current != null && current.canAbort()) {
+            abort(current, "no coordinator came back within " + orphanTimeout.toSeconds() + " s");
         }
         return this;
     }
 
     private void onPrepare(WorkerCommand.Prepare order) {
-        if (order.epoch() <= highestEpoch) {
-            return;
-        }
-        if (current != null && !current.over) {
-            order.replyTo()
-                    .tell(new WorkerEvent.PrepareRefused(
-                            update.worker(), order.epoch(), "epoch " + current.session.epoch() + " has not ended"));
+        var refusal = refusal(order);
+        if (refusal != null) {
+            order.replyTo().tell(new WorkerEvent.PrepareRefused(update.worker(), order.epoch(), refusal));
             return;
         }
         highestEpoch = order.epoch();
-        var attached = engine;
-        boolean receives = order.membership().workers().stream()
-                .anyMatch(worker -> worker.id().equals(update.worker()) && worker.receives());
-        if (receives && attached == null) {
-            order.replyTo()
-                    .tell(new WorkerEvent.PrepareRefused(update.worker(), order.epoch(), "no engine is attached"));
-            return;
-        }
         var throttle = new Throttle(
                 bytes -> order.replyTo().tell(new WorkerEvent.Progress(update.worker(), order.epoch(), bytes)));
-        var session = new UpdateSession(
-                update, order, receives && attached != null ? attached.session() : null, throttle::pass);
-        current = new Current(session, order);
+        var receiver = receives(order) && engine != null ? engine.session() : null;
+        var session = new UpdateSession(update, order, receiver, throttle::pass);
+        current = new CurrentUpdate(session, order);
         run(session, () -> new PrepareDone(session, session.prepare()));
+        tellState();
+    }
+
+    private @Nullable String refusal(WorkerCommand.Prepare order) {
+        if (order.epoch() <= highestEpoch) {
+            return "epoch " + order.epoch() + " is over: epoch " + highestEpoch + " was seen";
+        }
+        if (current != null && !current.isOver()) {
+            return "epoch " + current.epoch() + " has not ended";
+        }
+        return receives(order) && engine == null ? "no engine is attached" : null;
+    }
+
+    private boolean receives(WorkerCommand.Prepare order) {
+        return order.membership().workers().stream()
+                .anyMatch(worker -> worker.id().equals(update.worker()) && worker.receives());
     }
 
     private Behavior<Message> onPrepareDone(PrepareDone done) {
-        var going = going(done.session());
+        var going = at(Step.PREPARING, done.session());
         if (going != null) {
-            going.prepared = true;
-            going.order.replyTo().tell(new WorkerEvent.Prepared(update.worker(), going.epoch(), done.planDigest()));
+            going.step = Step.PREPARED;
             tellState();
+            going.tell(new WorkerEvent.Prepared(update.worker(), going.epoch(), done.planDigest()));
+        }
+        return this;
+    }
+
+    private void onBegin(long epoch) {
+        var going = at(Step.PREPARED, epoch);
+        if (going != null) {
+            going.step = Step.BEGINNING;
+            if (engine != null && going.session.engine() != null) {
+                engine = engine.updating(going.order.checkpoint().version());
+            }
+            var session = going.session;
+            run(session, () -> {
+                session.begin();
+                return new BeginDone(session);
+            });
+            tellState();
+        }
+    }
+
+    private Behavior<Message> onBeginDone(BeginDone done) {
+        var going = at(Step.BEGINNING, done.session());
+        if (going != null) {
+            going.step = Step.BEGUN;
+            going.tell(new WorkerEvent.Begun(update.worker(), going.epoch()));
         }
         return this;
     }
 
     private void onStream(long epoch) {
-        if (current == null || current.session.epoch() != epoch || !current.isReadyToStream()) {
-            return;
+        var going = at(Step.BEGUN, epoch);
+        if (going != null) {
+            going.step = Step.STREAMING;
+            var session = going.session;
+            run(session, () -> new StreamDone(session, session.stream()));
+            tellState();
         }
-        current.phase = Phase.STREAMING;
-        if (engine != null && current.session.engine() != null) {
-            engine = engine.updating(current.order.checkpoint().version());
-        }
-        tellState();
-        var session = current.session;
-        run(session, () -> new StreamDone(session, session.stream()));
     }
 
     private Behavior<Message> onStreamDone(StreamDone done) {
-        var going = going(done.session());
+        var going = at(Step.STREAMING, done.session());
         if (going != null) {
-            going.phase = Phase.STAGED;
-            going.order.replyTo().tell(new WorkerEvent.Staged(update.worker(), going.epoch(), done.report()));
+            going.step = Step.STAGED;
             tellState();
+            going.tell(new WorkerEvent.Staged(update.worker(), going.epoch(), done.report()));
         }
         return this;
     }
 
     private void onCommit(long epoch) {
-        if (current == null || current.session.epoch() != epoch) {
-            return;
-        }
-        if (current.phase == Phase.COMMITTED) {
-            current.order.replyTo().tell(new WorkerEvent.Committed(update.worker(), epoch, current.stallMicros));
-            return;
-        }
-        if (current.phase == Phase.STAGED && !current.committing && !current.aborting) {
-            current.committing = true;
-            var session = current.session;
+        var staged = at(Step.STAGED, epoch);
+        if (staged != null) {
+            staged.step = Step.COMMITTING;
+            var session = staged.session;
             run(session, () -> new CommitDone(session, session.commit()));
+            tellState();
+        } else if (current != null && current.epoch() == epoch && current.step == Step.COMMITTED) {
+            current.tell(new WorkerEvent.Committed(update.worker(), epoch, current.stallMicros));
         }
     }
 
     private Behavior<Message> onCommitDone(CommitDone done) {
-        if (current != null && current.session == done.session()) {
-            current.phase = Phase.COMMITTED;
-            current.over = true;
-            current.stallMicros = done.stallMicros();
-            if (engine != null && current.session.engine() == engine.session()) {
-                engine = engine.serving(current.order.checkpoint());
+        var going = at(Step.COMMITTING, done.session());
+        if (going != null) {
+            going.step = Step.COMMITTED;
+            going.stallMicros = done.stallMicros();
+            if (engine != null && going.session.engine() == engine.session()) {
+                engine = engine.serving(going.order.checkpoint());
             }
-            current.order.replyTo().tell(new WorkerEvent.Committed(update.worker(), highestEpoch, done.stallMicros()));
             tellState();
+            going.tell(new WorkerEvent.Committed(update.worker(), going.epoch(), done.stallMicros()));
+            closeLater(going);
         }
         return this;
     }
 
+    /** An update whose commit was ordered can not be taken back; the answer then waits until it is decided. */
     private void onAbort(WorkerCommand.Abort abort) {
         highestEpoch = Math.max(highestEpoch, abort.epoch());
-        if (current != null && current.session.epoch() == abort.epoch() && !current.over) {
-            end(current, abort.reason(), abort.replyTo());
-        } else {
+        if (current == null || current.epoch() != abort.epoch() || current.isOver()) {
             abort.replyTo().tell(new WorkerEvent.Aborted(update.worker(), abort.epoch(), engineStatus()));
+            return;
+        }
+        if (!current.awaitingAbort.contains(abort.replyTo())) {
+            current.awaitingAbort.add(abort.replyTo());
+        }
+        if (current.canAbort()) {
+            abort(current, abort.reason());
         }
     }
 
-    /** Stops the running step and takes the update back. */
-    private void end(Current ended, String reason, @Nullable ActorRef<WorkerEvent> replyTo) {
-        ended.aborting = true;
-        var session = ended.session;
+    private void abort(CurrentUpdate going, String reason) {
+        going.step = Step.ABORTING;
+        var session = going.session;
         session.fail(reason, null);
-        blocking.execute(() -> {
-            EngineMessage.Aborted answer = null;
-            try {
-                answer = session.abort(reason);
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-            } finally {
-                self.tell(new AbortDone(session, answer, replyTo));
-            }
-        });
+        run(session, () -> new AbortDone(session, session.abort(reason)));
     }
 
     private Behavior<Message> onAbortDone(AbortDone done) {
-        if (current != null && current.session == done.session()) {
-            current.over = true;
-            if (engine != null && current.session.engine() == engine.session()) {
-                // An engine that was touched and does not answer is being disconnected: its next hello tells its state.
-                engine = done.answer() == null && done.session().engineTouched() ? null : engine.aborted(done.answer());
+        var going = at(Step.ABORTING, done.session());
+        if (going != null) {
+            going.step = Step.ABORTED;
+            if (engine != null && going.session.engine() == engine.session()) {
+                engine = afterAbort(engine, done.outcome());
             }
+            over(going);
         }
-        if (done.replyTo() != null) {
-            done.replyTo()
-                    .tell(new WorkerEvent.Aborted(
-                            update.worker(), done.session().epoch(), engineStatus()));
-        }
-        tellState();
         return this;
     }
 
+    private static @Nullable AttachedEngine afterAbort(AttachedEngine engine, AbortOutcome outcome) {
+        return switch (outcome) {
+            case AbortOutcome.Untouched untouched -> engine.untouched();
+            case AbortOutcome.Answered answered -> engine.aborted(answered.answer());
+            case AbortOutcome.Lost lost -> null;
+        };
+    }
+
     private Behavior<Message> onStepFailed(StepFailed failed) {
-        if (current == null || current.session != failed.session() || current.over) {
+        var going = current;
+        if (going == null || going.session != failed.session() || going.isOver()) {
             return this;
         }
-        var order = current.order;
-        if (!current.prepared) {
-            order.replyTo().tell(new WorkerEvent.PrepareRefused(update.worker(), order.epoch(), failed.reason()));
-        } else {
-            order.replyTo()
-                    .tell(new WorkerEvent.Failed(update.worker(), order.epoch(), failed.reason(), failed.suspect()));
-        }
-        if (current.committing) {
-            // The commit was not confirmed: the engine may or may not have taken it, and only its next hello tells.
-            current.over = true;
-            var unsure = current.session.engine();
+        if (going.step == Step.COMMITTING) {
+            // The engine may or may not have committed; only its next hello tells.
+            going.step = Step.ABORTED;
+            var unsure = going.session.engine();
             if (unsure != null) {
                 unsure.close();
             }
-            tellState();
-        } else if (!current.aborting) {
-            end(current, failed.reason(), null);
+            going.tell(failure(going, failed));
+            over(going);
+            closeLater(going);
+        } else if (going.step == Step.ABORTING) {
+            going.step = Step.ABORTED;
+            over(going);
+        } else {
+            going.tell(
+                    going.step == Step.PREPARING
+                            ? new WorkerEvent.PrepareRefused(update.worker(), going.epoch(), failed.reason())
+                            : failure(going, failed));
+            abort(going, failed.reason());
         }
         return this;
+    }
+
+    private WorkerEvent failure(CurrentUpdate going, StepFailed failed) {
+        return new WorkerEvent.Failed(update.worker(), going.epoch(), failed.reason(), failed.suspect());
+    }
+
+    private void over(CurrentUpdate ended) {
+        tellState();
+        for (var waiting : ended.awaitingAbort) {
+            waiting.tell(new WorkerEvent.Aborted(update.worker(), ended.epoch(), engineStatus()));
+        }
+        ended.awaitingAbort.clear();
     }
 
     private Behavior<Message> onEngineAttached(EngineAttached attached) {
@@ -349,19 +383,15 @@ public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
         var name = engine.status().engine();
         getContext().getLog().info("{}: engine {} detached: {}", update.worker(), name, detached.reason());
         engine = null;
-        if (current != null && !current.over && current.session.engine() == detached.engine()) {
-            current.session.fail(lost(name, detached.reason()), name);
-            // A waiting session has no step that could fail of it.
-            if (current.isReadyToStream() || (current.phase == Phase.STAGED && !current.committing)) {
-                onStepFailed(new StepFailed(current.session, lost(name, detached.reason()), name));
+        if (current != null && !current.isOver() && current.session.engine() == detached.engine()) {
+            var reason = "engine " + name + " was lost: " + detached.reason();
+            current.session.fail(reason, name);
+            if (current.isWaiting()) {
+                onStepFailed(new StepFailed(current.session, reason, name));
             }
         }
         tellState();
         return this;
-    }
-
-    private static String lost(String engine, String reason) {
-        return "engine " + engine + " was lost: " + reason;
     }
 
     private void onVerify(WorkerCommand.Verify order) {
@@ -374,32 +404,38 @@ public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
         blocking.execute(() -> order.replyTo().tell(verifier.verify(order)));
     }
 
-    private interface Step {
+    private interface BlockingStep {
         Message run() throws InterruptedException;
     }
 
-    private void run(UpdateSession session, Step step) {
+    /** Runs a step of a session off the actor; however it ends, a message says so. */
+    private void run(UpdateSession session, BlockingStep step) {
         blocking.execute(() -> {
             try {
                 self.tell(step.run());
             } catch (UpdateException e) {
                 self.tell(new StepFailed(session, String.valueOf(e.getMessage()), e.suspect()));
-            } catch (RuntimeException e) {
+            } catch (InterruptedException | RuntimeException | Error e) {
                 self.tell(new StepFailed(session, e.getMessage() == null ? e.toString() : e.getMessage(), null));
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
             }
         });
     }
 
-    /** The present update if it is this one and has not begun to end. */
-    private @Nullable Current going(UpdateSession session) {
-        return current != null && current.session == session && !current.aborting && !current.over ? current : null;
+    private void closeLater(CurrentUpdate ended) {
+        blocking.execute(ended.session::close);
+    }
+
+    private @Nullable CurrentUpdate at(Step step, UpdateSession session) {
+        return current != null && current.session == session && current.step == step ? current : null;
+    }
+
+    private @Nullable CurrentUpdate at(Step step, long epoch) {
+        return current != null && current.epoch() == epoch && current.step == step ? current : null;
     }
 
     private Behavior<Message> onStop() {
-        if (current != null && !current.over) {
-            end(current, "the worker stops", null);
+        if (current != null && current.canAbort()) {
+            abort(current, "the worker stops");
         }
         link.close();
         return this;
@@ -414,16 +450,13 @@ public final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
     }
 
     private WorkerEvent state() {
-        var session = current == null || (current.over && current.phase != Phase.COMMITTED)
-                ? null
-                : new WorkerEvent.Session(current.session.epoch(), current.order.updateId(), current.phase);
         return new WorkerEvent.WorkerState(
                 update.worker(),
                 host,
                 update.device().id(),
                 update.device().slotBudgetBytes(),
                 highestEpoch,
-                session,
+                current == null ? null : current.view(),
                 engineStatus());
     }
 }

@@ -131,13 +131,13 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
                     files.inPlace());
         } catch (CheckpointNotFoundException e) {
             answer = refused(order, InspectRefused.Reason.NOT_FOUND, e);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             answer = refused(order, InspectRefused.Reason.INVALID, e);
         }
         order.replyTo().tell(answer);
     }
 
-    private InspectRefused refused(HostStoreCommand.Inspect order, InspectRefused.Reason reason, RuntimeException e) {
+    private InspectRefused refused(HostStoreCommand.Inspect order, InspectRefused.Reason reason, Throwable e) {
         if (!(e instanceof CheckpointException) && reason == InspectRefused.Reason.INVALID) {
             LOG.warn("inspecting {} failed", order.source(), e);
         }
@@ -163,16 +163,13 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
             var stored = loading.run(progress::add);
             answer = new Loaded(
                     host, publishId, stored.ref().digest(), stored.ref().bytes());
-        } catch (RuntimeException e) {
+        } catch (InterruptedException | RuntimeException | Error e) {
             answer = new LoadFailed(host, publishId, message(e));
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            answer = new LoadFailed(host, publishId, "the host is shutting down");
         }
         self.tell(new Ended(answer, replyTo));
     }
 
-    private static String message(Exception e) {
+    private static String message(Throwable e) {
         return e.getMessage() == null ? e.toString() : e.getMessage();
     }
 }

@@ -6,6 +6,7 @@ import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Props;
 import dev.inflight.worker.device.HostDevice;
 import dev.inflight.worker.device.ShmNames;
+import dev.inflight.worker.link.EngineLink;
 import dev.inflight.worker.store.HostStore;
 import dev.inflight.worker.transport.MachineIdentity;
 import dev.inflight.worker.transport.PeerServer;
@@ -42,40 +43,43 @@ public final class WorkerNode {
         var names = new ShmNames(settings.shmDir(), settings.name());
         names.sweep();
         var store = new HostStore(
-                settings.name(),
-                names,
-                settings.storeThreads(),
-                settings.exchangeTimeout(),
-                settings.peerIdleTimeout());
+                settings.name(), names, settings.storeThreads(), settings.exchangeTimeout(), settings.peerTimeout());
+        var devices = new ArrayList<HostDevice>();
         try {
             Files.createDirectories(settings.runDir());
             var machine = MachineIdentity.local();
-            var hub = new TransferHub(machine, settings.peerIdleTimeout());
+            var hub = new TransferHub(machine, settings.prepareTimeout());
             var server = PeerServer.start(
                     new InetSocketAddress(settings.peerHost(), settings.peerPort()),
                     settings.name(),
                     new HostPeerService(store, hub),
-                    settings.peerIdleTimeout());
-            system.systemActorOf(
-                    HostStoreActor.create(settings.name(), server.endpoint(), store), "host-store", Props.empty());
-            var devices = new ArrayList<HostDevice>();
+                    settings.peerTimeout());
+            closeAtShutdown(system, server, devices, store);
+            var children = new ArrayList<WorkerHost.Child>();
+            children.add(new WorkerHost.Child(
+                    "host-store", HostStoreActor.create(settings.name(), server.endpoint(), store)));
             var sockets = new LinkedHashMap<String, Path>();
-            var peers = new Peers(machine, settings.peerConnectTimeout());
             for (int index = 0; index < settings.workers(); index++) {
                 var device = new HostDevice(names, settings.slotMemoryBytes());
+                devices.add(device);
                 if (settings.warmSlots()) {
                     device.warm();
                 }
-                devices.add(device);
-                var id = settings.workerId(index);
-                var update = new UpdateContext(id, store, device, hub, peers, settings.engineTimeout());
-                system.systemActorOf(
-                        GpuWorker.create(settings.name(), settings.socket(index), update),
+                var update = new UpdateContext(
+                        settings.workerId(index),
+                        store,
+                        device,
+                        hub,
+                        new Peers(machine, settings.peerTimeout()),
+                        settings.engineTimeout(),
+                        settings.abortTimeout());
+                EngineLink.requireFree(settings.socket(index));
+                children.add(new WorkerHost.Child(
                         "gpu-worker-" + index,
-                        Props.empty());
-                sockets.put(id, settings.socket(index));
+                        GpuWorker.create(settings.name(), settings.socket(index), settings.orphanTimeout(), update)));
+                sockets.put(settings.workerId(index), settings.socket(index));
             }
-            closeAtShutdown(system, server, devices, store);
+            system.systemActorOf(WorkerHost.create(children), "worker-host", Props.empty());
             return new Started(server.endpoint(), sockets);
         } catch (IOException e) {
             throw new UncheckedIOException("worker host " + settings.name() + ": " + e.getMessage(), e);

@@ -21,11 +21,13 @@ public record WorkerSettings(
         boolean warmSlots,
         String peerHost,
         int peerPort,
-        Duration peerIdleTimeout,
-        Duration peerConnectTimeout,
+        Duration peerTimeout,
         int storeThreads,
         Duration exchangeTimeout,
-        Duration engineTimeout) {
+        Duration prepareTimeout,
+        Duration engineTimeout,
+        Duration abortTimeout,
+        Duration orphanTimeout) {
 
     /** @throws ConfigException naming the setting that is missing or out of range */
     public static WorkerSettings from(Config root) {
@@ -40,11 +42,13 @@ public record WorkerSettings(
                 config.getBoolean("warm-slots"),
                 config.getString("peer.host"),
                 inRange(config, "peer.port", 0, 65535),
-                config.getDuration("peer.idle-timeout"),
-                config.getDuration("peer.connect-timeout"),
+                config.getDuration("peer.timeout"),
                 threads == 0 ? Runtime.getRuntime().availableProcessors() : threads,
                 config.getDuration("store.exchange-timeout"),
-                config.getDuration("engine-timeout"));
+                config.getDuration("prepare-timeout"),
+                config.getDuration("engine-timeout"),
+                config.getDuration("abort-timeout"),
+                config.getDuration("orphan-timeout"));
     }
 
     private static int inRange(Config config, String path, int least, int most) {

@@ -42,6 +42,7 @@ record Round(
         long epoch = attempt.epoch();
         return switch (order) {
             case PREPARE -> prepare(updateId, settings, replyTo, Objects.requireNonNull(ready));
+            case BEGIN -> new WorkerCommand.Begin(epoch);
             case STREAM -> new WorkerCommand.Stream(epoch);
             case COMMIT -> new WorkerCommand.Commit(epoch);
             case ABORT -> new WorkerCommand.Abort(epoch, Objects.requireNonNullElse(attempt.reason(), ""), replyTo);

@@ -2,6 +2,7 @@ package dev.inflight.coordinator.update;
 
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.cluster.WorkerEvent.Aborted;
+import dev.inflight.protocol.cluster.WorkerEvent.Begun;
 import dev.inflight.protocol.cluster.WorkerEvent.Committed;
 import dev.inflight.protocol.cluster.WorkerEvent.Failed;
 import dev.inflight.protocol.cluster.WorkerEvent.PrepareRefused;
@@ -25,8 +26,8 @@ import org.jspecify.annotations.Nullable;
  * deadline passed, and says what to send next; it knows no actor and no clock.
  *
  * <pre>
- * PREPARING → STREAMING → STAGED → COMMITTING → COMMITTED
- *     └───────────┴→ ABORTING → ABORTED
+ * PREPARING → BEGINNING → STREAMING → STAGED → COMMITTING → COMMITTED
+ *     └───────────┴───────────┴→ ABORTING → ABORTED
  * </pre>
  *
  * Entering COMMITTING is the commit point: before it any trouble aborts, after it the update rolls forward.
@@ -34,6 +35,7 @@ import org.jspecify.annotations.Nullable;
 final class UpdateAttempt {
     enum State {
         PREPARING,
+        BEGINNING,
         STREAMING,
         STAGED,
         COMMITTING,
@@ -48,6 +50,7 @@ final class UpdateAttempt {
 
     enum Order {
         PREPARE,
+        BEGIN,
         STREAM,
         COMMIT,
         ABORT
@@ -62,6 +65,7 @@ final class UpdateAttempt {
     private final SortedSet<String> members;
     private final SortedSet<String> receivers;
     private final SortedMap<String, String> planDigests = new TreeMap<>();
+    private final SortedSet<String> begun = new TreeSet<>();
     private final SortedMap<String, Long> loadedBytes = new TreeMap<>();
     private final SortedMap<String, StageReport> reports = new TreeMap<>();
     private final SortedMap<String, Committed> committed = new TreeMap<>();
@@ -118,6 +122,7 @@ final class UpdateAttempt {
         return switch (event) {
             case Prepared prepared -> onPrepared(prepared);
             case PrepareRefused refused -> onPrepareRefused(refused);
+            case Begun done -> onBegun(done);
             case Progress progress -> onProgress(progress);
             case Staged staged -> onStaged(staged);
             case Failed failed -> onFailed(failed);
@@ -132,6 +137,7 @@ final class UpdateAttempt {
         return switch (event) {
             case Prepared prepared -> prepared.epoch();
             case PrepareRefused refused -> refused.epoch();
+            case Begun done -> done.epoch();
             case Progress progress -> progress.epoch();
             case Staged staged -> staged.epoch();
             case Failed failed -> failed.epoch();
@@ -148,7 +154,7 @@ final class UpdateAttempt {
             return List.of();
         }
         return switch (state) {
-            case PREPARING, STREAMING, STAGED -> abort("worker " + worker + " was lost");
+            case PREPARING, BEGINNING, STREAMING, STAGED -> abort("worker " + worker + " was lost");
             case COMMITTING -> {
                 if (!committed.containsKey(worker)) {
                     failures.putIfAbsent(worker, "lost after the commit point");
@@ -163,6 +169,7 @@ final class UpdateAttempt {
     List<Send> deadline(String waited) {
         return switch (state) {
             case PREPARING -> abort("no plan from " + missing(planDigests.keySet(), members) + " within " + waited);
+            case BEGINNING -> abort("no pause of the engine from " + missing(begun, members) + " within " + waited);
             case STREAMING, STAGED ->
                 abort("nothing more from " + missing(reports.keySet(), receivers) + " for " + waited
                         + " while streaming");
@@ -199,6 +206,18 @@ final class UpdateAttempt {
         }
         if (planDigests.values().stream().distinct().count() > 1) {
             return abort("workers computed different plans, so their software or files differ: " + planDigests);
+        }
+        state = State.BEGINNING;
+        return send(Order.BEGIN, members);
+    }
+
+    private List<Send> onBegun(Begun done) {
+        if (state != State.BEGINNING) {
+            return List.of();
+        }
+        begun.add(done.worker());
+        if (!begun.containsAll(members)) {
+            return List.of();
         }
         state = State.STREAMING;
         return send(Order.STREAM, members);
@@ -242,7 +261,7 @@ final class UpdateAttempt {
         String suspect = failed.suspect();
         String told = failed.worker() + ": " + failed.reason() + (suspect == null ? "" : " (suspect: " + suspect + ")");
         return switch (state) {
-            case PREPARING, STREAMING, STAGED -> abort(told);
+            case PREPARING, BEGINNING, STREAMING, STAGED -> abort(told);
             case COMMITTING -> {
                 if (!committed.containsKey(failed.worker())) {
                     failures.putIfAbsent(failed.worker(), failed.reason());

@@ -290,6 +290,7 @@ final class UpdateCourse {
         }
         return switch (round.attempt().state()) {
             case PREPARING -> settings.prepareTimeout();
+            case BEGINNING -> settings.beginTimeout();
             case STREAMING, STAGED -> settings.streamTimeout();
             case COMMITTING, COMMITTED -> settings.commitTimeout();
             case ABORTING, ABORTED -> settings.abortTimeout();

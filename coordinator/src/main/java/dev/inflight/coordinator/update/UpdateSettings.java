@@ -7,6 +7,7 @@ import java.time.Duration;
 /** Bounds of an update, from {@code inflight.coordinator.update}; reference.conf documents each. */
 public record UpdateSettings(
         Duration prepareTimeout,
+        Duration beginTimeout,
         Duration stallTimeout,
         Duration streamTimeout,
         Duration commitTimeout,
@@ -22,6 +23,7 @@ public record UpdateSettings(
         Settings settings = new Settings(config);
         UpdateSettings result = new UpdateSettings(
                 settings.duration("prepare-timeout"),
+                settings.duration("begin-timeout"),
                 settings.duration("stall-timeout"),
                 settings.duration("stream-timeout"),
                 settings.duration("commit-timeout"),

@@ -7,6 +7,7 @@ import dev.inflight.coordinator.update.UpdateAttempt.Send;
 import dev.inflight.coordinator.update.UpdateAttempt.State;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.cluster.WorkerEvent.Aborted;
+import dev.inflight.protocol.cluster.WorkerEvent.Begun;
 import dev.inflight.protocol.cluster.WorkerEvent.Committed;
 import dev.inflight.protocol.cluster.WorkerEvent.Failed;
 import dev.inflight.protocol.cluster.WorkerEvent.PrepareRefused;
@@ -29,12 +30,41 @@ class UpdateAttemptTest {
     private final UpdateAttempt attempt = UpdateAttempt.of(7, Set.of("a", "b", "source"), Set.of("a", "b"));
 
     @Test
-    void streamsOnceAllMembersAgreeOnThePlan() {
+    void beginsOnceAllMembersAgreeOnThePlan() {
         assertThat(attempt.on(new Prepared("a", 7, "p"))).isEmpty();
         assertThat(attempt.on(new Prepared("b", 7, "p"))).isEmpty();
-        assertThat(orders(attempt.on(new Prepared("source", 7, "p")))).containsExactly(Order.STREAM);
-        assertThat(attempt.state()).isEqualTo(State.STREAMING);
+        assertThat(orders(attempt.on(new Prepared("source", 7, "p")))).containsExactly(Order.BEGIN);
+        assertThat(attempt.state()).isEqualTo(State.BEGINNING);
         assertThat(attempt.planDigest()).isEqualTo("p");
+    }
+
+    @Test
+    void streamsOnceAllMembersHaveBegunThoseWithoutAnEngineIncluded() {
+        agreeAll();
+        assertThat(attempt.on(new Begun("a", 7))).isEmpty();
+        assertThat(attempt.on(new Begun("b", 7))).isEmpty();
+        assertThat(orders(attempt.on(new Begun("source", 7)))).containsExactly(Order.STREAM);
+        assertThat(attempt.state()).isEqualTo(State.STREAMING);
+    }
+
+    @Test
+    void abortsAtOnceWhenAMemberFailsOrIsLostWhileBeginning() {
+        agreeAll();
+        assertThat(orders(attempt.on(new Failed("a", 7, "engine a was lost", "a"))))
+                .containsExactly(Order.ABORT);
+        UpdateAttempt other = UpdateAttempt.of(7, Set.of("a", "b"), Set.of("a"));
+        other.on(new Prepared("a", 7, "p"));
+        other.on(new Prepared("b", 7, "p"));
+        assertThat(orders(other.lost("b"))).containsExactly(Order.ABORT);
+        assertThat(other.reason()).isEqualTo("worker b was lost");
+    }
+
+    @Test
+    void abortsNamingThoseThatDidNotBeginInTime() {
+        agreeAll();
+        attempt.on(new Begun("a", 7));
+        assertThat(orders(attempt.deadline("60000 ms"))).containsExactly(Order.ABORT);
+        assertThat(attempt.reason()).contains("[b, source]", "60000 ms");
     }
 
     @Test
@@ -108,7 +138,7 @@ class UpdateAttemptTest {
         UpdateAttempt any = UpdateAttempt.of(7, members, receivers);
         List<Order> sent = new ArrayList<>(orders(any.start()));
         Set<String> staged = new HashSet<>();
-        for (int step = 0; step < 40; step++) {
+        for (int step = 0; step < 60; step++) {
             String worker = members.get(random.nextInt(3));
             long epoch = random.nextInt(10) == 0 ? 6 : 7;
             WorkerEvent event = randomEvent(random, worker, epoch);
@@ -137,18 +167,26 @@ class UpdateAttemptTest {
     }
 
     private static WorkerEvent randomEvent(Random random, String worker, long epoch) {
-        return switch (random.nextInt(20)) {
+        return switch (random.nextInt(22)) {
             case 0 -> new PrepareRefused(worker, epoch, "no");
             case 1 -> new Failed(worker, epoch, "broke", null);
             case 2, 3 -> new Aborted(worker, epoch, null);
             case 4, 5 -> new Committed(worker, epoch, 1);
             case 6, 7 -> new Progress(worker, epoch, random.nextInt(100));
             case 8, 9, 10, 11, 12 -> new Staged(worker, epoch, REPORT);
+            case 13, 14, 15 -> new Begun(worker, epoch);
             default -> new Prepared(worker, epoch, random.nextInt(40) == 0 ? "q" : "p");
         };
     }
 
     private void prepareAll() {
+        agreeAll();
+        attempt.on(new Begun("a", 7));
+        attempt.on(new Begun("b", 7));
+        attempt.on(new Begun("source", 7));
+    }
+
+    private void agreeAll() {
         attempt.on(new Prepared("a", 7, "p"));
         attempt.on(new Prepared("b", 7, "p"));
         attempt.on(new Prepared("source", 7, "p"));

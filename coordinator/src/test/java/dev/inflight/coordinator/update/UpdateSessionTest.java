@@ -26,11 +26,13 @@ import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerCommand.Abort;
+import dev.inflight.protocol.cluster.WorkerCommand.Begin;
 import dev.inflight.protocol.cluster.WorkerCommand.Commit;
 import dev.inflight.protocol.cluster.WorkerCommand.Prepare;
 import dev.inflight.protocol.cluster.WorkerCommand.Stream;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.cluster.WorkerEvent.Aborted;
+import dev.inflight.protocol.cluster.WorkerEvent.Begun;
 import dev.inflight.protocol.cluster.WorkerEvent.Committed;
 import dev.inflight.protocol.cluster.WorkerEvent.Failed;
 import dev.inflight.protocol.cluster.WorkerEvent.PrepareRefused;
@@ -41,6 +43,7 @@ import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import dev.inflight.protocol.cluster.WorkerEvent.Staged;
 import dev.inflight.protocol.plan.ShardRange;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -60,7 +63,7 @@ class UpdateSessionTest {
     private final ManualTime time = ManualTime.get(kit.system());
     private final TestProbe<SessionEvent> parent = kit.createTestProbe(SessionEvent.class);
     private final TestFleet fleet = new TestFleet(kit);
-    private final Epochs epochs = new Epochs();
+    private final Epochs epochs = new Epochs(() -> Instant.EPOCH);
     private final UpdateSettings settings = TestFleet.settings("").update();
 
     @BeforeEach
@@ -161,6 +164,27 @@ class UpdateSessionTest {
     }
 
     @Test
+    void anEngineThatDrainsItsRequestsIsNoStallButHasABound() {
+        start(LoadMode.IN_PLACE);
+        ActorRef<WorkerEvent> answers = expectPrepare("h1/0").replyTo();
+        expectPrepare("h2/0");
+        answers.tell(new Prepared("h1/0", 6, "plan"));
+        answers.tell(new Prepared("h2/0", 6, "plan"));
+        expectAll(Begin.class);
+        answers.tell(new Begun("h1/0", 6));
+        fishPhase("beginning");
+        Duration almost = settings.beginTimeout().minusSeconds(1);
+        assertThat(almost).isGreaterThan(settings.stallTimeout().multipliedBy(2));
+        time.timePasses(almost);
+        fleet.workers.get("h1/0").expectNoMessage(Duration.ZERO);
+        time.timePasses(Duration.ofSeconds(1));
+        expectAll(Abort.class);
+        answers.tell(new Aborted("h1/0", 6, serving("e1", "v1")));
+        answers.tell(new Aborted("h2/0", 6, serving("e2", "v1")));
+        assertThat(ended().operation().error()).contains("[h2/0]", "60000 ms");
+    }
+
+    @Test
     void abortsWhenNothingMovesAnyMore() {
         start(null);
         ActorRef<WorkerEvent> answers = prepareAll(LoadMode.SHADOW, 6);
@@ -200,7 +224,7 @@ class UpdateSessionTest {
         expectPrepare("h2/0");
         answers.tell(new Prepared("h1/0", 7, "back"));
         answers.tell(new Prepared("h2/0", 7, "back"));
-        expectAll(Stream.class);
+        beginAll(answers, 7);
         stageAll(answers, 7);
         expectAll(Commit.class);
         answers.tell(new Committed("h1/0", 7, 1));
@@ -350,8 +374,15 @@ class UpdateSessionTest {
         assertThat(prepare.checkpoint()).isEqualTo(V2);
         prepare.replyTo().tell(new Prepared("h1/0", epoch, "plan"));
         prepare.replyTo().tell(new Prepared("h2/0", epoch, "plan"));
-        expectAll(Stream.class);
+        beginAll(prepare.replyTo(), epoch);
         return prepare.replyTo();
+    }
+
+    private void beginAll(ActorRef<WorkerEvent> answers, long epoch) {
+        expectAll(Begin.class);
+        answers.tell(new Begun("h1/0", epoch));
+        answers.tell(new Begun("h2/0", epoch));
+        expectAll(Stream.class);
     }
 
     private void stageAll(ActorRef<WorkerEvent> answers, long epoch) {
@@ -361,6 +392,15 @@ class UpdateSessionTest {
 
     private void expectAll(Class<? extends WorkerCommand> type) {
         fleet.workers.values().forEach(probe -> probe.expectMessageClass(type));
+    }
+
+    private void fishPhase(String phase) {
+        parent.fishForMessage(
+                Duration.ofSeconds(3),
+                event -> event instanceof SessionEvent.Running running
+                                && running.operation().phase().equals(phase)
+                        ? akka.actor.testkit.typed.javadsl.FishingOutcomes.complete()
+                        : akka.actor.testkit.typed.javadsl.FishingOutcomes.continueAndIgnore());
     }
 
     private void fishRunning(long doneBytes) {

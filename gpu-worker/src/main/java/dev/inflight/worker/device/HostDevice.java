@@ -43,7 +43,7 @@ public final class HostDevice implements AutoCloseable {
                     + "; raise inflight.worker.slot-memory or lower inflight.coordinator.update.max-slot");
         }
         var memory = takeIdle(bytes);
-        return new SlotRing(memory, count, slotBytes, () -> release(memory));
+        return new SlotRing(memory, count, slotBytes, this::release);
     }
 
     /** Allocates the whole budget now, so that the first ring is there at once. */

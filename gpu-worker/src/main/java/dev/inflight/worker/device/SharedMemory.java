@@ -20,6 +20,7 @@ import java.util.Set;
  */
 public final class SharedMemory implements AutoCloseable {
     private static final int FILL_BYTES = 4 << 20;
+    private static final Path MEMINFO = Path.of("/proc/meminfo");
 
     private final Path path;
     private final Arena arena;
@@ -41,6 +42,7 @@ public final class SharedMemory implements AutoCloseable {
     public static SharedMemory create(Path path, long bytes) {
         var arena = Arena.ofShared();
         try {
+            requireAvailable(bytes);
             var mode = PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
             var options = Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE);
             try (var channel = FileChannel.open(path, options, mode)) {
@@ -54,6 +56,27 @@ public final class SharedMemory implements AutoCloseable {
             deleteQuietly(path);
             throw new UncheckedIOException(message, e);
         }
+    }
+
+    /** A tmpfs may be as large as the machine's memory: filling it would end in a killed process, not in an error. */
+    private static void requireAvailable(long bytes) throws IOException {
+        long available = availableMemory();
+        if (available >= 0 && bytes > available) {
+            throw new IOException("the machine has " + available + " bytes of memory available");
+        }
+    }
+
+    /** What the kernel says can be allocated without swapping, -1 if it does not say. */
+    private static long availableMemory() throws IOException {
+        if (!Files.isReadable(MEMINFO)) {
+            return -1;
+        }
+        for (var line : Files.readAllLines(MEMINFO)) {
+            if (line.startsWith("MemAvailable:")) {
+                return Long.parseLong(line.replaceAll("[^0-9]", "")) * 1024;
+            }
+        }
+        return -1;
     }
 
     private static void allocatePages(FileChannel channel, long bytes) throws IOException {

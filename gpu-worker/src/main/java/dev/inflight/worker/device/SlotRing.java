@@ -3,19 +3,20 @@ package dev.inflight.worker.device;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 
 /**
  * K equal slots in one shared-memory file. Closing it gives the memory back to the device, which keeps it for the
- * next update. Thread-safe; only the first close counts, since an update that fails may be ended from two sides.
+ * next update.
  */
 public final class SlotRing implements AutoCloseable {
     private final SharedMemory memory;
     private final int count;
     private final long slotBytes;
-    private final Runnable release;
+    private final Consumer<SharedMemory> release;
     private final AtomicBoolean closed = new AtomicBoolean();
 
-    SlotRing(SharedMemory memory, int count, long slotBytes, Runnable release) {
+    SlotRing(SharedMemory memory, int count, long slotBytes, Consumer<SharedMemory> release) {
         this.memory = memory;
         this.count = count;
         this.slotBytes = slotBytes;
@@ -44,10 +45,18 @@ public final class SlotRing implements AutoCloseable {
         return memory.segment().asSlice(offset(slot), slotBytes);
     }
 
+    /** Frees the memory instead of giving it back: a process that does not answer may still write to it. */
+    public void discard() {
+        if (closed.compareAndSet(false, true)) {
+            memory.close();
+        }
+    }
+
+    /** Closing again does nothing. */
     @Override
     public void close() {
         if (closed.compareAndSet(false, true)) {
-            release.run();
+            release.accept(memory);
         }
     }
 }

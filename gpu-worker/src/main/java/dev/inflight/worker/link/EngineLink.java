@@ -63,6 +63,15 @@ public final class EngineLink implements AutoCloseable {
         return link;
     }
 
+    /**
+     * Checks that a link could listen here.
+     *
+     * @throws EngineLinkException if a process listens there already or the socket can not be made
+     */
+    public static void requireFree(Path socket) {
+        ListeningSocket.open(socket).close();
+    }
+
     /** Where engines connect. */
     public Path socket() {
         return socket.path();

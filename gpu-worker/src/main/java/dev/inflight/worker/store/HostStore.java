@@ -15,12 +15,9 @@ import dev.inflight.protocol.plan.Sharding;
 import dev.inflight.worker.device.ShmNames;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.LongConsumer;
 import java.util.stream.IntStream;
 
@@ -34,9 +31,8 @@ public final class HostStore implements AutoCloseable {
     private final int threads;
     private final Duration exchangeTimeout;
     private final SumsExchange exchange;
-    private final Map<String, Publication> publications = new ConcurrentHashMap<>();
-    private final Map<String, StoredCheckpoint> checkpoints = new ConcurrentHashMap<>();
-    private final Map<String, Set<CheckpointRef>> refs = new ConcurrentHashMap<>();
+    private final Publications publications = new Publications();
+    private final CheckpointTable table = new CheckpointTable();
 
     /**
      * @param threads threads that read a checkpoint
@@ -59,7 +55,7 @@ public final class HostStore implements AutoCloseable {
      * @throws RuntimeException naming file, tensor or peer; nothing is held then that was not before
      */
     public StoredCheckpoint load(HostStoreCommand.Load order, LongConsumer progress) throws InterruptedException {
-        var publication = publications.computeIfAbsent(order.publishId(), id -> new Publication());
+        var publication = publications.of(order.publishId());
         try {
             return load(order, publication, progress);
         } catch (RuntimeException | InterruptedException e) {
@@ -111,23 +107,9 @@ public final class HostStore implements AutoCloseable {
                 layout.tensors().size(),
                 layout.bytes(),
                 layout.largestTensorBytes());
-        refs.computeIfAbsent(ref.digest(), d -> ConcurrentHashMap.newKeySet()).add(ref);
-        var known = checkpoints.get(ref.digest());
-        if (known != null && known.heldShards().containsAll(loader.shards())) {
-            loader.discard();
-            return known;
-        }
-        var stored = new StoredCheckpoint(host, ref, manifest, sharding, sums);
+        var stored = table.hold(ref, () -> new StoredCheckpoint(host, ref, manifest, sharding, sums));
         loader.giveTo(stored);
-        replace(stored);
         return stored;
-    }
-
-    private void replace(StoredCheckpoint stored) {
-        var before = checkpoints.put(stored.ref().digest(), stored);
-        if (before != null) {
-            free(before);
-        }
     }
 
     /**
@@ -142,7 +124,7 @@ public final class HostStore implements AutoCloseable {
         var loader = new ShardLoader(files, arenas, threads, progress);
         try {
             var sharding = Sharding.of(files.layout(), ref.shardCount(), ref.maxPartBytes());
-            var known = checkpoints.get(ref.digest());
+            var known = table.find(ref);
             var wanted = known == null ? sharding.shards() : shardsOf(sharding, order.shards());
             var sums = new HashMap<Integer, BlockSums>();
             if (known != null) {
@@ -156,11 +138,8 @@ public final class HostStore implements AutoCloseable {
                 throw new StoreException(ref.source() + ": its digest is now " + manifest.digest() + ", published as "
                         + ref.model() + " " + ref.version() + " was " + ref.digest());
             }
-            var stored = known != null ? known : new StoredCheckpoint(host, ref, manifest, sharding, inOrder(sums));
+            var stored = table.hold(ref, () -> new StoredCheckpoint(host, ref, manifest, sharding, inOrder(sums)));
             loader.giveTo(stored);
-            refs.computeIfAbsent(ref.digest(), d -> ConcurrentHashMap.newKeySet())
-                    .add(ref);
-            checkpoints.putIfAbsent(ref.digest(), stored);
             return stored;
         } catch (RuntimeException | InterruptedException e) {
             loader.discard();
@@ -175,39 +154,27 @@ public final class HostStore implements AutoCloseable {
      * @throws StoreException if no holder has it, or what they have is not what the digest says
      */
     public StoredCheckpoint adopt(CheckpointRef ref, List<String> endpoints) {
-        var known = checkpoints.get(ref.digest());
+        var known = table.find(ref);
         if (known != null) {
             return known;
         }
         var manifest = ManifestCodec.decode(exchange.manifest(endpoints, ref.digest()));
         var sharding = Sharding.of(manifest.layout(), ref.shardCount(), ref.maxPartBytes());
-        var sums = exchange.sums(endpoints.getFirst(), ref.digest(), sharding.shards());
+        var sums = exchange.sums(endpoints, CheckpointTable.key(ref), sharding.shards());
         if (!ManifestAssembly.assemble(manifest.layout(), sums).digest().equals(ref.digest())) {
-            throw new StoreException("what " + endpoints.getFirst() + " sent is not manifest " + ref.digest());
+            throw new StoreException("the holders' block sums are not those of manifest " + ref.digest());
         }
-        var stored = new StoredCheckpoint(host, ref, manifest, sharding, sums);
-        var raced = checkpoints.putIfAbsent(ref.digest(), stored);
-        return raced == null ? stored : raced;
+        return table.adopt(ref, () -> new StoredCheckpoint(host, ref, manifest, sharding, sums));
     }
 
     /** Checkpoints of which at least one shard is held, by model and version. */
     public List<Held> held() {
-        return checkpoints.values().stream()
-                .filter(stored -> !stored.heldShards().isEmpty())
-                .flatMap(stored -> refs.getOrDefault(stored.ref().digest(), Set.of()).stream()
-                        .map(ref -> new Held(ref, ranges(stored))))
-                .sorted(Comparator.comparing((Held held) -> held.checkpoint().model())
-                        .thenComparing(held -> held.checkpoint().version()))
-                .toList();
+        return table.held();
     }
 
     /** Forgets a checkpoint; its memory serves the next one. Must not be in use by an update. */
     public void release(String digest) {
-        refs.remove(digest);
-        var stored = checkpoints.remove(digest);
-        if (stored != null) {
-            free(stored);
-        }
+        table.remove(digest).forEach(this::free);
     }
 
     private void free(StoredCheckpoint stored) {
@@ -216,35 +183,26 @@ public final class HostStore implements AutoCloseable {
     }
 
     /**
-     * Encoded block sums of one shard, for a peer. Waits while this host is still reading it.
+     * Encoded block sums of one shard, for a peer.
      *
-     * @param key the publication's id, or the manifest's digest
+     * @param key the id of a publication, whose sums are waited for while this host is still reading, or a
+     *     {@link CheckpointTable#key}
      * @throws StoreException if this host neither knows it nor learns it in time
      */
     public byte[] blockSums(String key, int shard) throws InterruptedException {
-        var stored = checkpoints.get(key);
-        if (stored != null) {
-            return stored.sums(shard).encode();
+        if (CheckpointTable.isKey(key)) {
+            return table.byKey(key, host).sums(shard).encode();
         }
-        return publications.computeIfAbsent(key, id -> new Publication()).await(shard, exchangeTimeout);
+        return publications.of(key).await(shard, exchangeTimeout);
     }
 
     /** The encoded manifest, for a peer. */
     public byte[] manifest(String digest) {
-        var stored = checkpoints.get(digest);
-        if (stored == null) {
-            throw new StoreException("host " + host + " does not know manifest " + digest);
-        }
-        return ManifestCodec.encode(stored.manifest());
-    }
-
-    /** Ends the wait of peers on a publication that the coordinator has given up or finished. */
-    public void endPublication(String publishId) {
-        publications.remove(publishId);
+        return ManifestCodec.encode(table.byDigest(digest, host).manifest());
     }
 
     private List<BlockSums> fetch(Holder holder, String publishId, Sharding sharding) {
-        return exchange.sums(holder.endpoint(), publishId, shardsOf(sharding, holder.shards()));
+        return exchange.sums(List.of(holder.endpoint()), publishId, shardsOf(sharding, holder.shards()));
     }
 
     private static List<BlockSums> inOrder(Map<Integer, BlockSums> sums) {
@@ -279,14 +237,9 @@ public final class HostStore implements AutoCloseable {
                 .toList();
     }
 
-    private static List<ShardRange> ranges(StoredCheckpoint stored) {
-        return ShardRange.of(stored.heldShards());
-    }
-
     @Override
     public void close() {
-        checkpoints.values().forEach(this::free);
-        checkpoints.clear();
+        table.removeAll().forEach(this::free);
         arenas.close();
     }
 }

@@ -6,7 +6,6 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
-import java.util.Set;
 import java.util.function.LongConsumer;
 
 /** Brings shards of one checkpoint into memory, or maps them where they lie, and owns that memory until given away. */
@@ -34,14 +33,21 @@ final class ShardLoader {
         return reader.read(shard, memory.segment());
     }
 
-    Set<Integer> shards() {
-        return loaded.keySet();
-    }
-
+    /** Hands over what the checkpoint does not hold yet, and frees the rest. */
     void giveTo(StoredCheckpoint checkpoint) {
-        loaded.forEach(checkpoint::hold);
-        if (!files.inPlace()) {
-            files.close();
+        var surplus = new HashMap<Integer, ShardMemory>();
+        loaded.forEach((shard, memory) -> {
+            if (!checkpoint.holdIfAbsent(shard, memory)) {
+                surplus.put(shard, memory);
+            }
+        });
+        boolean mapped = files.inPlace() && surplus.size() < loaded.size();
+        loaded.clear();
+        loaded.putAll(surplus);
+        if (mapped) {
+            loaded.clear();
+        } else {
+            discard();
         }
     }
 

@@ -60,8 +60,9 @@ public final class StoredCheckpoint {
         return sums.get(shard);
     }
 
-    void hold(int shard, ShardMemory memory) {
-        held.put(shard, memory);
+    /** @return false if the shard is held already */
+    boolean holdIfAbsent(int shard, ShardMemory memory) {
+        return held.putIfAbsent(shard, memory) == null;
     }
 
     Map<Integer, ShardMemory> memories() {

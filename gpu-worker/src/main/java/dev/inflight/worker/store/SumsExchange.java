@@ -7,7 +7,6 @@ import dev.inflight.worker.transport.PeerException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /** Fetches what other hosts know of a checkpoint. Blocks; for any thread. */
 final class SumsExchange {
@@ -19,34 +18,47 @@ final class SumsExchange {
     }
 
     /**
-     * Block sums of some shards from one host.
+     * Block sums of some shards from the first of {@code endpoints} that has them.
      *
-     * @param key the publication's id, or the manifest's digest
-     * @throws StoreException naming the peer
+     * @param key the publication's id, or a {@link CheckpointTable#key}
+     * @throws StoreException naming the last peer asked
      */
-    List<BlockSums> sums(String endpoint, String key, List<Shard> shards) {
+    List<BlockSums> sums(List<String> endpoints, String key, List<Shard> shards) {
+        return first(endpoints, "block sums of " + key, endpoint -> sums(endpoint, key, shards));
+    }
+
+    private List<BlockSums> sums(String endpoint, String key, List<Shard> shards) throws PeerException {
         try (var peer = PeerConnection.connect(endpoint, timeout)) {
             var sums = new ArrayList<BlockSums>();
             for (var shard : shards) {
                 sums.add(BlockSums.decode(shard, peer.blockSums(key, shard.index())));
             }
             return sums;
-        } catch (PeerException e) {
-            throw new StoreException(String.valueOf(e.getMessage()), e);
         }
     }
 
     /** The encoded manifest from the first of {@code endpoints} that has it. */
     byte[] manifest(List<String> endpoints, String digest) {
-        @Nullable PeerException last = null;
-        for (var endpoint : endpoints) {
+        return first(endpoints, "manifest " + digest, endpoint -> {
             try (var peer = PeerConnection.connect(endpoint, timeout)) {
                 return peer.manifest(digest);
+            }
+        });
+    }
+
+    private interface Question<T> {
+        T ask(String endpoint) throws PeerException;
+    }
+
+    private static <T> T first(List<String> endpoints, String what, Question<T> question) {
+        PeerException last = null;
+        for (var endpoint : endpoints) {
+            try {
+                return question.ask(endpoint);
             } catch (PeerException e) {
                 last = e;
             }
         }
-        throw new StoreException(
-                "no host has manifest " + digest + (last == null ? "" : ": " + last.getMessage()), last);
+        throw new StoreException("no host has " + what + (last == null ? "" : ": " + last.getMessage()), last);
     }
 }

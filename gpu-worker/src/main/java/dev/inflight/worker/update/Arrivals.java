@@ -28,14 +28,21 @@ final class Arrivals {
         arrivals[bucket].complete(new Arrival(slot, release));
     }
 
-    /** @throws UpdateException if the bucket has not come after {@code patience} */
+    /** Ends the wait for every bucket that has not come. */
+    void fail(UpdateException reason) {
+        for (var arrival : arrivals) {
+            arrival.completeExceptionally(reason);
+        }
+    }
+
+    /** @throws UpdateException if the bucket has not come after {@code patience}, or the one given to {@link #fail} */
     Arrival await(int bucket, Duration patience) throws InterruptedException {
         try {
             return arrivals[bucket].get(patience.toMillis(), TimeUnit.MILLISECONDS);
         } catch (TimeoutException e) {
             throw new UpdateException("bucket " + bucket + " did not come within " + patience.toMillis() + " ms", null);
         } catch (ExecutionException e) {
-            throw new IllegalStateException(e);
+            throw e.getCause() instanceof UpdateException failure ? failure : new IllegalStateException(e);
         }
     }
 }

@@ -1,5 +1,6 @@
 package dev.inflight.worker.update;
 
+import dev.inflight.worker.link.EngineLinkException;
 import dev.inflight.worker.link.EngineSession;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
@@ -25,6 +26,9 @@ public final class EngineAnswers {
 
     static UpdateException during(String verb, EngineSession engine, Duration bound, Throwable cause) {
         var name = engine.hello().engine();
+        if (cause instanceof EngineLinkException said) {
+            return new UpdateException(String.valueOf(said.getMessage()), name, said);
+        }
         var what = cause instanceof TimeoutException
                 ? "did not answer within " + bound.toMillis() + " ms"
                 : String.valueOf(cause.getMessage());

@@ -25,9 +25,14 @@ public record Peers(String machine, Duration timeout) {
 
     /** @throws UpdateException naming the owner if it can not be reached or refuses */
     PeerTransfer open(String endpoint, TransferKey key) {
+        PeerConnection connection = null;
         try {
-            return PeerConnection.connect(endpoint, timeout).openTransfer(key, machine);
+            connection = PeerConnection.connect(endpoint, timeout);
+            return connection.openTransfer(key, machine);
         } catch (PeerException e) {
+            if (connection != null) {
+                connection.close();
+            }
             throw new UpdateException(String.valueOf(e.getMessage()), key.owner(), e);
         }
     }

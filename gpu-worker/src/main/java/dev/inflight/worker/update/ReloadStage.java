@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongConsumer;
 
@@ -55,20 +56,19 @@ final class ReloadStage implements Callable<Void> {
 
     @Override
     public Void call() throws InterruptedException {
-        var outstanding = new ArrayList<CompletableFuture<Void>>();
         lastLoadedNanos = System.nanoTime();
+        var loads = new ArrayList<CompletableFuture<Void>>();
         for (var bucket : buckets) {
             var arrival = arrivals.await(bucket.index(), patience);
-            outstanding.removeIf(load -> load.isDone() && !load.isCompletedExceptionally());
-            outstanding.add(load(bucket, arrival));
-            outstanding.stream()
-                    .filter(CompletableFuture::isCompletedExceptionally)
-                    .forEach(this::join);
+            loads.add(load(bucket, arrival));
         }
-        outstanding.forEach(this::join);
+        for (var load : loads) {
+            await(load);
+        }
         return null;
     }
 
+    /** A load that fails also ends the wait for later buckets, whose slots it may be holding. */
     private CompletableFuture<Void> load(Bucket bucket, Arrivals.Arrival arrival) {
         long sent = System.nanoTime();
         return engine.load(new WorkerMessage.Load(epoch, bucket.index(), arrival.slot(), parts(bucket)))
@@ -76,7 +76,25 @@ final class ReloadStage implements Callable<Void> {
                 .thenAccept(loaded -> {
                     loaded(bucket, sent);
                     arrival.release().run();
+                })
+                .whenComplete((done, failure) -> {
+                    if (failure != null) {
+                        arrivals.fail(named(failure));
+                    }
                 });
+    }
+
+    private UpdateException named(Throwable failure) {
+        var cause = failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
+        return cause instanceof UpdateException known ? known : EngineAnswers.during("load", engine, patience, cause);
+    }
+
+    private void await(CompletableFuture<Void> load) throws InterruptedException {
+        try {
+            load.get();
+        } catch (ExecutionException e) {
+            throw named(e.getCause() == null ? e : e.getCause());
+        }
     }
 
     /** Runs on the link's thread, once for each bucket, in order. */
@@ -99,17 +117,5 @@ final class ReloadStage implements Callable<Void> {
         var tensor = layout.tensors().get(slice.tensor());
         return new TensorPart(
                 tensor.name(), tensor.dtype(), tensor.shape(), placement.offset(), slice.bytes(), slice.begin());
-    }
-
-    private void join(CompletableFuture<Void> load) {
-        try {
-            load.join();
-        } catch (CompletionException e) {
-            var cause = e.getCause() == null ? e : e.getCause();
-            if (cause instanceof UpdateException failure) {
-                throw failure;
-            }
-            throw EngineAnswers.during("load", engine, patience, cause);
-        }
     }
 }

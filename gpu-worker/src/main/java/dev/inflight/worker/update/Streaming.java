@@ -27,6 +27,9 @@ import org.jspecify.annotations.Nullable;
  * next ones are fetched and the one after is copied from the host store.
  */
 final class Streaming implements AutoCloseable {
+    /** What must be given back; once it is closed, whatever is taken afterwards is given back at once. */
+    private final Closer closer = new Closer();
+
     private final UpdateContext context;
     private final Prepare order;
     private final StoredCheckpoint checkpoint;
@@ -75,6 +78,7 @@ final class Streaming implements AutoCloseable {
                 board.join(UpdateSession.SELF);
             }
             context.hub().serve(order.epoch(), context.worker(), board, this::consumerLost);
+            closer.add(() -> context.hub().withdraw(order.epoch(), context.worker()));
         }
         if (engine != null) {
             openTransfers();
@@ -83,6 +87,7 @@ final class Streaming implements AutoCloseable {
 
     private SlotRing takeSlots() {
         var ring = context.device().slots(order.slots().count(), plan.slotBytes());
+        closer.add(ring::close);
         for (int slot = 0; slot < ring.count(); slot++) {
             slots.add(new SlotRef(
                     slots.size(), SlotMemory.shm(ring.path().toString(), ring.offset(slot), ring.slotBytes())));
@@ -98,12 +103,17 @@ final class Streaming implements AutoCloseable {
         var opening = new ArrayList<Callable<PeerTransfer>>();
         for (var owner : remote) {
             var key = new TransferKey(order.epoch(), owner.worker(), context.worker());
-            opening.add(() -> context.peers().open(endpoint(order.membership(), owner.worker()), key));
+            opening.add(() -> opened(context.peers().open(endpoint(order.membership(), owner.worker()), key)));
         }
         var transfers = runner.all(opening);
         for (int i = 0; i < remote.size(); i++) {
             addSource(remote.get(i), transfers.get(i));
         }
+    }
+
+    private PeerTransfer opened(PeerTransfer transfer) {
+        closer.add(transfer::close);
+        return transfer;
     }
 
     private void addSource(Owner owner, PeerTransfer transfer) {
@@ -232,17 +242,10 @@ final class Streaming implements AutoCloseable {
         runner.cancel();
     }
 
+    /** Ends the stages, waits until none runs, and gives everything back. Closing again does nothing. */
     @Override
     public void close() {
         runner.close();
-        context.hub().withdraw(order.epoch(), context.worker());
-        sources.forEach(source -> source.transfer().close());
-        if (own != null) {
-            own.fail("epoch " + order.epoch() + " is over");
-            own.ring().close();
-        }
-        if (landing != null) {
-            landing.ring().close();
-        }
+        closer.close();
     }
 }

@@ -12,7 +12,14 @@ import java.time.Duration;
  * @param device where its slots are
  * @param hub where peers find its buckets
  * @param peers how it reaches other hosts
- * @param engineTimeout longest wait for the engine to answer begin, end, commit or abort
+ * @param engineTimeout longest wait for the engine to answer begin, end, commit or dump; it may drain requests then
+ * @param abortTimeout longest wait for the engine to answer an abort, before it is disconnected
  */
 public record UpdateContext(
-        String worker, HostStore store, HostDevice device, TransferHub hub, Peers peers, Duration engineTimeout) {}
+        String worker,
+        HostStore store,
+        HostDevice device,
+        TransferHub hub,
+        Peers peers,
+        Duration engineTimeout,
+        Duration abortTimeout) {}

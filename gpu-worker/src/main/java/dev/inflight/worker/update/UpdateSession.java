@@ -16,17 +16,28 @@ import org.jspecify.annotations.Nullable;
  * One update on one worker. The steps block and are called in order, one at a time, from any thread but an actor's;
  * {@link #fail} may be called at any time and makes a running step end with that reason.
  */
-public final class UpdateSession {
+public final class UpdateSession implements AutoCloseable {
     /** Name of the worker itself among the consumers of its own slots. */
     static final String SELF = "this worker";
 
     private enum State {
         CREATED,
         PREPARED,
-        STREAMING,
-        STAGED,
-        COMMITTED,
-        CLOSED
+        BEGUN,
+        STREAMED,
+        COMMITTED
+    }
+
+    /** What became of the engine when an update was aborted. */
+    public sealed interface AbortOutcome {
+        /** The update had not reached an engine. */
+        record Untouched() implements AbortOutcome {}
+
+        /** The engine said what it is now. */
+        record Answered(EngineMessage.Aborted answer) implements AbortOutcome {}
+
+        /** The engine did not answer and was disconnected; its next hello tells. */
+        record Lost() implements AbortOutcome {}
     }
 
     private final UpdateContext context;
@@ -34,7 +45,7 @@ public final class UpdateSession {
     private final @Nullable EngineSession engine;
     private final LongConsumer progress;
     private State state = State.CREATED;
-    private volatile boolean engineBegun;
+    private boolean engineBegun;
     private volatile @Nullable Streaming streaming;
     private volatile @Nullable UpdateException failure;
 
@@ -56,11 +67,6 @@ public final class UpdateSession {
     /** The engine that takes this update, if any. */
     public @Nullable EngineSession engine() {
         return engine;
-    }
-
-    /** Whether the engine was told to begin, so that only itself can say what it serves now. */
-    public boolean engineTouched() {
-        return engineBegun;
     }
 
     /**
@@ -87,24 +93,40 @@ public final class UpdateSession {
     }
 
     /**
+     * Introduces the update to the engine, which pauses first if it loads in place.
+     *
+     * @throws UpdateException if the engine refuses or does not answer; it then needs an {@link #abort}
+     */
+    public void begin() throws InterruptedException {
+        enter(State.PREPARED, State.BEGUN);
+        var peer = engine;
+        if (peer != null) {
+            EngineAnswers.await("begin", peer, sendBegin(peer), context.engineTimeout());
+        }
+        throwIfFailed();
+    }
+
+    /** An abort that comes before this finds an untouched engine; one that comes later finds {@code begin} sent. */
+    private synchronized CompletableFuture<EngineMessage.Begun> sendBegin(EngineSession peer) {
+        throwIfFailed();
+        engineBegun = true;
+        return peer.begin(prepared().begin());
+    }
+
+    /**
      * Moves every bucket into the engine; on return they are all loaded and verified.
      *
      * @throws UpdateException naming the cause; the engine then needs an {@link #abort}
      */
     public StageReport stream() throws InterruptedException {
-        enter(State.PREPARED, State.STREAMING);
-        var stages = prepared();
-        if (engine != null) {
-            engineBegun = true;
-            answer("begin", engine.begin(stages.begin()));
+        enter(State.BEGUN, State.STREAMED);
+        throwIfFailed();
+        var report = run(prepared());
+        var peer = engine;
+        if (peer != null) {
+            EngineAnswers.await("end", peer, peer.end(new WorkerMessage.End(epoch())), context.engineTimeout());
         }
         throwIfFailed();
-        var report = run(stages);
-        if (engine != null) {
-            answer("end", engine.end(new WorkerMessage.End(epoch())));
-        }
-        throwIfFailed();
-        state = State.STAGED;
         return report;
     }
 
@@ -125,40 +147,44 @@ public final class UpdateSession {
      * @throws UpdateException if the engine did not confirm; it may or may not have committed
      */
     public long commit() throws InterruptedException {
-        enter(State.STAGED, State.COMMITTED);
+        enter(State.STREAMED, State.COMMITTED);
+        var peer = engine;
+        if (peer == null) {
+            return 0;
+        }
+        var commit = new WorkerMessage.Commit(epoch(), order.checkpoint().version());
+        return EngineAnswers.await("commit", peer, peer.commit(commit), context.engineTimeout())
+                .stallMicros();
+    }
+
+    /** Ends the update without its weights, and closes the session. */
+    public AbortOutcome abort(String reason) throws InterruptedException {
+        fail(reason, null);
         try {
-            if (engine == null) {
-                return 0;
+            var peer = engine;
+            if (peer == null || !hasBegun()) {
+                return new AbortOutcome.Untouched();
             }
-            var commit = new WorkerMessage.Commit(epoch(), order.checkpoint().version());
-            return EngineAnswers.await("commit", engine, engine.commit(commit), context.engineTimeout())
-                    .stallMicros();
+            return abort(peer, reason);
         } finally {
             close();
         }
     }
 
-    /**
-     * Ends the update without its weights.
-     *
-     * @return what the engine says of itself, null if it was not touched, does not answer or is gone
-     */
-    public EngineMessage.@Nullable Aborted abort(String reason) throws InterruptedException {
+    private AbortOutcome abort(EngineSession peer, String reason) throws InterruptedException {
         try {
-            if (engine == null || !engineBegun) {
-                return null;
-            }
             var abort = new WorkerMessage.Abort(epoch(), reason);
-            return EngineAnswers.await("abort", engine, engine.abort(abort), context.engineTimeout());
+            return new AbortOutcome.Answered(
+                    EngineAnswers.await("abort", peer, peer.abort(abort), context.abortTimeout()));
         } catch (UpdateException e) {
             // An engine that does not answer may still be reading slots: only its disconnection makes them free.
-            if (engine != null) {
-                engine.close();
-            }
-            return null;
-        } finally {
-            close();
+            peer.close();
+            return new AbortOutcome.Lost();
         }
+    }
+
+    private synchronized boolean hasBegun() {
+        return engineBegun;
     }
 
     /** Makes the running step, or the next, end with this reason. The first reason stays. Does not block. */
@@ -172,14 +198,6 @@ public final class UpdateSession {
         if (stages != null) {
             stages.cancel(reason);
         }
-    }
-
-    private <T> T answer(String verb, CompletableFuture<T> answer) throws InterruptedException {
-        var peer = engine;
-        if (peer == null) {
-            throw new IllegalStateException("no engine to " + verb);
-        }
-        return EngineAnswers.await(verb, peer, answer, context.engineTimeout());
     }
 
     private void throwIfFailed() {
@@ -204,8 +222,9 @@ public final class UpdateSession {
         state = next;
     }
 
-    private void close() {
-        state = State.CLOSED;
+    /** Gives slots and transfers back. Closing again does nothing. */
+    @Override
+    public void close() {
         var stages = streaming;
         if (stages != null) {
             stages.close();

@@ -8,10 +8,8 @@ import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.link.DumpPart;
 import dev.inflight.protocol.link.SlotMemory;
 import dev.inflight.protocol.link.WorkerMessage;
-import dev.inflight.worker.device.DeviceMemoryException;
 import dev.inflight.worker.device.SlotRing;
 import dev.inflight.worker.link.EngineSession;
-import dev.inflight.worker.store.StoreException;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.update.EngineAnswers;
 import dev.inflight.worker.update.UpdateContext;
@@ -46,11 +44,8 @@ public final class EngineVerifier {
             try (var ring = context.device().slots(1, slotBytes())) {
                 return compare(order, checkpoint, ring);
             }
-        } catch (UpdateException | StoreException | DeviceMemoryException e) {
-            return impossible(context.worker(), order, String.valueOf(e.getMessage()));
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            return impossible(context.worker(), order, "the worker stops");
+        } catch (InterruptedException | RuntimeException | Error e) {
+            return impossible(context.worker(), order, e.getMessage() == null ? e.toString() : e.getMessage());
         }
     }
 
@@ -169,7 +164,13 @@ public final class EngineVerifier {
         private void dump(List<DumpPart> wanted) throws InterruptedException {
             var memory = SlotMemory.shm(ring.path().toString(), ring.offset(0), ring.slotBytes());
             var answer = engine.dump(new WorkerMessage.Dump(nextId++, memory, wanted));
-            EngineAnswers.await("dump", engine, answer, context.engineTimeout());
+            try {
+                EngineAnswers.await("dump", engine, answer, context.engineTimeout());
+            } catch (UpdateException | InterruptedException e) {
+                // Whatever the engine still does with the slot must not reach the next update.
+                ring.discard();
+                throw e;
+            }
         }
     }
 }

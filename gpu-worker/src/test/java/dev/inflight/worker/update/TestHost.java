@@ -52,7 +52,7 @@ final class TestHost implements AutoCloseable {
         device = new HostDevice(names, slotMemory);
         var hub = new TransferHub(machine, PATIENCE);
         server = PeerServer.start(new InetSocketAddress("127.0.0.1", 0), name, service(store, hub), PATIENCE);
-        context = new UpdateContext(worker(), store, device, hub, new Peers(machine, PATIENCE), PATIENCE);
+        context = new UpdateContext(worker(), store, device, hub, new Peers(machine, PATIENCE), PATIENCE, PATIENCE);
         var attached = new CompletableFuture<EngineSession>();
         link = EngineLink.listen(directory.resolve(name + ".sock"), worker(), new EngineLink.Listener() {
             @Override

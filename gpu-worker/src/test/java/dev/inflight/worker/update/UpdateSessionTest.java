@@ -15,10 +15,12 @@ import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
+import dev.inflight.protocol.link.EngineMessage;
 import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.protocol.plan.Slots;
 import dev.inflight.worker.store.StoredCheckpoint;
+import dev.inflight.worker.update.UpdateSession.AbortOutcome;
 import dev.inflight.worker.verify.EngineVerifier;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
@@ -86,16 +88,44 @@ class UpdateSessionTest {
         update(1, first, LoadMode.SHADOW, 3);
         flipAByte(hosts.getFirst().store.adopt(second, List.of()));
         var sessions = prepare(2, second, LoadMode.SHADOW, 3);
+        begin(sessions);
         assertThatThrownBy(() -> together(sessions, UpdateSession::stream))
                 .hasStackTraceContaining("is not what was published as m v2")
                 .hasStackTraceContaining("tensor \"model.layers.");
         for (var session : sessions) {
-            var aborted = session.abort("the test ends it");
-            assertThat(aborted).isNotNull();
-            assertThat(aborted.state()).isEqualTo(EngineStatus.State.SERVING);
-            assertThat(aborted.version()).isEqualTo("v1");
+            assertThat(session.abort("the test ends it"))
+                    .isEqualTo(
+                            new AbortOutcome.Answered(new EngineMessage.Aborted(2, EngineStatus.State.SERVING, "v1")));
         }
         assertThat(mismatches(first)).containsExactly(0L, 0L);
+    }
+
+    @Test
+    void anEngineThatRefusesALoadIsTheReasonAndAtOnce() throws Exception {
+        start("this-machine", "this-machine");
+        update(1, publish("v1", 1), LoadMode.IN_PLACE, 3);
+        var misfit = publish("v2", 2, 500_000);
+        var sessions = prepare(2, misfit, LoadMode.IN_PLACE, 3);
+        begin(sessions);
+        assertThatThrownBy(() -> together(sessions, UpdateSession::stream))
+                .isInstanceOf(UpdateException.class)
+                .hasMessageContaining("engine engine-")
+                .hasMessageContaining("tensor \"model.layers.");
+        for (var session : sessions) {
+            assertThat(session.abort("the engine refused"))
+                    .isEqualTo(new AbortOutcome.Answered(
+                            new EngineMessage.Aborted(2, EngineStatus.State.PENDING_WEIGHTS, null)));
+        }
+    }
+
+    @Test
+    void anAbortBeforeBeginLeavesTheEngineUntouchedAndBeginRefused() throws Exception {
+        start("this-machine");
+        var sessions = prepare(1, publish("v1", 1), LoadMode.IN_PLACE, 3);
+        var session = sessions.getFirst();
+        assertThat(session.abort("the coordinator aborted")).isEqualTo(new AbortOutcome.Untouched());
+        assertThatThrownBy(session::begin).hasMessage("the coordinator aborted");
+        assertThat(session.abort("again")).isEqualTo(new AbortOutcome.Untouched());
     }
 
     @Test
@@ -103,6 +133,7 @@ class UpdateSessionTest {
         start("this-machine", "another-machine");
         var first = publish("v1", 1);
         var sessions = prepare(1, first, LoadMode.IN_PLACE, 3);
+        begin(sessions);
         sessions.getFirst().fail("the coordinator aborted", null);
         assertThatThrownBy(() -> together(sessions.subList(0, 1), UpdateSession::stream))
                 .hasStackTraceContaining("the coordinator aborted");
@@ -122,11 +153,15 @@ class UpdateSessionTest {
 
     /** Writes a checkpoint with many small tensors, one larger than a slot, an empty one and a scalar; loads it. */
     private CheckpointRef publish(String version, long seed) throws Exception {
+        return publish(version, seed, 300_000);
+    }
+
+    private CheckpointRef publish(String version, long seed, int layerBytes) throws Exception {
         var random = new Random(seed);
         var tensors = new ArrayList<SafetensorsWriter.Tensor>();
         for (int layer = 0; layer < 12; layer++) {
             for (var name : List.of("self_attn.q_proj", "self_attn.k_proj", "mlp.up_proj")) {
-                tensors.add(tensor("model.layers." + layer + "." + name + ".weight", 300_000 + layer, random));
+                tensors.add(tensor("model.layers." + layer + "." + name + ".weight", layerBytes + layer, random));
             }
         }
         tensors.add(tensor("model.embed_tokens.weight", (int) (9 * MIB) + 2, random));
@@ -190,11 +225,20 @@ class UpdateSessionTest {
         return sessions;
     }
 
+    private static void begin(List<UpdateSession> sessions) throws Exception {
+        together(sessions, session -> {
+            session.begin();
+            return true;
+        });
+    }
+
     private void update(long epoch, CheckpointRef target, LoadMode mode, int slots) throws Exception {
         var sessions = prepare(epoch, target, mode, slots);
+        begin(sessions);
         var reports = together(sessions, UpdateSession::stream);
         assertThat(reports).allMatch(report -> report.loadedBytes() == target.bytes());
         together(sessions, UpdateSession::commit);
+        sessions.forEach(UpdateSession::close);
     }
 
     private List<Long> mismatches(CheckpointRef expected) throws Exception {

@@ -30,6 +30,13 @@ public sealed interface WorkerCommand extends Wire {
             ActorRef<WorkerEvent> replyTo)
             implements WorkerCommand {}
 
+    /**
+     * Introduces the update to the engine, which pauses first if it loads in place; answered by
+     * {@link WorkerEvent.Begun} or {@link WorkerEvent.Failed}. Streaming starts only when every engine has begun, so
+     * that one which drains its requests for long does not look like a stall to the others.
+     */
+    record Begin(long epoch) implements WorkerCommand {}
+
     /** Starts streaming; ends in {@link WorkerEvent.Staged} or {@link WorkerEvent.Failed}. */
     record Stream(long epoch) implements WorkerCommand {}
 

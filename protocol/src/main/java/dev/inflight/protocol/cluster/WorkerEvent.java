@@ -30,8 +30,11 @@ public sealed interface WorkerEvent extends Wire {
     record Session(long epoch, String updateId, Phase phase) {
         public enum Phase {
             PREPARED,
+            BEGUN,
             STREAMING,
             STAGED,
+            /** The commit was ordered and not confirmed by the engine yet. */
+            COMMITTING,
             COMMITTED
         }
     }
@@ -39,6 +42,8 @@ public sealed interface WorkerEvent extends Wire {
     record Prepared(String worker, long epoch, String planDigest) implements WorkerEvent {}
 
     record PrepareRefused(String worker, long epoch, String message) implements WorkerEvent {}
+
+    record Begun(String worker, long epoch) implements WorkerEvent {}
 
     record Progress(String worker, long epoch, long loadedBytes) implements WorkerEvent {}
 

@@ -3,8 +3,8 @@ package dev.inflight.protocol.plan;
 import java.util.Locale;
 
 /**
- * Chooses how many slots an update uses and how large they are. More slots let the three stages of the pipeline overlap,
- * so their number is given up last only to a slot that is too small: 3 slots, then 2, then 1, then smaller slots.
+ * Chooses how many slots an update uses and how large they are. Three slots let all stages of the pipeline overlap, so
+ * slots first become smaller, down to the smallest useful one, and only then fewer: 3, 2, 1.
  */
 public final class SlotLadder {
     private static final long MIB = 1 << 20;
@@ -42,17 +42,11 @@ public final class SlotLadder {
             wanted = Math.max(wanted, floor);
         }
         for (int count = MOST_SLOTS; count > 0; count--) {
-            if (budgetBytes / count >= wanted) {
-                return new Slots(count, wanted, reason(count, wanted, budgetBytes));
+            long share = budgetBytes / count;
+            long size = Math.min(wanted, share - share % MIB);
+            if (size >= floor) {
+                return new Slots(count, size, reason(count, size, wanted, floor, budgetBytes));
             }
-        }
-        long smaller = budgetBytes - budgetBytes % MIB;
-        if (smaller >= floor) {
-            return new Slots(
-                    1,
-                    smaller,
-                    "1 slot of %s: the budget of %s does not hold one of %s"
-                            .formatted(mib(smaller), mib(budgetBytes), mib(wanted)));
         }
         throw new PlanException(refusal(budgetBytes, floor, largestTensorBytes, wholeTensors));
     }
@@ -72,20 +66,23 @@ public final class SlotLadder {
         return Math.min(maxSlotBytes - maxSlotBytes % MIB, Math.min(shard, overlapping));
     }
 
-    private static String reason(int count, long slot, long budget) {
-        if (count == MOST_SLOTS) {
-            return "3 slots of %s: all stages overlap; the budget is %s".formatted(mib(slot), mib(budget));
+    private static String reason(int count, long size, long wanted, long floor, long budget) {
+        var slots = "%d slot%s of %s".formatted(count, count == 1 ? "" : "s", mib(size));
+        if (count == MOST_SLOTS && size == wanted) {
+            return "%s: all stages overlap; the budget is %s".formatted(slots, mib(budget));
         }
-        String consequence = count == 2 ? "" : ", so the stages run one after the other";
-        return "%d slot%s of %s: %d would need %s and the budget is %s%s"
+        if (count == MOST_SLOTS) {
+            return "%s: all stages overlap; the budget of %s does not hold %d of %s"
+                    .formatted(slots, mib(budget), count, mib(wanted));
+        }
+        return "%s: %d of at least %s would need %s and the budget is %s%s"
                 .formatted(
-                        count,
-                        count == 1 ? "" : "s",
-                        mib(slot),
+                        slots,
                         count + 1,
-                        mib(slot * (count + 1)),
+                        mib(floor),
+                        mib(floor * (count + 1)),
                         mib(budget),
-                        consequence);
+                        count == 1 ? ", so the stages run one after the other" : "");
     }
 
     private static String refusal(long budget, long floor, long largestTensor, boolean wholeTensors) {

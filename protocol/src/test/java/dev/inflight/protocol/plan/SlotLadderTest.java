@@ -16,26 +16,31 @@ class SlotLadderTest {
     }
 
     @Test
-    void twoSlotsWhenTheBudgetDoesNotHoldThree() {
+    void threeSmallerSlotsBeforeFewerOnes() {
         assertThat(choose(191 * MIB))
-                .isEqualTo(new Slots(2, 64 * MIB, "2 slots of 64 MiB: 3 would need 192 MiB and the budget is 191 MiB"));
+                .isEqualTo(new Slots(
+                        3,
+                        63 * MIB,
+                        "3 slots of 63 MiB: all stages overlap; the budget of 191 MiB does not hold 3 of 64 MiB"));
     }
 
     @Test
-    void oneSlotWhenTheBudgetDoesNotHoldTwo() {
-        assertThat(choose(127 * MIB))
-                .isEqualTo(
-                        new Slots(
-                                1,
-                                64 * MIB,
-                                "1 slot of 64 MiB: 2 would need 128 MiB and the budget is 127 MiB, so the stages run one after the other"));
+    void twoSlotsWhenThreeWouldBeTooSmall() {
+        assertThat(choose(11 * MIB))
+                .isEqualTo(new Slots(
+                        2,
+                        5 * MIB,
+                        "2 slots of 5 MiB: 3 of at least 4 MiB would need 12 MiB and the budget is 11 MiB"));
     }
 
     @Test
-    void oneSmallerSlotWhenTheBudgetDoesNotHoldOne() {
-        assertThat(choose(10 * MIB + MIB / 2))
-                .isEqualTo(
-                        new Slots(1, 10 * MIB, "1 slot of 10 MiB: the budget of 10.5 MiB does not hold one of 64 MiB"));
+    void oneSlotWhenTwoWouldBeTooSmall() {
+        assertThat(choose(7 * MIB))
+                .isEqualTo(new Slots(
+                        1,
+                        7 * MIB,
+                        "1 slot of 7 MiB: 2 of at least 4 MiB would need 8 MiB and the budget is 7 MiB,"
+                                + " so the stages run one after the other"));
     }
 
     @Test

@@ -1,0 +1,22 @@
+package dev.inflight.worker.store;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** The latest publications, for peers that ask for block sums. Thread-safe. */
+final class Publications {
+    /** Peers ask within one publication; a few may run at once. */
+    private static final int MOST = 16;
+
+    private final Map<String, Publication> latest = new LinkedHashMap<>(MOST, 0.75f, true) {
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<String, Publication> eldest) {
+            return size() > MOST;
+        }
+    };
+
+    /** The publication with this id, which a peer may ask about before this host was told to load it. */
+    synchronized Publication of(String publishId) {
+        return latest.computeIfAbsent(publishId, id -> new Publication());
+    }
+}
