@@ -1,6 +1,7 @@
 package dev.inflight.tests.fleet;
 
 import akka.actor.CoordinatedShutdown;
+import akka.cluster.Cluster;
 import akka.remote.testconductor.RoleName;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
@@ -142,7 +143,11 @@ public abstract class FleetSpec extends MultiNodeJavaSpec {
         } else {
             WorkerNode.start(typedSystem(), WorkerSettings.from(config));
         }
-        NodeFile.write(shared(), plays(cast.coordinator) ? "coordinator" : workerName(myself().name()), http);
+        NodeFile.write(
+                shared(),
+                plays(cast.coordinator) ? "coordinator" : workerName(myself().name()),
+                Cluster.get(system()).selfAddress().toString(),
+                http);
         barrier("fleet-started");
         Eventually.until("the story is over", STORY_LIMIT, () -> Files.exists(shared().resolve(OVER)));
         // Only the last phase, which frees memory: nobody is left to hand anything over to.

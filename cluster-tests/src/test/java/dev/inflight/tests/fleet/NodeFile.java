@@ -7,17 +7,25 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 
-/** What a node of a spec tells the others about itself. */
-record NodeFile(long pid, String http) {
-    static void write(Path directory, String node, String http) throws IOException {
+/**
+ * What a node of a spec tells the others about itself.
+ *
+ * @param akka its address in the cluster
+ * @param http where its HTTP API listens; empty if it has none
+ */
+record NodeFile(long pid, String akka, String http) {
+    static void write(Path directory, String node, String akka, String http) throws IOException {
         byte[] content = new ObjectMapper()
-                .writeValueAsBytes(Map.of("pid", ProcessHandle.current().pid(), "http", http));
+                .writeValueAsBytes(Map.of("pid", ProcessHandle.current().pid(), "akka", akka, "http", http));
         Files.write(path(directory, node), content);
     }
 
     static NodeFile read(Path directory, String node) throws IOException {
         JsonNode content = new ObjectMapper().readTree(path(directory, node).toFile());
-        return new NodeFile(content.path("pid").asLong(), content.path("http").asText());
+        return new NodeFile(
+                content.path("pid").asLong(),
+                content.path("akka").asText(),
+                content.path("http").asText());
     }
 
     private static Path path(Path directory, String node) {

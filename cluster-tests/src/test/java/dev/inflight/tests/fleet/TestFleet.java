@@ -36,6 +36,7 @@ public final class TestFleet implements AutoCloseable {
     private final CoordinatorClient coordinator;
     private final List<GatedLink> gates = new ArrayList<>();
     private final List<EngineProcess> engines = new ArrayList<>();
+    private final List<Process> returned = new ArrayList<>();
     private final Map<String, TestCheckpoint> checkpoints;
 
     private TestFleet(
@@ -156,6 +157,17 @@ public final class TestFleet implements AutoCloseable {
         worker.onExit().join();
     }
 
+    /**
+     * Starts a killed worker host again, as its supervisor would, and waits until its engine is back.
+     *
+     * @param attached how many engines are attached then
+     */
+    public void restartWorker(int index, int attached) throws IOException {
+        String seed = NodeFile.read(directory, "coordinator").akka();
+        returned.add(WorkerProcess.start(directory, workers.get(index), seed));
+        awaitAttached(attached);
+    }
+
     /** Starts the engine of a worker again, as its supervisor would, and waits until it is attached. */
     public void restartEngine(int index, int attached) throws Exception {
         engines.set(index, engineProcess(index));
@@ -201,6 +213,8 @@ public final class TestFleet implements AutoCloseable {
     @Override
     public void close() {
         engines.forEach(EngineProcess::kill);
+        returned.forEach(Process::destroy);
+        returned.forEach(worker -> worker.onExit().join());
         gates.forEach(GatedLink::close);
         coordinator.close();
         checkpoints.values().forEach(TestCheckpoint::close);

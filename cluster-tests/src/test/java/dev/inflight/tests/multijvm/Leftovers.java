@@ -14,6 +14,18 @@ final class Leftovers {
 
     private Leftovers() {}
 
+    /** Asserts that only processes that were killed left shared memory behind. */
+    static void requireOnlyOf(List<Long> killed, Path shared) throws IOException {
+        try (var files = Files.newDirectoryStream(SHARED_MEMORY, "*" + shared.getFileName() + "*")) {
+            for (Path file : files) {
+                String name = file.getFileName().toString();
+                if (killed.stream().noneMatch(pid -> name.contains("-" + pid + "-"))) {
+                    throw new AssertionError(file + " was left behind by a process that ended in order");
+                }
+            }
+        }
+    }
+
     /** Keeps the logs and removes everything else that carries the run's name. */
     static void remove(Path shared, Path logs) throws IOException {
         try (var files = Files.newDirectoryStream(shared, "*.log")) {

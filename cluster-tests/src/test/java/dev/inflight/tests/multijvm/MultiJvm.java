@@ -70,6 +70,8 @@ public final class MultiJvm {
             List<Process> processes = start(shared, logs);
             try {
                 verify(exits(processes, limit), logs, limit);
+                Leftovers.requireOnlyOf(
+                        killed.stream().map(node -> processes.get(node).pid()).toList(), shared);
             } finally {
                 processes.forEach(Process::destroyForcibly);
                 processes.forEach(process -> process.onExit().join());

@@ -10,7 +10,7 @@ import dev.inflight.tests.fleet.EngineProcess;
 import dev.inflight.tests.fleet.FleetSpec;
 import dev.inflight.tests.fleet.TestFleet;
 
-/** Worker hosts die while they stream: one in an in-place update, another in a shadow update. */
+/** Worker hosts die while they stream: one in an in-place update, and when it is back another in a shadow update. */
 public final class KilledWorkerSpec extends FleetSpec {
     static final int WORKERS = 3;
 
@@ -42,12 +42,17 @@ public final class KilledWorkerSpec extends FleetSpec {
         fleet.update("v2", LoadMode.IN_PLACE);
         fleet.requireServing("v2", first, second);
 
-        String id = fleet.beginHeldUpdate("v1", LoadMode.SHADOW, 1);
-        fleet.abortedBy(() -> fleet.killWorker(1), id);
-        fleet.requireServing("v2", first, second);
-
+        fleet.restartWorker(2, WORKERS);
+        EngineProcess third = fleet.engine(2);
         fleet.update("v1", LoadMode.SHADOW);
-        fleet.requireServing("v1", first);
-        fleet.requireServing("v2", second);
+        fleet.requireServing("v1", first, second, third);
+
+        String id = fleet.beginHeldUpdate("v2", LoadMode.SHADOW, 1);
+        fleet.abortedBy(() -> fleet.killWorker(1), id);
+        fleet.requireServing("v1", first, second, third);
+
+        fleet.update("v2", LoadMode.SHADOW);
+        fleet.requireServing("v2", first, third);
+        fleet.requireServing("v1", second);
     }
 }

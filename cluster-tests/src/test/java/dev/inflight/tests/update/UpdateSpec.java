@@ -20,6 +20,8 @@ public final class UpdateSpec extends FleetSpec {
 
     @Override
     protected void tell(TestFleet fleet) throws Exception {
+        assertThat(system().settings().config().getString("akka.remote.artery.transport"))
+                .isEqualTo(System.getProperty(PROFILE, "tcp"));
         EngineProcess[] all = fleet.engines().toArray(EngineProcess[]::new);
         fleet.publish("v1");
         fleet.publish("v2");

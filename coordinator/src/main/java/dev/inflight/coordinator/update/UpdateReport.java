@@ -39,8 +39,14 @@ final class UpdateReport {
             EngineNow serving = new EngineNow(
                     EngineStatus.State.SERVING.name(),
                     round.request().checkpoint().version());
-            round.attempt().committed().keySet().forEach(worker -> now.put(worker, serving));
-            round.attempt().failures().keySet().forEach(worker -> now.put(worker, new EngineNow(null, null)));
+            // Sources without an engine commit too.
+            for (String worker : round.attempt().receivers()) {
+                if (round.attempt().committed().containsKey(worker)) {
+                    now.put(worker, serving);
+                } else if (round.attempt().failures().containsKey(worker)) {
+                    now.put(worker, new EngineNow(null, null));
+                }
+            }
         }
     }
 

@@ -1,0 +1,34 @@
+package dev.inflight.tests.fleet;
+
+import dev.inflight.tests.multijvm.MultiJvm;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** A worker host that is no node of the spec: started later, as {@code inflight node}, it joins the spec's cluster. */
+final class WorkerProcess {
+    private WorkerProcess() {}
+
+    /**
+     * @param directory where it listens for its engine and writes its log
+     * @param name the host's name
+     * @param seed address of a member to join
+     */
+    static Process start(Path directory, String name, String seed) throws IOException {
+        List<String> command = new ArrayList<>(MultiJvm.jvm("-Xmx256m"));
+        command.add("-Dinflight.home=" + Path.of("..").toAbsolutePath().normalize());
+        command.add("-Dinflight.worker.slot-memory=8MiB");
+        // Its class path holds the multi-node testkit too.
+        command.add("-Dakka.fail-mixed-versions=off");
+        command.addAll(List.of("-cp", System.getProperty("java.class.path"), "dev.inflight.cli.Inflight", "node"));
+        command.addAll(List.of("--role", "worker", "--name", name, "--seed", seed, "--port", "0"));
+        command.addAll(List.of("--run-dir", directory.toString()));
+        command.addAll(List.of(
+                "--exit-with-parent", String.valueOf(ProcessHandle.current().pid())));
+        return new ProcessBuilder(command)
+                .redirectErrorStream(true)
+                .redirectOutput(directory.resolve("returned-" + name + ".log").toFile())
+                .start();
+    }
+}
