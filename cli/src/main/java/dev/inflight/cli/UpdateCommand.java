@@ -68,9 +68,9 @@ final class UpdateCommand implements Callable<Integer> {
                     engine.engine(),
                     engine.worker(),
                     engine.outcome(),
-                    engine.state(),
+                    Objects.requireNonNullElse(engine.state(), "gone"),
                     Objects.requireNonNullElse(engine.version(), "-"),
-                    String.format("%.1f ms", engine.stallMs()));
+                    engine.stallMs() == null ? "-" : String.format("%.1f ms", engine.stallMs()));
         }
         String headline = String.format(
                 "%s %s: %s -> %s, %s, %s, %s in %.3f s",

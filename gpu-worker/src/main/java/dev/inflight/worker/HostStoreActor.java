@@ -25,6 +25,7 @@ import java.util.HashSet;
 import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.function.LongConsumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -157,12 +158,15 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
     }
 
     private void load(String publishId, ActorRef<HostStoreEvent> replyTo, Loading loading) {
-        var progress = new Throttle(bytes -> replyTo.tell(new LoadProgress(host, publishId, bytes)));
+        var progress = new Throttle(sum -> replyTo.tell(new LoadProgress(host, publishId, sum)));
+        var bytes = new LongAdder();
         HostStoreEvent answer;
         try {
-            var stored = loading.run(progress::add);
-            answer = new Loaded(
-                    host, publishId, stored.ref().digest(), stored.ref().bytes());
+            var stored = loading.run(more -> {
+                bytes.add(more);
+                progress.add(more);
+            });
+            answer = new Loaded(host, publishId, stored.ref().digest(), bytes.sum());
         } catch (InterruptedException | RuntimeException | Error e) {
             answer = new LoadFailed(host, publishId, message(e));
         }

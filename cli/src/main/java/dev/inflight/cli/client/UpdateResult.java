@@ -30,15 +30,18 @@ public record UpdateResult(
         long deliveredBytes,
         @Nullable List<EngineOutcome> engines) {
 
-    /** @param stallMs time this engine could not serve, in milliseconds */
+    /**
+     * @param state null if the engine is gone
+     * @param stallMs time this engine could not serve, in milliseconds; null if it was not told
+     */
     @JsonIgnoreProperties(ignoreUnknown = true)
     public record EngineOutcome(
             String engine,
             String worker,
             String outcome,
-            String state,
+            @Nullable String state,
             @Nullable String version,
-            double stallMs) {}
+            @Nullable Double stallMs) {}
 
     /** The engines' outcomes, empty if none was told. */
     public List<EngineOutcome> engineOutcomes() {
@@ -48,7 +51,9 @@ public record UpdateResult(
     /** The longest stall of any engine in milliseconds. */
     public double longestStallMs() {
         return engineOutcomes().stream()
-                .mapToDouble(EngineOutcome::stallMs)
+                .map(EngineOutcome::stallMs)
+                .filter(Objects::nonNull)
+                .mapToDouble(Double::doubleValue)
                 .max()
                 .orElse(0);
     }

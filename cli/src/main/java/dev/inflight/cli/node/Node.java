@@ -13,12 +13,14 @@ import dev.inflight.coordinator.CoordinatorNode;
 import dev.inflight.coordinator.CoordinatorSettings;
 import dev.inflight.worker.WorkerNode;
 import dev.inflight.worker.WorkerSettings;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
 
 /** Starts what a node's roles ask for and waits until the node leaves the cluster. */
@@ -44,10 +46,7 @@ public final class Node {
             join(system, options.seeds());
             var announcement = new Announcement(system, options);
             if (coordinatorSettings != null) {
-                announcement.http(CoordinatorNode.start(system, coordinatorSettings)
-                        .toCompletableFuture()
-                        .join()
-                        .httpUri());
+                announcement.http(httpUri(system, coordinatorSettings));
             }
             if (workerSettings != null) {
                 announcement.links(WorkerNode.start(system, workerSettings).sockets());
@@ -61,6 +60,30 @@ public final class Node {
             throw e;
         }
         system.getWhenTerminated().toCompletableFuture().join();
+    }
+
+    private static URI httpUri(ActorSystem<?> system, CoordinatorSettings settings) {
+        try {
+            return CoordinatorNode.start(system, settings)
+                    .toCompletableFuture()
+                    .join()
+                    .httpUri();
+        } catch (CompletionException e) {
+            var cause = e.getCause() == null ? e : e.getCause();
+            throw new IllegalStateException(
+                    "the HTTP API can not listen at " + settings.http().host() + ":"
+                            + settings.http().port() + ": " + rootMessage(cause)
+                            + "; choose another --http-port",
+                    cause);
+        }
+    }
+
+    private static String rootMessage(Throwable failure) {
+        var cause = failure;
+        while (cause.getCause() != null) {
+            cause = cause.getCause();
+        }
+        return String.valueOf(cause.getMessage());
     }
 
     /** The node's configuration: options over --config over profiles over the defaults. */
@@ -95,6 +118,8 @@ public final class Node {
     private static Config overrides(NodeOptions options) {
         var values = new HashMap<String, Object>();
         values.put("akka.cluster.roles", List.copyOf(options.roles()));
+        // For names that must differ between the processes of a machine.
+        values.put("inflight.process", ProcessHandle.current().pid());
         put(values, "inflight.worker.name", options.name());
         put(values, "akka.remote.artery.canonical.hostname", options.host());
         put(values, "inflight.worker.peer.host", options.host());

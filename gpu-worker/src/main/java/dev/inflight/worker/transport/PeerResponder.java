@@ -26,6 +26,8 @@ final class PeerResponder {
         record Open(TransferKey key) implements Request {}
 
         record Bucket(int bucket, boolean mapped) implements Request {}
+
+        record Stop() implements Request {}
     }
 
     private final FrameChannel channel;
@@ -54,10 +56,19 @@ final class PeerResponder {
         thread.start();
     }
 
-    /** Interrupts what the service is doing for this connection, and returns when it has stopped. */
+    /**
+     * Interrupts what the service is doing for this connection, and returns when it has stopped. A transfer that has
+     * given everything is not interrupted: that could break off the write that has only just brought the last bucket.
+     */
     void stop() throws InterruptedException {
-        thread.interrupt();
+        if (!hasGivenEverything() || !requests.offer(new Request.Stop())) {
+            thread.interrupt();
+        }
         thread.join();
+    }
+
+    private synchronized boolean hasGivenEverything() {
+        return transfer != null && asked.isEmpty();
     }
 
     /** The open transfer, if any. */
@@ -123,8 +134,8 @@ final class PeerResponder {
 
     private void run() {
         try {
-            while (true) {
-                answer(requests.take());
+            while (answer(requests.take())) {
+                // Until told to stop.
             }
         } catch (InterruptedException stopped) {
             ending.accept(new PeerSession.Ending.Vanished("stopped"));
@@ -136,13 +147,18 @@ final class PeerResponder {
         }
     }
 
-    private void answer(Request request) throws PeerException, InterruptedException {
+    /** @return false if this was the last request */
+    private boolean answer(Request request) throws PeerException, InterruptedException {
         switch (request) {
             case Request.BlockSums sums -> answerDocument(() -> service.blockSums(sums.publishId(), sums.shard()));
             case Request.Manifest manifest -> answerDocument(() -> service.manifest(manifest.digest()));
             case Request.Open open -> open(open.key());
             case Request.Bucket bucket -> deliver(bucket.bucket(), bucket.mapped());
+            case Request.Stop stop -> {
+                return false;
+            }
         }
+        return true;
     }
 
     private interface Document {

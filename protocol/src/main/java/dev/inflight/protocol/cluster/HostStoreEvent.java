@@ -40,6 +40,7 @@ public sealed interface HostStoreEvent extends Wire {
 
     record LoadProgress(String host, String publishId, long loadedBytes) implements HostStoreEvent {}
 
+    /** @param bytes what this host read */
     record Loaded(String host, String publishId, String digest, long bytes) implements HostStoreEvent {}
 
     record LoadFailed(String host, String publishId, String message) implements HostStoreEvent {}
