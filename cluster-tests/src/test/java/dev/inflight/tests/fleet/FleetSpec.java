@@ -90,6 +90,7 @@ public abstract class FleetSpec extends MultiNodeJavaSpec {
                     "inflight.worker.slot-memory", "8 MiB",
                     "inflight.coordinator.http.port", 0,
                     // Many buckets of a small checkpoint.
+                    "inflight.coordinator.update.min-slot", "1 MiB",
                     "inflight.coordinator.update.max-slot", "1 MiB",
                     // The multi-node testkit's newest release is older than Akka's.
                     "akka.fail-mixed-versions", "off",

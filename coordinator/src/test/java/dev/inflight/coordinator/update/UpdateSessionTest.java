@@ -241,6 +241,33 @@ class UpdateSessionTest {
     }
 
     @Test
+    void saysNothingOfAnEngineThatIsGoneAlthoughItsWorkerHelpsToRestore() {
+        ActorRef<UpdateSession.Command> session = start(LoadMode.IN_PLACE);
+        ActorRef<WorkerEvent> answers = prepareAll(LoadMode.IN_PLACE, 6);
+        fleet.worker("h2/0", null);
+        session.tell(new UpdateSession.FleetChanged(fleet.view()));
+        answers.tell(new Failed("h2/0", 6, "engine e2 was lost", null));
+        expectAll(Abort.class);
+        answers.tell(new Aborted("h1/0", 6, pending("e1")));
+        answers.tell(new Aborted("h2/0", 6, null));
+
+        expectPrepare("h1/0");
+        expectPrepare("h2/0");
+        answers.tell(new Prepared("h1/0", 7, "back"));
+        answers.tell(new Prepared("h2/0", 7, "back"));
+        beginAll(answers, 7);
+        stageAll(answers, 7);
+        expectAll(Commit.class);
+        answers.tell(new Committed("h2/0", 7, 0));
+        answers.tell(new Committed("h1/0", 7, 1));
+
+        JsonNode result = Json.tree(ended().operation().resultJson());
+        assertThat(result.at("/engines/0/state").asText()).isEqualTo("SERVING");
+        assertThat(result.at("/engines/1/engine").asText()).isEqualTo("e2");
+        assertThat(result.at("/engines/1/state").isNull()).isTrue();
+    }
+
+    @Test
     void restoresLostShardsOnASurvivorBeforeTheRestoringUpdate() {
         ActorRef<UpdateSession.Command> session = start(LoadMode.IN_PLACE);
         ActorRef<WorkerEvent> answers = prepareAll(LoadMode.IN_PLACE, 6);
