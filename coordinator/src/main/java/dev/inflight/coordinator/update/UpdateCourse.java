@@ -151,7 +151,7 @@ final class UpdateCourse {
         if (main == null) {
             main = next;
             report = new UpdateReport(next);
-            rollback.goal(UpdateReport.versionsBefore(next));
+            rollback.goal(FormerVersions.of(next));
             state = State.UPDATING;
         }
         List<Action> actions = new ArrayList<>(toWorkers(next, next.attempt().start()));
@@ -181,6 +181,12 @@ final class UpdateCourse {
                     .filter(id -> !attempt.aborted().containsKey(id))
                     .forEach(silent::add);
             idle.addAll(attempt.aborted().keySet());
+            if (over == main) {
+                if (start.orphan() != null) {
+                    rollback.goal(FormerVersions.ofOrphan(over, fleet));
+                }
+                rollback.afterAbort(attempt.aborted(), fleet);
+            }
             rollback.afterAbort(attempt.aborted().values());
             if (state == State.ROLLING_BACK) {
                 rollback.aborted(attempt.reason());
