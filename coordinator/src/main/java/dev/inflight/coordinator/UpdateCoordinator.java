@@ -70,6 +70,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     private record RecoveryDue(long epoch) implements Command {}
 
+    static final String FLEET_MONITOR = "fleet-monitor";
+
     /** Enough for every worker that can still be unreachable with an old update. */
     private static final int REMEMBERED_EPOCHS = 1024;
 
@@ -99,9 +101,11 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         this.operations = new Operations(settings.operationHistory());
         this.ledger = new VersionLedger(settings.keepVersions());
         this.sessionEvents = context.messageAdapter(SessionEvent.class, FromSession::new);
-        context.spawn(
+        ActorRef<FleetMonitor.Event> monitor = context.spawn(
                 FleetMonitor.create(context.messageAdapter(Fleet.class, FleetChanged::new), settings.subscribeRetry()),
-                "fleet-monitor");
+                FLEET_MONITOR);
+        // Its end is not handled and so fails the coordinator too: blind, it must start again.
+        context.watch(monitor);
     }
 
     /**
