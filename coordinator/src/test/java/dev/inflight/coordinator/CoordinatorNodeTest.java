@@ -255,6 +255,23 @@ class CoordinatorNodeTest {
         assertThat(get("/healthz").get("status").asText()).isEqualTo("ok");
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "text/plain, 415",
+        "application/x-www-form-urlencoded, 415",
+        "application/json; charset=utf-8, 404",
+        "APPLICATION/JSON, 404"
+    })
+    void takesOnlyJson(String contentType, int status) throws Exception {
+        startWithTwoHosts();
+        HttpResponse<String> response = send(request("/v1/updates")
+                .header("Content-Type", contentType)
+                .POST(BodyPublishers.ofString("{\"model\":\"m\",\"version\":\"v9\"}"))
+                .build());
+        assertThat(response.statusCode()).as(response.body()).isEqualTo(status);
+        assertThat(Json.tree(response.body()).get("error").asText()).isNotBlank();
+    }
+
     private void startWithTwoHosts() throws Exception {
         kit.spawn(FakeHost.create("h1", List.of()));
         kit.spawn(FakeHost.create("h2", List.of()));
