@@ -181,7 +181,7 @@ final class UpdateCourse {
                     .filter(id -> !attempt.aborted().containsKey(id))
                     .forEach(silent::add);
             idle.addAll(attempt.aborted().keySet());
-            if (over == main) {
+            if (state == State.UPDATING) {
                 if (start.orphan() != null) {
                     rollback.goal(FormerVersions.ofOrphan(over, fleet));
                 }
