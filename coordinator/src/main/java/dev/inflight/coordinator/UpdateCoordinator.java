@@ -13,6 +13,7 @@ import dev.inflight.coordinator.fleet.Epochs;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetMonitor;
 import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.coordinator.fleet.WorkerClaims;
 import dev.inflight.coordinator.operation.CoordinatorQuery;
 import dev.inflight.coordinator.operation.CoordinatorQuery.GetStatus;
 import dev.inflight.coordinator.operation.Json;
@@ -82,6 +83,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private final Operations operations;
     private final VersionLedger ledger;
     private final Epochs epochs;
+    private final WorkerClaims claims = new WorkerClaims();
     private final SortedMap<Long, Boolean> endedEpochs = new TreeMap<>();
     private final Set<Long> recovering = new HashSet<>();
     private Fleet fleet = Fleet.EMPTY;
@@ -211,6 +213,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                         orphan,
                         fleet,
                         epochs,
+                        claims,
                         settings.update(),
                         nanoTime,
                         sessionEvents)));
@@ -303,6 +306,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         }
         if (event.ended()) {
             operations.ended(event.id());
+            claims.release(event.id());
             settleOrphans();
         }
         return this;
@@ -336,6 +340,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                     "the session stopped because of an internal error; see the coordinator's log",
                     null));
             operations.ended(session.id());
+            claims.release(session.id());
             settleOrphans();
         }
         return this;

@@ -16,6 +16,7 @@ import dev.inflight.coordinator.TestFleet;
 import dev.inflight.coordinator.fleet.Epochs;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.coordinator.fleet.WorkerClaims;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.coordinator.operation.SessionEvent;
 import dev.inflight.coordinator.operation.SessionEvent.NotTaken;
@@ -67,6 +68,7 @@ class UpdateSessionTest {
     private final TestProbe<SessionEvent> parent = kit.createTestProbe(SessionEvent.class);
     private final TestFleet fleet = new TestFleet(kit);
     private final Epochs epochs = new Epochs(() -> Instant.EPOCH);
+    private final WorkerClaims claims = new WorkerClaims();
     private final UpdateSettings settings = TestFleet.settings("").update();
 
     @BeforeEach
@@ -119,6 +121,35 @@ class UpdateSessionTest {
         NotTaken refused = parent.expectMessageClass(NotTaken.class);
         assertThat(refused.refused().code()).isEqualTo(Code.INVALID);
         assertThat(refused.refused().message()).contains("e2", "shadow", "in-place");
+    }
+
+    @Test
+    void refusesWhenAnEngineWorkerTakesPartInAnotherUpdate() {
+        claims.claim("update-other", List.of("h1/0"));
+        start(null);
+        NotTaken refused = parent.expectMessageClass(NotTaken.class);
+        assertThat(refused.refused().code()).isEqualTo(Code.CONFLICT);
+        assertThat(refused.refused().message()).contains("h1/0", "update-other");
+    }
+
+    @Test
+    void refusesRatherThanRestoresShardsWhoseWorkersTakePartInAnotherUpdate() {
+        fleet.worker("h2/0", null);
+        claims.claim("update-other", List.of("h2/0"));
+        start(null);
+        NotTaken refused = parent.expectMessageClass(NotTaken.class);
+        assertThat(refused.refused().code()).isEqualTo(Code.CONFLICT);
+        assertThat(refused.refused().message()).contains("h2", "update-other");
+        fleet.hosts.get("h1").expectNoMessage(Duration.ZERO);
+    }
+
+    @Test
+    void takesAnotherWorkerOfTheHostWhenOneTakesPartInAnotherUpdate() {
+        fleet.worker("h2/0", null).worker("h2/1", null);
+        claims.claim("update-other", List.of("h2/0"));
+        start(null);
+        expectPrepare("h2/1");
+        assertThat(claims.ofOthers("update-other")).containsOnlyKeys("h1/0", "h2/1");
     }
 
     @Test
@@ -420,6 +451,7 @@ class UpdateSessionTest {
                 orphan,
                 fleet.view(),
                 epochs,
+                claims,
                 settings,
                 () -> 0L,
                 parent.getRef())));
