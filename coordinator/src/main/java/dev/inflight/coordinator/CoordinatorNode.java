@@ -34,12 +34,14 @@ public final class CoordinatorNode {
 
     /** A reference to the singleton from any node; only nodes of the role run it. */
     static ActorRef<Wire> coordinator(ActorSystem<?> system, CoordinatorSettings settings) {
-        // Its state is learned again from the fleet, so starting afresh is always safe.
-        Behavior<Wire> supervised = Behaviors.supervise(
-                        UpdateCoordinator.create(settings, System::nanoTime, InstantSource.system()))
-                .onFailure(SupervisorStrategy.restartWithBackoff(Duration.ofMillis(200), Duration.ofSeconds(10), 0.1));
         return ClusterSingleton.get(system)
-                .init(SingletonActor.of(supervised, "update-coordinator")
+                .init(SingletonActor.of(supervised(settings), "update-coordinator")
                         .withSettings(ClusterSingletonSettings.create(system).withRole(CoordinatorSettings.ROLE)));
+    }
+
+    /** Its state is learned again from the fleet, so starting afresh is always safe. */
+    static Behavior<Wire> supervised(CoordinatorSettings settings) {
+        return Behaviors.supervise(UpdateCoordinator.create(settings, System::nanoTime, InstantSource.system()))
+                .onFailure(SupervisorStrategy.restartWithBackoff(Duration.ofMillis(200), Duration.ofSeconds(10), 0.1));
     }
 }

@@ -13,6 +13,7 @@ import dev.inflight.coordinator.fleet.Epochs;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetMonitor;
 import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.coordinator.fleet.WorkerClaims;
 import dev.inflight.coordinator.operation.CoordinatorQuery;
 import dev.inflight.coordinator.operation.CoordinatorQuery.GetStatus;
 import dev.inflight.coordinator.operation.Json;
@@ -70,6 +71,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     private record RecoveryDue(long epoch) implements Command {}
 
+    static final String FLEET_MONITOR = "fleet-monitor";
+
     /** Enough for every worker that can still be unreachable with an old update. */
     private static final int REMEMBERED_EPOCHS = 1024;
 
@@ -80,6 +83,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private final Operations operations;
     private final VersionLedger ledger;
     private final Epochs epochs;
+    private final WorkerClaims claims = new WorkerClaims();
     private final SortedMap<Long, Boolean> endedEpochs = new TreeMap<>();
     private final Set<Long> recovering = new HashSet<>();
     private Fleet fleet = Fleet.EMPTY;
@@ -99,9 +103,11 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         this.operations = new Operations(settings.operationHistory());
         this.ledger = new VersionLedger(settings.keepVersions());
         this.sessionEvents = context.messageAdapter(SessionEvent.class, FromSession::new);
-        context.spawn(
+        ActorRef<FleetMonitor.Event> monitor = context.spawn(
                 FleetMonitor.create(context.messageAdapter(Fleet.class, FleetChanged::new), settings.subscribeRetry()),
-                "fleet-monitor");
+                FLEET_MONITOR);
+        // Its end is not handled and so fails the coordinator too: blind, it must start again.
+        context.watch(monitor);
     }
 
     /**
@@ -207,6 +213,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                         orphan,
                         fleet,
                         epochs,
+                        claims,
                         settings.update(),
                         nanoTime,
                         sessionEvents)));
@@ -299,6 +306,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         }
         if (event.ended()) {
             operations.ended(event.id());
+            claims.release(event.id());
             settleOrphans();
         }
         return this;
@@ -332,6 +340,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                     "the session stopped because of an internal error; see the coordinator's log",
                     null));
             operations.ended(session.id());
+            claims.release(session.id());
             settleOrphans();
         }
         return this;

@@ -2,18 +2,26 @@ package dev.inflight.coordinator;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import akka.actor.PoisonPill;
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
+import akka.actor.testkit.typed.javadsl.FishingOutcomes;
 import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.ActorRef;
+import akka.actor.typed.javadsl.Adapter;
+import akka.actor.typed.receptionist.Receptionist;
 import akka.cluster.typed.Cluster;
 import akka.cluster.typed.Join;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
+import dev.inflight.coordinator.operation.CoordinatorQuery;
 import dev.inflight.coordinator.operation.Json;
+import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent.Held;
+import dev.inflight.protocol.cluster.HostStoreEvent.HostState;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.TrainerCommand;
+import dev.inflight.protocol.cluster.Wire;
 import dev.inflight.protocol.cluster.WorkerEvent.Session;
 import java.io.IOException;
 import java.net.URI;
@@ -163,6 +171,36 @@ class CoordinatorNodeTest {
     }
 
     @Test
+    void startsAgainAndSubscribesAgainWhenItsMonitorDies() {
+        Cluster cluster = Cluster.get(kit.system());
+        cluster.manager().tell(Join.create(cluster.selfMember().address()));
+        TestProbe<HostStoreCommand> host = kit.createTestProbe(HostStoreCommand.class);
+        kit.system().receptionist().tell(Receptionist.register(HostStoreCommand.KEY, host.getRef()));
+        ActorRef<Wire> coordinator = kit.spawn(CoordinatorNode.supervised(CoordinatorSettings.from(CONFIG)));
+        HostStoreCommand.Subscribe first = host.expectMessageClass(HostStoreCommand.Subscribe.class);
+        first.subscriber().tell(new HostState("h1", "h1:1", List.of()));
+        Adapter.toClassic(kit.system())
+                .actorSelection(coordinator.path().child(UpdateCoordinator.FLEET_MONITOR))
+                .tell(PoisonPill.getInstance(), akka.actor.ActorRef.noSender());
+        HostStoreCommand.Subscribe second = (HostStoreCommand.Subscribe) host.fishForMessage(
+                        Duration.ofSeconds(10),
+                        command -> command instanceof HostStoreCommand.Subscribe subscribe
+                                        && !subscribe.subscriber().equals(first.subscriber())
+                                ? FishingOutcomes.complete()
+                                : FishingOutcomes.continueAndIgnore())
+                .getLast();
+        second.subscriber().tell(new HostState("h1", "h1:1", List.of()));
+        TestProbe<CoordinatorQuery.Status> status = kit.createTestProbe(CoordinatorQuery.Status.class);
+        status.awaitAssert(() -> {
+            coordinator.tell(new CoordinatorQuery.GetStatus(status.getRef()));
+            String json =
+                    status.expectMessageClass(CoordinatorQuery.Status.class).json();
+            assertThat(Json.tree(json).get("hosts")).hasSize(1);
+            return json;
+        });
+    }
+
+    @Test
     void abortsAnUnfinishedUpdateThatNobodyCommitted() throws Exception {
         kit.spawn(FakeHost.create("h1", List.of()));
         kit.spawn(FakeWorker.create("h1/0", "v1", new Session(41, "update-lost", Session.Phase.STAGED)));
@@ -215,6 +253,23 @@ class CoordinatorNodeTest {
                 .contains("waitMs");
         assertThat(post("/v1/checkpoints", publish("v1", "/x")).statusCode()).isEqualTo(503);
         assertThat(get("/healthz").get("status").asText()).isEqualTo("ok");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "text/plain, 415",
+        "application/x-www-form-urlencoded, 415",
+        "application/json; charset=utf-8, 404",
+        "APPLICATION/JSON, 404"
+    })
+    void takesOnlyJson(String contentType, int status) throws Exception {
+        startWithTwoHosts();
+        HttpResponse<String> response = send(request("/v1/updates")
+                .header("Content-Type", contentType)
+                .POST(BodyPublishers.ofString("{\"model\":\"m\",\"version\":\"v9\"}"))
+                .build());
+        assertThat(response.statusCode()).as(response.body()).isEqualTo(status);
+        assertThat(Json.tree(response.body()).get("error").asText()).isNotBlank();
     }
 
     private void startWithTwoHosts() throws Exception {

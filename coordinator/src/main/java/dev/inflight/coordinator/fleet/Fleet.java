@@ -2,11 +2,13 @@ package dev.inflight.coordinator.fleet;
 
 import akka.actor.Address;
 import akka.actor.typed.ActorRef;
+import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent.HostState;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent.WorkerState;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -14,16 +16,18 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An immutable view of the live hosts and workers. Only those that have reported and whose member is reachable are in
  * it; of two that use the same name (a restarted one and its predecessor) the newer counts.
  */
 public final class Fleet {
-    public static final Fleet EMPTY = new Fleet(Map.of(), Map.of(), Set.of());
+    public static final Fleet EMPTY = new Fleet(Map.of(), Map.of(), Map.of(), Set.of());
 
     private final Map<ActorRef<HostStoreCommand>, Optional<HostState>> hostStates;
     private final Map<ActorRef<WorkerCommand>, Optional<WorkerState>> workerStates;
+    private final Map<ActorRef<WorkerCommand>, EngineStatus> lastServing;
     private final Set<Address> unreachable;
     private final SortedMap<String, FleetHost> hosts;
     private final SortedMap<String, FleetWorker> workers;
@@ -31,9 +35,11 @@ public final class Fleet {
     private Fleet(
             Map<ActorRef<HostStoreCommand>, Optional<HostState>> hostStates,
             Map<ActorRef<WorkerCommand>, Optional<WorkerState>> workerStates,
+            Map<ActorRef<WorkerCommand>, EngineStatus> lastServing,
             Set<Address> unreachable) {
         this.hostStates = hostStates;
         this.workerStates = workerStates;
+        this.lastServing = lastServing;
         this.unreachable = unreachable;
         SortedMap<String, FleetHost> liveHosts = new TreeMap<>();
         hostStates.forEach((ref, state) -> state.filter(reported -> reachable(ref))
@@ -55,6 +61,27 @@ public final class Fleet {
         return workers;
     }
 
+    /**
+     * The last state of a worker's engine in which it had a version, as far as this coordinator has seen one; null if
+     * none, or if it served another model.
+     */
+    public @Nullable EngineStatus lastServing(String worker, String model) {
+        FleetWorker live = workers.get(worker);
+        EngineStatus last = live == null ? null : lastServing.get(live.ref());
+        return last != null && last.model().equals(model) ? last : null;
+    }
+
+    /** Versions that engines of a model were last seen to have, those out of reach and detached ones included. */
+    public Set<String> versionsSeen(String model) {
+        Set<String> versions = new HashSet<>();
+        for (EngineStatus engine : lastServing.values()) {
+            if (engine.model().equals(model) && engine.version() != null) {
+                versions.add(engine.version());
+            }
+        }
+        return versions;
+    }
+
     /** Whether a registered host or worker has yet to report, so that what is known may be too little. */
     public boolean incomplete() {
         return hostStates.values().stream().anyMatch(Optional::isEmpty)
@@ -74,25 +101,34 @@ public final class Fleet {
     }
 
     public Fleet withHosts(Set<ActorRef<HostStoreCommand>> listed) {
-        return new Fleet(relist(hostStates, listed), workerStates, unreachable);
+        return new Fleet(relist(hostStates, listed), workerStates, lastServing, unreachable);
     }
 
     public Fleet withWorkers(Set<ActorRef<WorkerCommand>> listed) {
-        return new Fleet(hostStates, relist(workerStates, listed), unreachable);
+        Map<ActorRef<WorkerCommand>, EngineStatus> stillServing = new HashMap<>(lastServing);
+        stillServing.keySet().retainAll(listed);
+        return new Fleet(hostStates, relist(workerStates, listed), stillServing, unreachable);
     }
 
     /** Takes a report; one from an actor that is no longer listed changes nothing. */
     public Fleet report(ActorRef<HostStoreCommand> ref, HostState state) {
         return hostStates.containsKey(ref)
-                ? new Fleet(replace(hostStates, ref, state), workerStates, unreachable)
+                ? new Fleet(replace(hostStates, ref, state), workerStates, lastServing, unreachable)
                 : this;
     }
 
     /** Takes a report; one from an actor that is no longer listed changes nothing. */
     public Fleet report(ActorRef<WorkerCommand> ref, WorkerState state) {
-        return workerStates.containsKey(ref)
-                ? new Fleet(hostStates, replace(workerStates, ref, state), unreachable)
-                : this;
+        if (!workerStates.containsKey(ref)) {
+            return this;
+        }
+        EngineStatus engine = state.engine();
+        Map<ActorRef<WorkerCommand>, EngineStatus> serving = lastServing;
+        if (engine != null && engine.version() != null) {
+            serving = new HashMap<>(lastServing);
+            serving.put(ref, engine);
+        }
+        return new Fleet(hostStates, replace(workerStates, ref, state), serving, unreachable);
     }
 
     public Fleet without(ActorRef<?> stopped) {
@@ -100,19 +136,21 @@ public final class Fleet {
         Map<ActorRef<WorkerCommand>, Optional<WorkerState>> restWorkers = new LinkedHashMap<>(workerStates);
         restHosts.keySet().removeIf(stopped::equals);
         restWorkers.keySet().removeIf(stopped::equals);
-        return new Fleet(restHosts, restWorkers, unreachable);
+        Map<ActorRef<WorkerCommand>, EngineStatus> restServing = new HashMap<>(lastServing);
+        restServing.keySet().removeIf(stopped::equals);
+        return new Fleet(restHosts, restWorkers, restServing, unreachable);
     }
 
     public Fleet withUnreachable(Address member) {
         Set<Address> more = new HashSet<>(unreachable);
         more.add(member);
-        return new Fleet(hostStates, workerStates, Set.copyOf(more));
+        return new Fleet(hostStates, workerStates, lastServing, Set.copyOf(more));
     }
 
     public Fleet withReachable(Address member) {
         Set<Address> fewer = new HashSet<>(unreachable);
         fewer.remove(member);
-        return new Fleet(hostStates, workerStates, Set.copyOf(fewer));
+        return new Fleet(hostStates, workerStates, lastServing, Set.copyOf(fewer));
     }
 
     Set<ActorRef<?>> listed() {

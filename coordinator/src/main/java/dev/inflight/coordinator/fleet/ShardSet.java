@@ -47,6 +47,12 @@ public final class ShardSet {
         return new ShardSet(rest);
     }
 
+    public ShardSet and(ShardSet other) {
+        BitSet both = (BitSet) bits.clone();
+        both.and(other.bits);
+        return new ShardSet(both);
+    }
+
     public boolean isEmpty() {
         return bits.isEmpty();
     }

@@ -9,6 +9,8 @@ import akka.http.javadsl.model.ContentTypes;
 import akka.http.javadsl.model.HttpEntities;
 import akka.http.javadsl.model.HttpEntity;
 import akka.http.javadsl.model.HttpResponse;
+import akka.http.javadsl.model.MediaType;
+import akka.http.javadsl.model.RequestEntity;
 import akka.http.javadsl.model.StatusCode;
 import akka.http.javadsl.model.StatusCodes;
 import akka.http.javadsl.server.AllDirectives;
@@ -147,14 +149,32 @@ public final class HttpApi extends AllDirectives {
     }
 
     private Route command(Function<byte[], CompletionStage<HttpResponse>> handler) {
-        return extractRequestEntity(entity -> answer(() -> entity.withSizeLimit(settings.maxBodyBytes())
+        return extractRequestEntity(
+                entity -> answer(() -> isJson(entity) ? strictly(entity, handler) : notJson(entity)));
+    }
+
+    private static boolean isJson(RequestEntity entity) {
+        MediaType type = entity.getContentType().mediaType();
+        return type.mainType().equals("application") && type.subType().equals("json");
+    }
+
+    private static CompletionStage<HttpResponse> notJson(RequestEntity entity) {
+        return CompletableFuture.completedFuture(error(
+                StatusCodes.UNSUPPORTED_MEDIA_TYPE,
+                "Content-Type: must be application/json but is "
+                        + entity.getContentType().mediaType()));
+    }
+
+    private CompletionStage<HttpResponse> strictly(
+            RequestEntity entity, Function<byte[], CompletionStage<HttpResponse>> handler) {
+        return entity.withSizeLimit(settings.maxBodyBytes())
                 .toStrict(settings.askTimeout().toMillis(), system)
                 .thenCompose(strict -> {
                     if (strict.getContentLengthOption().orElse(0) > settings.maxBodyBytes()) {
                         throw EntityStreamSizeException.apply(settings.maxBodyBytes(), Option.empty());
                     }
                     return handler.apply(strict.getData().toArray());
-                })));
+                });
     }
 
     /** Completes with what the handler gives, or with the error it ends in. */

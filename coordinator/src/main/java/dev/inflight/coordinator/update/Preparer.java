@@ -38,12 +38,17 @@ final class Preparer {
     private final Map<String, ShardSet> restored;
     private final Predicate<String> usable;
     private final Set<String> idle;
+    private final Map<String, String> taken;
+    private final boolean restoring;
     private final UpdateSettings settings;
 
     /**
      * @param restored shards that hosts loaded again, which their own reports may not show yet
      * @param usable which workers may take part; the others are left out as if they were not there
      * @param idle workers that said they ended their update, which their fleet state may not show yet
+     * @param taken workers that take part in other running updates, with those updates' ids
+     * @param restoring whether engines wait for this without weights: then shards on taken workers' hosts count as lost
+     *     and are loaded again elsewhere, rather than waited for
      */
     Preparer(
             Fleet fleet,
@@ -51,6 +56,8 @@ final class Preparer {
             Map<String, ShardSet> restored,
             Predicate<String> usable,
             Set<String> idle,
+            Map<String, String> taken,
+            boolean restoring,
             UpdateSettings settings) {
         this.fleet = fleet;
         this.request = request;
@@ -58,6 +65,8 @@ final class Preparer {
         this.restored = restored;
         this.usable = usable;
         this.idle = idle;
+        this.taken = taken;
+        this.restoring = restoring;
         this.settings = settings;
     }
 
@@ -73,6 +82,12 @@ final class Preparer {
             if (engine.state() == EngineStatus.State.FAILED) {
                 failed.put(worker.id(), engine);
             } else if (usable.test(worker.id())) {
+                if (taken.containsKey(worker.id())) {
+                    return no(
+                            Code.CONFLICT,
+                            "worker " + worker.id() + " takes part in update " + taken.get(worker.id())
+                                    + "; try again when it has ended");
+                }
                 if (busy(worker)) {
                     return no(
                             Code.UNAVAILABLE,
@@ -120,7 +135,25 @@ final class Preparer {
             }
         }
         ShardSet lost = ShardSet.all(checkpoint.shardCount()).minus(held);
-        return lost.isEmpty() ? ready(receivers, members, mode, failed) : shardsLost(lost, receivers);
+        if (lost.isEmpty()) {
+            return ready(receivers, members, mode, failed);
+        }
+        String conflict = restoring ? null : conflict(lost);
+        return conflict == null ? shardsLost(lost, receivers) : no(Code.CONFLICT, conflict);
+    }
+
+    /** Which shards are there, but only behind workers of another update; null if none. */
+    private @Nullable String conflict(ShardSet missing) {
+        for (FleetWorker worker : fleet.workers().values()) {
+            FleetHost host = fleet.hosts().get(worker.host());
+            String update = taken.get(worker.id());
+            if (host != null && update != null && !shards(host).and(missing).isEmpty()) {
+                return "shards " + shards(host).and(missing).ranges() + " of version " + checkpoint.version()
+                        + " are on host " + host.name() + ", whose worker " + worker.id() + " takes part in update "
+                        + update + "; try again when it has ended";
+            }
+        }
+        return null;
     }
 
     private Preparation ready(
@@ -207,7 +240,8 @@ final class Preparer {
 
     private boolean busy(FleetWorker worker) {
         EngineStatus engine = worker.engine();
-        return !idle.contains(worker.id())
+        return taken.containsKey(worker.id())
+                || !idle.contains(worker.id())
                 && (worker.unfinished() != null || (engine != null && engine.state() == EngineStatus.State.UPDATING));
     }
 

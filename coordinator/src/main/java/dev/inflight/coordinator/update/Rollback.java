@@ -1,6 +1,9 @@
 package dev.inflight.coordinator.update;
 
+import dev.inflight.coordinator.fleet.Fleet;
+import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.WorkerEvent.Aborted;
 import java.util.ArrayList;
@@ -43,10 +46,33 @@ final class Rollback {
 
     /** Takes the answers to an abort; engines that had no version before need nothing. */
     void afterAbort(Collection<Aborted> answers) {
-        Round.pending(answers, versionBefore)
-                .forEach((version, workers) ->
-                        pending.computeIfAbsent(version, v -> new TreeSet<>()).addAll(workers));
-        needed |= !pending.isEmpty();
+        for (Aborted answer : answers) {
+            if (isWithoutWeights(answer.engine())) {
+                restore(answer.worker());
+            }
+        }
+    }
+
+    /** Takes engines that were out of touch when the update was aborted and are back without weights. */
+    void afterAbort(Map<String, Aborted> answers, Fleet fleet) {
+        for (FleetWorker worker : fleet.workers().values()) {
+            Aborted answer = answers.get(worker.id());
+            if ((answer == null || answer.engine() == null) && isWithoutWeights(worker.engine())) {
+                restore(worker.id());
+            }
+        }
+    }
+
+    private void restore(String worker) {
+        String version = versionBefore.get(worker);
+        if (version != null) {
+            pending.computeIfAbsent(version, v -> new TreeSet<>()).add(worker);
+            needed = true;
+        }
+    }
+
+    private static boolean isWithoutWeights(@Nullable EngineStatus engine) {
+        return engine != null && engine.state() == EngineStatus.State.PENDING_WEIGHTS;
     }
 
     /** A restoring update was aborted itself. */

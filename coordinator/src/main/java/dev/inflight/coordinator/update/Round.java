@@ -2,18 +2,12 @@ package dev.inflight.coordinator.update;
 
 import akka.actor.typed.ActorRef;
 import dev.inflight.coordinator.fleet.FleetWorker;
-import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
-import dev.inflight.protocol.cluster.WorkerEvent.Aborted;
 import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Slots;
-import java.util.Collection;
-import java.util.Map;
 import java.util.Objects;
 import java.util.SortedMap;
-import java.util.TreeMap;
-import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -62,19 +56,5 @@ record Round(
                 slots,
                 settings.stallTimeout().toMillis(),
                 replyTo);
-    }
-
-    /** Engines that the abort left without weights, by the version each had. Those that had none are not in it. */
-    static SortedMap<String, TreeSet<String>> pending(Collection<Aborted> answers, Map<String, String> versionBefore) {
-        SortedMap<String, TreeSet<String>> pending = new TreeMap<>();
-        for (Aborted answer : answers) {
-            String before = versionBefore.get(answer.worker());
-            if (before != null
-                    && answer.engine() != null
-                    && answer.engine().state() == EngineStatus.State.PENDING_WEIGHTS) {
-                pending.computeIfAbsent(before, version -> new TreeSet<>()).add(answer.worker());
-            }
-        }
-        return pending;
     }
 }

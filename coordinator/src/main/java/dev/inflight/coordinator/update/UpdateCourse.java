@@ -74,6 +74,10 @@ final class UpdateCourse {
 
     List<Action> begin() {
         UpdateStart.Orphan orphan = start.orphan();
+        if (orphan != null) {
+            // Where another update has one of them already, the worker itself refuses the older epoch.
+            start.claims().claim(start.id(), orphan.members().keySet());
+        }
         return orphan == null ? prepare() : run(new Round(goal, null, orphan.members(), TakeOver.attempt(orphan)));
     }
 
@@ -106,8 +110,12 @@ final class UpdateCourse {
     }
 
     private List<Action> prepare() {
-        Preparation preparation =
-                new Preparer(fleet, goal, restored, id -> !silent.contains(id), idle, start.settings()).prepare(only);
+        Preparation preparation = preparation();
+        // Another update's session may have chosen the same workers at the same time.
+        while (preparation instanceof Preparation.Ready ready
+                && !start.claims().claim(start.id(), ready.members().keySet())) {
+            preparation = preparation();
+        }
         return switch (preparation) {
             case Preparation.No no -> no(no.refused());
             case Preparation.ShardsLost lost -> {
@@ -123,6 +131,20 @@ final class UpdateCourse {
                         ready.members(),
                         UpdateAttempt.of(start.epochs().next(), ready.members().keySet(), ready.receivers())));
         };
+    }
+
+    private Preparation preparation() {
+        Map<String, String> taken = start.claims().ofOthers(start.id());
+        return new Preparer(
+                        fleet,
+                        goal,
+                        restored,
+                        id -> !silent.contains(id),
+                        idle,
+                        taken,
+                        main != null,
+                        start.settings())
+                .prepare(only);
     }
 
     private List<Action> no(Refused refused) {
@@ -151,7 +173,7 @@ final class UpdateCourse {
         if (main == null) {
             main = next;
             report = new UpdateReport(next);
-            rollback.goal(UpdateReport.versionsBefore(next));
+            rollback.goal(FormerVersions.of(next));
             state = State.UPDATING;
         }
         List<Action> actions = new ArrayList<>(toWorkers(next, next.attempt().start()));
@@ -181,6 +203,12 @@ final class UpdateCourse {
                     .filter(id -> !attempt.aborted().containsKey(id))
                     .forEach(silent::add);
             idle.addAll(attempt.aborted().keySet());
+            if (state == State.UPDATING) {
+                if (start.orphan() != null) {
+                    rollback.goal(FormerVersions.ofOrphan(over, fleet));
+                }
+                rollback.afterAbort(attempt.aborted(), fleet);
+            }
             rollback.afterAbort(attempt.aborted().values());
             if (state == State.ROLLING_BACK) {
                 rollback.aborted(attempt.reason());

@@ -52,20 +52,7 @@ final class UpdateReport {
 
     /** Versions the engines had before. */
     Set<String> from() {
-        return new TreeSet<>(versionsBefore(main).values());
-    }
-
-    /** Version of each receiver's engine before a round, by worker; those without one are not in it. */
-    static Map<String, String> versionsBefore(Round round) {
-        Map<String, String> before = new HashMap<>();
-        for (String id : round.attempt().receivers()) {
-            FleetWorker worker = round.members().get(id);
-            EngineStatus engine = worker == null ? null : worker.engine();
-            if (engine != null && engine.version() != null) {
-                before.put(id, engine.version());
-            }
-        }
-        return before;
+        return new TreeSet<>(FormerVersions.of(main).values());
     }
 
     UpdateResult result(double seconds, UpdateResult.@Nullable Restore restore) {

@@ -4,6 +4,7 @@ import akka.actor.typed.ActorRef;
 import dev.inflight.coordinator.fleet.Epochs;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.coordinator.fleet.WorkerClaims;
 import dev.inflight.coordinator.operation.SessionEvent;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import java.util.Map;
@@ -19,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param versions published versions of the model, for a restoring update
  * @param orphan an update to finish whose coordinator is gone; null for a new one
  * @param fleet the fleet at the start; later ones come as messages
+ * @param claims workers taken by running updates
  * @param parent hears of progress and the end
  * @param nanoTime the clock, in nanoseconds
  */
@@ -29,6 +31,7 @@ public record UpdateStart(
         @Nullable Orphan orphan,
         Fleet fleet,
         Epochs epochs,
+        WorkerClaims claims,
         UpdateSettings settings,
         LongSupplier nanoTime,
         ActorRef<SessionEvent> parent) {

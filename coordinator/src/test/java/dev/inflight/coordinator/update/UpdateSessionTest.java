@@ -14,11 +14,15 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.typesafe.config.ConfigFactory;
 import dev.inflight.coordinator.TestFleet;
 import dev.inflight.coordinator.fleet.Epochs;
+import dev.inflight.coordinator.fleet.Fleet;
+import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.coordinator.fleet.WorkerClaims;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.coordinator.operation.SessionEvent;
 import dev.inflight.coordinator.operation.SessionEvent.NotTaken;
 import dev.inflight.coordinator.operation.SessionEvent.UpdateEnded;
 import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.HostStoreCommand.Restore;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.cluster.LoadMode;
@@ -64,6 +68,7 @@ class UpdateSessionTest {
     private final TestProbe<SessionEvent> parent = kit.createTestProbe(SessionEvent.class);
     private final TestFleet fleet = new TestFleet(kit);
     private final Epochs epochs = new Epochs(() -> Instant.EPOCH);
+    private final WorkerClaims claims = new WorkerClaims();
     private final UpdateSettings settings = TestFleet.settings("").update();
 
     @BeforeEach
@@ -111,17 +116,40 @@ class UpdateSessionTest {
 
     @Test
     void refusesAModeThatAnEngineLacks() {
-        fleet.worker(
-                "h2/0",
-                TestFleet.engine(
-                        "e2",
-                        dev.inflight.protocol.cluster.EngineStatus.State.SERVING,
-                        "v1",
-                        List.of(LoadMode.IN_PLACE)));
+        fleet.worker("h2/0", TestFleet.engine("e2", EngineStatus.State.SERVING, "v1", List.of(LoadMode.IN_PLACE)));
         start(LoadMode.SHADOW);
         NotTaken refused = parent.expectMessageClass(NotTaken.class);
         assertThat(refused.refused().code()).isEqualTo(Code.INVALID);
         assertThat(refused.refused().message()).contains("e2", "shadow", "in-place");
+    }
+
+    @Test
+    void refusesWhenAnEngineWorkerTakesPartInAnotherUpdate() {
+        claims.claim("update-other", List.of("h1/0"));
+        start(null);
+        NotTaken refused = parent.expectMessageClass(NotTaken.class);
+        assertThat(refused.refused().code()).isEqualTo(Code.CONFLICT);
+        assertThat(refused.refused().message()).contains("h1/0", "update-other");
+    }
+
+    @Test
+    void refusesRatherThanRestoresShardsWhoseWorkersTakePartInAnotherUpdate() {
+        fleet.worker("h2/0", null);
+        claims.claim("update-other", List.of("h2/0"));
+        start(null);
+        NotTaken refused = parent.expectMessageClass(NotTaken.class);
+        assertThat(refused.refused().code()).isEqualTo(Code.CONFLICT);
+        assertThat(refused.refused().message()).contains("h2", "update-other");
+        fleet.hosts.get("h1").expectNoMessage(Duration.ZERO);
+    }
+
+    @Test
+    void takesAnotherWorkerOfTheHostWhenOneTakesPartInAnotherUpdate() {
+        fleet.worker("h2/0", null).worker("h2/1", null);
+        claims.claim("update-other", List.of("h2/0"));
+        start(null);
+        expectPrepare("h2/1");
+        assertThat(claims.ofOthers("update-other")).containsOnlyKeys("h1/0", "h2/1");
     }
 
     @Test
@@ -375,6 +403,62 @@ class UpdateSessionTest {
         assertThat(ended().operation().error()).contains("coordinator was lost");
     }
 
+    @Test
+    void restoresEveryInPlaceEngineOfAnUpdateItTakesOver() {
+        fleet.worker("h1/0", 6, new Session(6, "u", Session.Phase.STREAMING), updating("e1", "v1"))
+                .worker("h2/0", 6, null, pending("e2"));
+        TreeMap<String, FleetWorker> members = new TreeMap<>(fleet.view().workers());
+        members.remove("h2/0");
+        start(null, new UpdateStart.Orphan(6, false, members));
+        ActorRef<WorkerEvent> answers =
+                fleet.workers.get("h1/0").expectMessageClass(Abort.class).replyTo();
+        answers.tell(new Aborted("h1/0", 6, pending("e1")));
+        assertThat(expectPrepare("h1/0").checkpoint()).isEqualTo(V1);
+        assertThat(expectPrepare("h2/0").membership().workers())
+                .allSatisfy(worker -> assertThat(worker.receives()).isTrue());
+    }
+
+    @Test
+    void restoresTheVersionThisCoordinatorSawWhenTheEngineNoLongerNamesIt() {
+        fleet.worker("h1/0", 6, new Session(6, "u", Session.Phase.STREAMING), pending("e1"))
+                .worker("h2/0", 6, new Session(6, "u", Session.Phase.STREAMING), pending("e2"));
+        Fleet seen = fleet.view();
+        for (String id : List.of("h1/0", "h2/0")) {
+            ActorRef<WorkerCommand> ref = fleet.workers.get(id).getRef();
+            WorkerEvent.WorkerState now = fleet.state(id);
+            WorkerEvent.WorkerState before = new WorkerEvent.WorkerState(
+                    id, now.host(), now.device(), now.slotBudgetBytes(), 6, now.session(), updating("e", "v1"));
+            seen = seen.report(ref, before).report(ref, now);
+        }
+        ActorRef<UpdateSession.Command> session = recover(false);
+        session.tell(new UpdateSession.FleetChanged(seen));
+        ActorRef<WorkerEvent> answers =
+                fleet.workers.get("h1/0").expectMessageClass(Abort.class).replyTo();
+        fleet.workers.get("h2/0").expectMessageClass(Abort.class);
+        answers.tell(new Aborted("h1/0", 6, pending("e1")));
+        answers.tell(new Aborted("h2/0", 6, pending("e2")));
+        assertThat(expectPrepare("h1/0").checkpoint()).isEqualTo(V1);
+        expectPrepare("h2/0");
+    }
+
+    @Test
+    void restoresAnEngineThatLostItsLinkAndCameBackWithoutWeights() {
+        ActorRef<UpdateSession.Command> session = start(LoadMode.IN_PLACE);
+        ActorRef<WorkerEvent> answers = prepareAll(LoadMode.IN_PLACE, 6);
+        answers.tell(new Failed("h2/0", 6, "engine e2 was lost", "e2"));
+        expectAll(Abort.class);
+        answers.tell(new Aborted("h2/0", 6, null));
+        fleet.worker("h2/0", 6, null, pending("e2"));
+        session.tell(new UpdateSession.FleetChanged(fleet.view()));
+        answers.tell(new Aborted("h1/0", 6, pending("e1")));
+        expectPrepare("h1/0");
+        assertThat(expectPrepare("h2/0").checkpoint()).isEqualTo(V1);
+    }
+
+    private static EngineStatus updating(String engine, String from) {
+        return TestFleet.engine(engine, EngineStatus.State.UPDATING, from, List.of(LoadMode.IN_PLACE));
+    }
+
     private ActorRef<UpdateSession.Command> start(@Nullable LoadMode mode) {
         return start(mode, null);
     }
@@ -394,6 +478,7 @@ class UpdateSessionTest {
                 orphan,
                 fleet.view(),
                 epochs,
+                claims,
                 settings,
                 () -> 0L,
                 parent.getRef())));
