@@ -304,7 +304,19 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
         going.step = Step.ABORTING;
         var session = going.session;
         session.fail(reason, null);
-        run(session, () -> new AbortDone(session, session.abort(reason)));
+        run(session, () -> new AbortDone(session, outcomeOfAbort(session, reason)));
+    }
+
+    private static AbortOutcome outcomeOfAbort(UpdateSession session, String reason) throws InterruptedException {
+        try {
+            return session.abort(reason);
+        } catch (RuntimeException e) {
+            var peer = session.engine();
+            if (peer != null) {
+                peer.close();
+            }
+            return new AbortOutcome.Lost();
+        }
     }
 
     private Behavior<Message> onAbortDone(AbortDone done) {
@@ -342,10 +354,8 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
             going.tell(failure(going, failed));
             over(going);
             closeLater(going);
-        } else if (going.step == Step.ABORTING) {
-            going.step = Step.ABORTED;
-            over(going);
-        } else {
+        } else if (going.step != Step.ABORTING) {
+            // While aborting it is the cancelled step that fails, which says nothing of the engine yet.
             going.tell(
                     going.step == Step.PREPARING
                             ? new WorkerEvent.PrepareRefused(update.worker(), going.epoch(), failed.reason())
