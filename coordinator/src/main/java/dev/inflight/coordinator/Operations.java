@@ -9,6 +9,7 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -20,7 +21,7 @@ final class Operations {
      * @param kind {@code publish}, {@code update} or {@code verify}
      * @param version version it is about; empty for a verification
      * @param group engines it is about; null for all of the model
-     * @param source what is published; empty unless it is a publish
+     * @param digests checkpoints that must not be released while it runs
      * @param onFleet tells the session of a changed fleet
      * @param replyTo who is still to hear whether it was taken; null if nobody is
      */
@@ -30,7 +31,7 @@ final class Operations {
             String model,
             String version,
             @Nullable String group,
-            String source,
+            Set<String> digests,
             Consumer<Fleet> onFleet,
             @Nullable ActorRef<OperationReply> replyTo) {
         boolean is(String otherKind, String otherModel) {
@@ -38,7 +39,7 @@ final class Operations {
         }
 
         Running answered() {
-            return new Running(id, kind, model, version, group, source, onFleet, null);
+            return new Running(id, kind, model, version, group, digests, onFleet, null);
         }
     }
 

@@ -40,8 +40,12 @@ import dev.inflight.protocol.cluster.Wire;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.cluster.WorkerEvent.Session;
+import java.time.Duration;
 import java.time.InstantSource;
+import java.util.HashMap;
 import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.SortedMap;
@@ -69,9 +73,14 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     private record SessionStopped(String id) implements Command {}
 
+    private record Unsettled(String id) implements Command {}
+
     private record RecoveryDue(long epoch) implements Command {}
 
     static final String FLEET_MONITOR = "fleet-monitor";
+
+    /** Longest wait for the fleet's reports to show how an operation ended. */
+    private static final Duration SETTLE_LIMIT = Duration.ofSeconds(1);
 
     /** Enough for every worker that can still be unreachable with an old update. */
     private static final int REMEMBERED_EPOCHS = 1024;
@@ -85,6 +94,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private final Epochs epochs;
     private final WorkerClaims claims = new WorkerClaims();
     private final SortedMap<Long, Boolean> endedEpochs = new TreeMap<>();
+    private final Map<String, SessionEvent> settling = new HashMap<>();
     private final Set<Long> recovering = new HashSet<>();
     private Fleet fleet = Fleet.EMPTY;
     private @Nullable JsonNode lastUpdate;
@@ -132,6 +142,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 .onMessage(FleetChanged.class, this::onFleetChanged)
                 .onMessage(FromSession.class, this::onSession)
                 .onMessage(SessionStopped.class, this::onSessionStopped)
+                .onMessage(Unsettled.class, unsettled -> settle(unsettled.id()))
                 .onMessage(RecoveryDue.class, this::onRecoveryDue)
                 .build();
     }
@@ -168,7 +179,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                                 publish.version(),
                                 publish.source(),
                                 ledger.find(publish.model(), publish.version()),
-                                ledger.digests(),
+                                ledger.versions(publish.model()).values(),
                                 fleet,
                                 settings.publish(),
                                 nanoTime,
@@ -182,7 +193,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                         publish.model(),
                         publish.version(),
                         null,
-                        publish.source(),
+                        Set.of(),
                         changed -> session.tell(new PublishSession.FleetChanged(changed)),
                         publish.replyTo()));
     }
@@ -225,7 +236,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                         model,
                         request.checkpoint().version(),
                         request.group(),
-                        "",
+                        digests(request.checkpoint()),
                         changed -> session.tell(new UpdateSession.FleetChanged(changed)),
                         replyTo));
     }
@@ -255,7 +266,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                         verify.model(),
                         "",
                         null,
-                        "",
+                        Set.of(),
                         changed -> session.tell(new VerifySession.FleetChanged(changed)),
                         verify.replyTo()));
     }
@@ -276,14 +287,44 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private Behavior<Command> onFleetChanged(FleetChanged changed) {
         fleet = changed.fleet();
         epochs.observe(fleet);
-        ledger.observe(fleet, this::publishing).forEach(this::release);
-        operations.running().forEach(session -> session.onFleet().accept(fleet));
+        ledger.observe(fleet, this::publishing);
+        for (Running session : operations.running()) {
+            if (!settling.containsKey(session.id())) {
+                session.onFleet().accept(fleet);
+            }
+        }
+        for (SessionEvent ended : List.copyOf(settling.values())) {
+            if (ended.visibleIn(fleet)) {
+                settle(ended.id());
+            }
+        }
+        releaseUnused();
         settleOrphans();
         return this;
     }
 
     private Behavior<Command> onSession(FromSession from) {
         SessionEvent event = from.event();
+        if (event.visibleIn(fleet)) {
+            take(event);
+        } else {
+            // Sessions hear from workers and hosts on another way than the fleet's reports come.
+            settling.put(event.id(), event);
+            timers.startSingleTimer(event.id(), new Unsettled(event.id()), SETTLE_LIMIT);
+        }
+        return this;
+    }
+
+    private Behavior<Command> settle(String id) {
+        timers.cancel(id);
+        SessionEvent ended = settling.remove(id);
+        if (ended != null) {
+            take(ended);
+        }
+        return this;
+    }
+
+    private void take(SessionEvent event) {
         switch (event) {
             case SessionEvent.Running running -> operations.update(running.operation());
             case SessionEvent.NotTaken notTaken -> {
@@ -297,7 +338,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 if (ended.checkpoint() != null) {
                     ledger.published(ended.checkpoint());
                 } else if (session != null) {
-                    ledger.publishFailed(session.model(), session.version());
+                    ledger.publishFailed(session.model(), session.version(), ended.loaded());
                 }
                 operations.update(ended.operation());
             }
@@ -307,9 +348,9 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         if (event.ended()) {
             operations.ended(event.id());
             claims.release(event.id());
+            releaseUnused();
             settleOrphans();
         }
-        return this;
     }
 
     private void onUpdateEnded(SessionEvent.UpdateEnded ended) {
@@ -320,8 +361,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             endedEpochs.remove(endedEpochs.firstKey());
         }
         if (ended.committed() != null) {
-            ledger.committed(ended.model(), ended.committed(), ended.from(), fleet)
-                    .forEach(this::release);
+            ledger.committed(ended.model(), ended.committed(), ended.from(), fleet);
         }
         operations.update(ended.operation());
     }
@@ -329,7 +369,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     /** A session says how it ended; one that stops without has crashed. */
     private Behavior<Command> onSessionStopped(SessionStopped stopped) {
         Running session = operations.running(stopped.id());
-        if (session != null) {
+        if (session != null && !settling.containsKey(stopped.id())) {
             operations.update(new Operation(
                     session.id(),
                     session.kind(),
@@ -408,8 +448,25 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                         session.is("publish", model) && session.version().equals(version));
     }
 
-    private void release(VersionLedger.Release release) {
-        release.host().ref().tell(new HostStoreCommand.Release(release.digest()));
+    private void releaseUnused() {
+        if (operations.running().stream().anyMatch(session -> session.kind().equals("publish"))) {
+            // What it loads may be these very bytes.
+            return;
+        }
+        Set<String> inUse = new HashSet<>();
+        operations.running().forEach(session -> inUse.addAll(session.digests()));
+        ledger.releases(fleet, inUse)
+                .forEach(release -> release.host().ref().tell(new HostStoreCommand.Release(release.digest())));
+    }
+
+    /** Digests of an update's target and of all versions that engines of the model have: one may have to come back. */
+    private Set<String> digests(CheckpointRef target) {
+        Set<String> digests = new HashSet<>(Set.of(target.digest()));
+        Set<String> had = fleet.versionsSeen(target.model());
+        ledger.versions(target.model()).values().stream()
+                .filter(version -> had.contains(version.version()))
+                .forEach(version -> digests.add(version.digest()));
+        return digests;
     }
 
     private static String newId(String kind) {

@@ -3,13 +3,12 @@ package dev.inflight.coordinator;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetHost;
 import dev.inflight.protocol.cluster.CheckpointRef;
-import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.HostStoreEvent.Held;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -19,7 +18,7 @@ import java.util.function.BiPredicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Published versions in the order they became known, and which to keep. After a restart of the coordinator it fills
+ * Published versions of all models, and which to keep. After a restart of the coordinator it fills
  * again from what the host stores hold.
  */
 final class VersionLedger {
@@ -29,9 +28,10 @@ final class VersionLedger {
     private record Name(String model, String version) {}
 
     private final int keepVersions;
-    private final SortedMap<String, Map<String, CheckpointRef>> published = new TreeMap<>();
+    private final SortedMap<String, ModelVersions> published = new TreeMap<>();
     private final Map<String, List<String>> committed = new HashMap<>();
     private final Set<Name> dropped = new HashSet<>();
+    private final Set<String> condemned = new LinkedHashSet<>();
 
     /** @param keepVersions how many committed versions of a model stay in the host stores */
     VersionLedger(int keepVersions) {
@@ -43,60 +43,55 @@ final class VersionLedger {
         return versions(model).get(version);
     }
 
+    /** Versions of a model, oldest first. */
     Map<String, CheckpointRef> versions(String model) {
-        return published.getOrDefault(model, Map.of());
+        ModelVersions versions = published.get(model);
+        return versions == null ? Map.of() : versions.inOrder();
     }
 
     SortedMap<String, Map<String, CheckpointRef>> all() {
-        return published;
+        SortedMap<String, Map<String, CheckpointRef>> all = new TreeMap<>();
+        published.keySet().forEach(model -> all.put(model, versions(model)));
+        return all;
     }
 
     void published(CheckpointRef checkpoint) {
         dropped.remove(new Name(checkpoint.model(), checkpoint.version()));
-        published
-                .computeIfAbsent(checkpoint.model(), model -> new LinkedHashMap<>())
-                .putIfAbsent(checkpoint.version(), checkpoint);
+        of(checkpoint.model()).published(checkpoint);
     }
 
-    /** A publish failed: what hosts may still hold of it is not a version. */
-    void publishFailed(String model, String version) {
+    /** A publish failed: what hosts loaded for it, and may still load, is not a version. */
+    void publishFailed(String model, String version, Collection<String> loaded) {
         if (find(model, version) == null) {
             dropped.add(new Name(model, version));
         }
+        condemned.addAll(loaded);
     }
 
     /**
      * Learns versions from what hosts hold.
      *
      * @param publishing whether a publish of this model and version runs, which will say itself how it ended
-     * @return leftovers of dropped versions to release
      */
-    List<Release> observe(Fleet fleet, BiPredicate<String, String> publishing) {
-        List<Release> leftovers = new ArrayList<>();
+    void observe(Fleet fleet, BiPredicate<String, String> publishing) {
         for (FleetHost host : fleet.hosts().values()) {
             for (Held held : host.held()) {
                 CheckpointRef checkpoint = held.checkpoint();
-                if (publishing.test(checkpoint.model(), checkpoint.version())) {
-                    continue;
-                }
-                if (!dropped.contains(new Name(checkpoint.model(), checkpoint.version()))) {
-                    published(checkpoint);
-                } else if (!digests().contains(checkpoint.digest())) {
-                    leftovers.add(new Release(host, checkpoint.digest()));
+                Name name = new Name(checkpoint.model(), checkpoint.version());
+                if (!dropped.contains(name) && !publishing.test(name.model(), name.version())) {
+                    of(checkpoint.model()).learned(checkpoint);
                 }
             }
         }
-        return leftovers;
     }
 
     /**
      * Engines took a version: older ones go, except the last {@code keepVersions} that engines took and those that
-     * engines still serve. Versions published later than it stay.
+     * engines still have. Versions published later than it stay.
      *
      * @param from versions the engines had before
-     * @return what to release
      */
-    List<Release> committed(String model, String version, Collection<String> from, Fleet fleet) {
+    void committed(String model, String version, Collection<String> from, Fleet fleet) {
         List<String> history = committed.computeIfAbsent(model, name -> new ArrayList<>());
         from.stream().filter(before -> !before.equals(version)).forEach(before -> toEnd(history, before));
         toEnd(history, version);
@@ -104,47 +99,57 @@ final class VersionLedger {
             history.removeFirst();
         }
         Set<String> keep = new HashSet<>(history);
-        fleet.workers().values().stream()
-                .map(worker -> worker.engine())
-                .filter(engine -> engine != null && engine.model().equals(model))
-                .map(EngineStatus::version)
-                .forEach(keep::add);
-        return drop(model, version, keep, fleet);
-    }
-
-    /** Digests of all published checkpoints. */
-    Set<String> digests() {
-        Set<String> digests = new HashSet<>();
-        published.values().forEach(versions -> versions.values().forEach(ref -> digests.add(ref.digest())));
-        return digests;
-    }
-
-    private List<Release> drop(String model, String newest, Set<String> keep, Fleet fleet) {
-        List<CheckpointRef> old = new ArrayList<>();
+        keep.addAll(fleet.versionsSeen(model));
         for (CheckpointRef checkpoint : versions(model).values()) {
-            if (checkpoint.version().equals(newest)) {
+            if (checkpoint.version().equals(version)) {
                 break;
             }
             if (!keep.contains(checkpoint.version())) {
-                old.add(checkpoint);
+                of(model).drop(checkpoint.version());
+                dropped.add(new Name(model, checkpoint.version()));
+                condemned.add(checkpoint.digest());
             }
         }
-        Map<String, CheckpointRef> versions = published.getOrDefault(model, new LinkedHashMap<>());
-        for (CheckpointRef checkpoint : old) {
-            versions.remove(checkpoint.version());
-            dropped.add(new Name(model, checkpoint.version()));
-        }
-        Set<String> stillUsed = digests();
+    }
+
+    /**
+     * What can be released now, as the versions are at this moment. Bytes that a version shares are kept for good, those
+     * in use until they no longer are.
+     *
+     * @param inUse digests that a running operation needs
+     */
+    List<Release> releases(Fleet fleet, Set<String> inUse) {
+        Set<String> published = digests();
+        condemned.removeAll(published);
         List<Release> releases = new ArrayList<>();
-        for (CheckpointRef checkpoint : old) {
-            for (FleetHost host : fleet.hosts().values()) {
-                if (!stillUsed.contains(checkpoint.digest())
-                        && !host.shards(checkpoint).isEmpty()) {
-                    releases.add(new Release(host, checkpoint.digest()));
+        for (String digest : condemned) {
+            if (!inUse.contains(digest)) {
+                // A host may have more of it than it lists, such as the manifest.
+                fleet.hosts().values().forEach(host -> releases.add(new Release(host, digest)));
+            }
+        }
+        condemned.retainAll(inUse);
+        for (FleetHost host : fleet.hosts().values()) {
+            for (Held held : host.held()) {
+                Release release = new Release(host, held.checkpoint().digest());
+                if (!published.contains(release.digest())
+                        && !inUse.contains(release.digest())
+                        && !releases.contains(release)) {
+                    releases.add(release);
                 }
             }
         }
         return releases;
+    }
+
+    private Set<String> digests() {
+        Set<String> digests = new HashSet<>();
+        all().values().forEach(versions -> versions.values().forEach(ref -> digests.add(ref.digest())));
+        return digests;
+    }
+
+    private ModelVersions of(String model) {
+        return published.computeIfAbsent(model, name -> new ModelVersions());
     }
 
     private static void toEnd(List<String> history, String version) {

@@ -85,7 +85,8 @@ class FleetTest {
         ledger.published(twin);
         Held held = TestFleet.held(v1, 0, 0);
         Fleet view = new TestFleet(kit).host("h1", held).view();
-        assertThat(ledger.committed("m", "v3", Set.of("v1"), view)).isEmpty();
+        ledger.committed("m", "v3", Set.of("v1"), view);
+        assertThat(ledger.releases(view, Set.of())).isEmpty();
         assertThat(ledger.versions("m")).containsOnlyKeys("v3");
     }
 
@@ -95,11 +96,52 @@ class FleetTest {
         Fleet view = new TestFleet(kit)
                 .host("h1", TestFleet.held(TestFleet.checkpoint("v1", 1), 0, 0))
                 .view();
-        ledger.publishFailed("m", "v1");
-        assertThat(ledger.observe(view, (model, version) -> false))
+        ledger.publishFailed("m", "v1", Set.of());
+        ledger.observe(view, (model, version) -> false);
+        assertThat(ledger.releases(view, Set.of()))
                 .singleElement()
                 .satisfies(release -> assertThat(release.digest()).isEqualTo("digest-v1"));
         assertThat(ledger.find("m", "v1")).isNull();
+    }
+
+    @Test
+    void releasesOnAllHostsAndNothingThatARunningUpdateNeeds() {
+        VersionLedger ledger = new VersionLedger(1);
+        ledger.published(TestFleet.checkpoint("v1", 1));
+        ledger.published(TestFleet.checkpoint("v2", 1));
+        Fleet view = new TestFleet(kit)
+                .host("h1", TestFleet.held(TestFleet.checkpoint("v1", 1), 0, 0))
+                .host("h2")
+                .view();
+        ledger.committed("m", "v2", Set.of(), view);
+        assertThat(ledger.releases(view, Set.of("digest-v1"))).isEmpty();
+        assertThat(ledger.releases(view, Set.of()))
+                .extracting(release -> release.host().name())
+                .containsExactly("h1", "h2");
+    }
+
+    @Test
+    void ordersLearnedVersionsByTheNumbersInTheirNames() {
+        VersionLedger ledger = new VersionLedger(1);
+        Fleet view = new TestFleet(kit)
+                .host(
+                        "h1",
+                        TestFleet.held(TestFleet.checkpoint("v10", 1), 0, 0),
+                        TestFleet.held(TestFleet.checkpoint("v9", 1), 0, 0))
+                .view();
+        ledger.observe(view, (model, version) -> false);
+        ledger.published(TestFleet.checkpoint("a", 1));
+        assertThat(ledger.versions("m").keySet()).containsExactly("v9", "v10", "a");
+    }
+
+    @Test
+    void neverDropsAVersionThatAnEngineOutOfReachServes() {
+        VersionLedger ledger = new VersionLedger(1);
+        ledger.published(TestFleet.checkpoint("v1", 1));
+        ledger.published(TestFleet.checkpoint("v2", 1));
+        var address = fleet.workers.get("h1/0").getRef().path().address();
+        ledger.committed("m", "v2", Set.of(), fleet.view().withUnreachable(address));
+        assertThat(ledger.versions("m")).containsOnlyKeys("v1", "v2");
     }
 
     @Test

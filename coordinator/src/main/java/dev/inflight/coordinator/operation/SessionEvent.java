@@ -1,10 +1,12 @@
 package dev.inflight.coordinator.operation;
 
+import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /** What an operation's session tells the coordinator. The last event of a session is one that {@link #ended()}. */
@@ -14,6 +16,11 @@ public sealed interface SessionEvent {
 
     /** Whether the session is over. */
     default boolean ended() {
+        return true;
+    }
+
+    /** Whether a fleet's reports show what the session knows, so that the next operation will see it. */
+    default boolean visibleIn(Fleet fleet) {
         return true;
     }
 
@@ -32,8 +39,23 @@ public sealed interface SessionEvent {
     /** The request was refused before anything changed; there is no operation. */
     record NotTaken(String id, Refused refused) implements SessionEvent {}
 
-    /** @param checkpoint what is now published; null if it failed */
-    record PublishEnded(Operation operation, @Nullable CheckpointRef checkpoint) implements SessionEvent {
+    /**
+     * @param checkpoint what is now published; null if it failed
+     * @param loaded digests that hosts loaded
+     * @param visible see {@link #visibleIn}
+     */
+    record PublishEnded(
+            Operation operation, @Nullable CheckpointRef checkpoint, Set<String> loaded, Predicate<Fleet> visible)
+            implements SessionEvent {
+        public PublishEnded {
+            loaded = Set.copyOf(loaded);
+        }
+
+        @Override
+        public boolean visibleIn(Fleet fleet) {
+            return visible.test(fleet);
+        }
+
         @Override
         public String id() {
             return operation.id();
@@ -44,10 +66,21 @@ public sealed interface SessionEvent {
      * @param committed the version the engines took; null if the update was aborted
      * @param from versions the engines had before
      * @param epochs every epoch the session used, and whether it was committed
+     * @param visible see {@link #visibleIn}
      */
     record UpdateEnded(
-            Operation operation, String model, @Nullable String committed, Set<String> from, Map<Long, Boolean> epochs)
+            Operation operation,
+            String model,
+            @Nullable String committed,
+            Set<String> from,
+            Map<Long, Boolean> epochs,
+            Predicate<Fleet> visible)
             implements SessionEvent {
+        @Override
+        public boolean visibleIn(Fleet fleet) {
+            return visible.test(fleet);
+        }
+
         public UpdateEnded {
             from = Set.copyOf(from);
             epochs = Map.copyOf(epochs);

@@ -10,6 +10,7 @@ import akka.actor.typed.javadsl.TimerScheduler;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetHost;
 import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.coordinator.fleet.ShardSet;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.coordinator.operation.SessionEvent;
 import dev.inflight.protocol.cluster.CheckpointRef;
@@ -28,8 +29,10 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -203,8 +206,9 @@ public final class PublishSession extends AbstractBehavior<PublishSession.Comman
                 .map(FleetWorker::engine)
                 .anyMatch(engine -> engine != null && engine.model().equals(start.model()) && engine.wholeTensors());
         // Published again, equal bytes must become equal shards.
-        Loading chosen = known != null
-                ? Loading.spread(known.shardCount(), known.maxPartBytes(), workers, endpoints)
+        CheckpointRef equal = known != null ? known : twin(whole);
+        Loading chosen = equal != null
+                ? Loading.spread(equal.shardCount(), equal.maxPartBytes(), workers, endpoints)
                 : Loading.forWorkers(
                         workers,
                         endpoints,
@@ -234,6 +238,18 @@ public final class PublishSession extends AbstractBehavior<PublishSession.Comman
         restartStallTimer();
         report();
         return this;
+    }
+
+    /**
+     * A version published from this very source, if one is known. Lost shards are loaded from a source again, so it must
+     * not change while its version is kept: the same place and sizes mean the same bytes.
+     */
+    private @Nullable CheckpointRef twin(boolean wholeTensors) {
+        return start.published().stream()
+                .filter(other -> other.source().equals(start.source()) && !inspection.differsFrom(other))
+                .filter(other -> !wholeTensors || other.largestTensorBytes() <= other.maxPartBytes())
+                .findFirst()
+                .orElse(null);
     }
 
     private Behavior<Command> onLoaded(Loaded done, Loading chosen, LoadAnswers all) {
@@ -277,22 +293,31 @@ public final class PublishSession extends AbstractBehavior<PublishSession.Comman
                 List.copyOf(all.hosts()));
         start.parent()
                 .tell(new SessionEvent.PublishEnded(
-                        operation(OperationReply.State.SUCCEEDED, "published", null, Json.write(result)), checkpoint));
+                        operation(OperationReply.State.SUCCEEDED, "published", null, Json.write(result)),
+                        checkpoint,
+                        Set.of(all.digest()),
+                        shown -> isVisible(checkpoint, chosen, shown)));
         return Behaviors.stopped();
     }
 
+    private static boolean isVisible(CheckpointRef checkpoint, Loading chosen, Fleet fleet) {
+        return chosen.holders().stream().allMatch(holder -> {
+            FleetHost host = fleet.hosts().get(holder.host());
+            return host == null
+                    || ShardSet.of(holder.shards())
+                            .minus(host.shards(checkpoint))
+                            .isEmpty();
+        });
+    }
+
     private Behavior<Command> fail(String error) {
-        // What this publish loaded must not stay; bytes that were published before must.
-        List<Loaded> loaded = answers == null ? List.of() : List.copyOf(answers.loaded());
-        for (Loaded done : loaded) {
-            FleetHost host = hosts.get(done.host());
-            if (host != null && !start.keep().contains(done.digest())) {
-                host.ref().tell(new HostStoreCommand.Release(done.digest()));
-            }
-        }
+        // What this publish loaded must not stay unless a version has it: the coordinator's ledger knows.
+        Set<String> loaded = answers == null
+                ? Set.of()
+                : answers.loaded().stream().map(Loaded::digest).collect(Collectors.toSet());
         start.parent()
                 .tell(new SessionEvent.PublishEnded(
-                        operation(OperationReply.State.FAILED, "failed", error, null), null));
+                        operation(OperationReply.State.FAILED, "failed", error, null), null, loaded, fleet -> true));
         return Behaviors.stopped();
     }
 

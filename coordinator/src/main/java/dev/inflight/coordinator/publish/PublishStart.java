@@ -4,7 +4,8 @@ import akka.actor.typed.ActorRef;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.operation.SessionEvent;
 import dev.inflight.protocol.cluster.CheckpointRef;
-import java.util.Set;
+import java.util.Collection;
+import java.util.List;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -13,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param id the operation's id
  * @param known the checkpoint already published under these names, if any
- * @param keep digests of all published checkpoints, which a failed publish must not release
+ * @param published all published versions of the model
  * @param fleet the fleet at the start; later ones come as messages
  * @param parent hears of progress and the end
  * @param nanoTime the clock, in nanoseconds
@@ -24,8 +25,12 @@ public record PublishStart(
         String version,
         String source,
         @Nullable CheckpointRef known,
-        Set<String> keep,
+        Collection<CheckpointRef> published,
         Fleet fleet,
         PublishSettings settings,
         LongSupplier nanoTime,
-        ActorRef<SessionEvent> parent) {}
+        ActorRef<SessionEvent> parent) {
+    public PublishStart {
+        published = List.copyOf(published);
+    }
+}

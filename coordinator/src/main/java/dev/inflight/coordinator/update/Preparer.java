@@ -239,9 +239,11 @@ final class Preparer {
     }
 
     private boolean busy(FleetWorker worker) {
+        if (taken.containsKey(worker.id())) {
+            return true;
+        }
         EngineStatus engine = worker.engine();
-        return taken.containsKey(worker.id())
-                || !idle.contains(worker.id())
+        return !idle.contains(worker.id())
                 && (worker.unfinished() != null || (engine != null && engine.state() == EngineStatus.State.UPDATING));
     }
 

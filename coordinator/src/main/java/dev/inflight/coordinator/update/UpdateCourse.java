@@ -136,14 +136,7 @@ final class UpdateCourse {
     private Preparation preparation() {
         Map<String, String> taken = start.claims().ofOthers(start.id());
         return new Preparer(
-                        fleet,
-                        goal,
-                        restored,
-                        id -> !silent.contains(id),
-                        idle,
-                        taken,
-                        main != null,
-                        start.settings())
+                        fleet, goal, restored, id -> !silent.contains(id), idle, taken, main != null, start.settings())
                 .prepare(only);
     }
 
@@ -261,7 +254,8 @@ final class UpdateCourse {
                 model,
                 committed ? start.request().checkpoint().version() : null,
                 collected == null ? Set.of() : collected.from(),
-                epochs)));
+                epochs,
+                collected == null ? shown -> true : shown -> collected.isVisible(shown, epochs.keySet()))));
     }
 
     private List<Send> losses(Round current) {

@@ -1,14 +1,17 @@
 package dev.inflight.coordinator.update;
 
+import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.WorkerEvent.Aborted;
 import dev.inflight.protocol.cluster.WorkerEvent.Committed;
+import dev.inflight.protocol.cluster.WorkerEvent.Session;
 import dev.inflight.protocol.plan.Slots;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
@@ -20,6 +23,7 @@ final class UpdateReport {
 
     private final Round main;
     private final Map<String, EngineNow> now = new HashMap<>();
+    private final Set<String> members = new TreeSet<>();
 
     UpdateReport(Round main) {
         this.main = main;
@@ -27,6 +31,7 @@ final class UpdateReport {
 
     /** Takes in a round that ended. */
     void ended(Round round) {
+        members.addAll(round.members().keySet());
         for (Aborted answer : round.attempt().aborted().values()) {
             EngineStatus engine = answer.engine();
             now.put(
@@ -48,6 +53,30 @@ final class UpdateReport {
                 }
             }
         }
+    }
+
+    /** Whether a fleet's reports show how these epochs ended on every live worker. */
+    boolean isVisible(Fleet fleet, Set<Long> epochs) {
+        return fleet.workers().values().stream()
+                .allMatch(worker -> !members.contains(worker.id()) || isVisible(worker, epochs));
+    }
+
+    private boolean isVisible(FleetWorker worker, Set<Long> epochs) {
+        Session session = worker.unfinished();
+        if (session != null && epochs.contains(session.epoch())) {
+            return false;
+        }
+        EngineStatus engine = worker.engine();
+        EngineNow known = now.get(worker.id());
+        if (engine == null || known == null || known.state() == null || !worker.serves(model())) {
+            return true;
+        }
+        return !main.attempt().receivers().contains(worker.id())
+                || (known.state().equals(engine.state().name()) && Objects.equals(known.version(), engine.version()));
+    }
+
+    private String model() {
+        return main.request().checkpoint().model();
     }
 
     /** Versions the engines had before. */

@@ -12,9 +12,9 @@ import dev.inflight.coordinator.TestFleet;
 import dev.inflight.coordinator.operation.SessionEvent;
 import dev.inflight.coordinator.operation.SessionEvent.NotTaken;
 import dev.inflight.coordinator.operation.SessionEvent.PublishEnded;
+import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.HostStoreCommand.Inspect;
 import dev.inflight.protocol.cluster.HostStoreCommand.Load;
-import dev.inflight.protocol.cluster.HostStoreCommand.Release;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.cluster.HostStoreEvent.InspectRefused;
 import dev.inflight.protocol.cluster.HostStoreEvent.Inspected;
@@ -24,7 +24,7 @@ import dev.inflight.protocol.cluster.HostStoreEvent.Loaded;
 import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
 import dev.inflight.protocol.plan.ShardRange;
 import java.time.Duration;
-import java.util.Set;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -57,6 +57,29 @@ class PublishSessionTest {
         assertThat(load.shardCount()).isEqualTo(3);
         assertThat(load.holders().get(0).shards()).containsExactly(new ShardRange(0, 1));
         assertThat(load.holders().get(1).shards()).containsExactly(new ShardRange(2, 2));
+    }
+
+    @Test
+    void splitsTheSameSourceUnderAnotherVersionAsBefore() {
+        long mib = 1 << 20;
+        published = List.of(new CheckpointRef("m", "v0", "d", "/ckpt", 2, 7 * mib, 3, 64 * mib, mib));
+        start();
+        inspect("h1", "layout");
+        inspect("h2", "layout");
+        Load load = load("h1");
+        assertThat(load.shardCount()).isEqualTo(2);
+        assertThat(load.maxPartBytes()).isEqualTo(7 * mib);
+    }
+
+    @Test
+    void hasEndedVisiblyOnceEveryHostShowsItsShards() {
+        ActorRef<HostStoreEvent> answers = loading();
+        answers.tell(new Loaded("h1", "p", "d", 8));
+        answers.tell(new Loaded("h2", "p", "d", 8));
+        PublishEnded ended = ended();
+        assertThat(ended.visibleIn(fleet.view())).isFalse();
+        fleet.host("h1", TestFleet.held(ended.checkpoint(), 0, 1)).host("h2", TestFleet.held(ended.checkpoint(), 2, 2));
+        assertThat(ended.visibleIn(fleet.view())).isTrue();
     }
 
     @Test
@@ -99,12 +122,13 @@ class PublishSessionTest {
     }
 
     @Test
-    void failsAndReleasesWhatWasLoadedWhenAHostFails() {
+    void failsAndSaysWhatWasLoadedWhenAHostFails() {
         ActorRef<HostStoreEvent> answers = loading();
         answers.tell(new Loaded("h1", "p", "d", 8));
         answers.tell(new LoadFailed("h2", "p", "disk error"));
-        fleet.hosts.get("h1").expectMessage(new Release("d"));
-        assertThat(ended().operation().error()).isEqualTo("host h2: disk error");
+        PublishEnded ended = ended();
+        assertThat(ended.operation().error()).isEqualTo("host h2: disk error");
+        assertThat(ended.loaded()).containsExactly("d");
     }
 
     @Test
@@ -156,10 +180,11 @@ class PublishSessionTest {
     }
 
     private ActorRef<PublishSession.Command> session;
+    private List<CheckpointRef> published = List.of();
 
     private void start() {
         session = kit.spawn(PublishSession.create(new PublishStart(
-                "p", "m", "v1", "/ckpt", null, Set.of(), fleet.view(), settings, () -> 0L, parent.getRef())));
+                "p", "m", "v1", "/ckpt", null, published, fleet.view(), settings, () -> 0L, parent.getRef())));
     }
 
     private void inspect(String host, String layout) {

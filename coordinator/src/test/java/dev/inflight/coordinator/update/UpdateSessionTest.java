@@ -109,6 +109,29 @@ class UpdateSessionTest {
     }
 
     @Test
+    void hasEndedVisiblyOnceEveryMemberShowsIt() {
+        fleet.worker("h1/0", 6, new Session(6, "u", Session.Phase.STAGED), updatingTo("e1"));
+        var stale = fleet.view();
+        fleet.worker("h1/0", serving("e1", "v1"));
+        start(null);
+        ActorRef<WorkerEvent> answers = prepareAll(LoadMode.SHADOW, 6);
+        stageAll(answers, 6);
+        expectAll(Commit.class);
+        answers.tell(new Committed("h1/0", 6, 1));
+        answers.tell(new Committed("h2/0", 6, 1));
+        UpdateEnded ended = ended();
+        assertThat(ended.visibleIn(stale)).isFalse();
+        fleet.worker("h1/0", 6, new Session(6, "u", Session.Phase.COMMITTED), serving("e1", "v2"));
+        assertThat(ended.visibleIn(fleet.view())).isFalse();
+        fleet.worker("h2/0", 6, new Session(6, "u", Session.Phase.COMMITTED), serving("e2", "v2"));
+        assertThat(ended.visibleIn(fleet.view())).isTrue();
+    }
+
+    private static EngineStatus updatingTo(String engine) {
+        return updating(engine, "v1");
+    }
+
+    @Test
     void loadsInPlaceWhenAskedTo() {
         start(LoadMode.IN_PLACE);
         prepareAll(LoadMode.IN_PLACE, 6);
