@@ -13,12 +13,20 @@ import akka.actor.typed.receptionist.Receptionist;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
-import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import dev.inflight.worker.CurrentUpdate.Step;
+import dev.inflight.worker.GpuWorkerMessage.AbortDone;
+import dev.inflight.worker.GpuWorkerMessage.Asked;
+import dev.inflight.worker.GpuWorkerMessage.BeginDone;
+import dev.inflight.worker.GpuWorkerMessage.CommitDone;
+import dev.inflight.worker.GpuWorkerMessage.EngineAttached;
+import dev.inflight.worker.GpuWorkerMessage.EngineDetached;
+import dev.inflight.worker.GpuWorkerMessage.Orphaned;
+import dev.inflight.worker.GpuWorkerMessage.PrepareDone;
+import dev.inflight.worker.GpuWorkerMessage.StepFailed;
+import dev.inflight.worker.GpuWorkerMessage.StreamDone;
 import dev.inflight.worker.link.EngineLink;
 import dev.inflight.worker.link.EngineSession;
 import dev.inflight.worker.update.UpdateContext;
-import dev.inflight.worker.update.UpdateException;
 import dev.inflight.worker.update.UpdateSession;
 import dev.inflight.worker.update.UpdateSession.AbortOutcome;
 import dev.inflight.worker.verify.EngineVerifier;
@@ -26,54 +34,28 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashSet;
 import java.util.Set;
-import java.util.concurrent.Executor;
-import java.util.concurrent.Executors;
 import org.jspecify.annotations.Nullable;
 
 /**
  * One GPU and the engine on it. Takes part in one update at a time; the update's steps run on threads of their own and
  * come back as messages. Commands of an epoch older than the newest seen change nothing.
  */
-final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
-    sealed interface Message {}
-
-    private record Asked(WorkerCommand command) implements Message {}
-
-    private record EngineAttached(EngineSession engine) implements Message {}
-
-    private record EngineDetached(EngineSession engine, String reason) implements Message {}
-
-    private record PrepareDone(UpdateSession session, String planDigest) implements Message {}
-
-    private record BeginDone(UpdateSession session) implements Message {}
-
-    private record StreamDone(UpdateSession session, StageReport report) implements Message {}
-
-    private record CommitDone(UpdateSession session, long stallMicros) implements Message {}
-
-    private record AbortDone(UpdateSession session, AbortOutcome outcome) implements Message {}
-
-    private record StepFailed(
-            UpdateSession session, String reason, @Nullable String suspect) implements Message {}
-
-    /** No coordinator has come back in time. */
-    private record Orphaned() implements Message {}
-
+final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
     private final UpdateContext update;
     private final String host;
     private final Duration orphanTimeout;
-    private final ActorRef<Message> self;
-    private final TimerScheduler<Message> timers;
+    private final ActorRef<GpuWorkerMessage> self;
+    private final TimerScheduler<GpuWorkerMessage> timers;
     private final EngineLink link;
-    private final Executor blocking = Executors.newVirtualThreadPerTaskExecutor();
+    private final UpdateSteps steps;
     private final Set<ActorRef<WorkerEvent>> subscribers = new HashSet<>();
     private @Nullable AttachedEngine engine;
     private @Nullable CurrentUpdate current;
     private long highestEpoch;
 
     private GpuWorker(
-            ActorContext<Message> context,
-            TimerScheduler<Message> timers,
+            ActorContext<GpuWorkerMessage> context,
+            TimerScheduler<GpuWorkerMessage> timers,
             String host,
             Path socket,
             Duration orphanTimeout,
@@ -84,6 +66,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
         this.host = host;
         this.orphanTimeout = orphanTimeout;
         this.self = context.getSelf();
+        this.steps = new UpdateSteps(self);
         this.link = EngineLink.listen(socket, update.worker(), new EngineLink.Listener() {
             @Override
             public void attached(EngineSession session) {
@@ -105,7 +88,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
      * @param orphanTimeout how long an update waits for a new coordinator before it is taken back
      */
     static Behavior<WorkerCommand> create(String host, Path socket, Duration orphanTimeout, UpdateContext update) {
-        Behavior<Message> worker = Behaviors.setup(context -> Behaviors.withTimers(timers -> {
+        Behavior<GpuWorkerMessage> worker = Behaviors.setup(context -> Behaviors.withTimers(timers -> {
             var behavior = new GpuWorker(context, timers, host, socket, orphanTimeout, update);
             context.getSystem()
                     .receptionist()
@@ -118,7 +101,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
     }
 
     @Override
-    public Receive<Message> createReceive() {
+    public Receive<GpuWorkerMessage> createReceive() {
         return newReceiveBuilder()
                 .onMessage(Asked.class, asked -> onAsked(asked.command()))
                 .onMessage(EngineAttached.class, this::onEngineAttached)
@@ -135,7 +118,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
                 .build();
     }
 
-    private Behavior<Message> onAsked(WorkerCommand command) {
+    private Behavior<GpuWorkerMessage> onAsked(WorkerCommand command) {
         switch (command) {
             case WorkerCommand.Subscribe subscribe -> onSubscribe(subscribe.subscriber());
             case WorkerCommand.Prepare prepare -> onPrepare(prepare);
@@ -157,7 +140,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
     }
 
     /** A new coordinator may settle the update, and knows better how; but nobody waits for one for ever. */
-    private Behavior<Message> onSubscriberGone(Terminated gone) {
+    private Behavior<GpuWorkerMessage> onSubscriberGone(Terminated gone) {
         subscribers.remove(gone.getRef().<WorkerEvent>unsafeUpcast());
         if (subscribers.isEmpty()) {
             timers.startSingleTimer(Orphaned.class, new Orphaned(), orphanTimeout);
@@ -165,7 +148,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
         return this;
     }
 
-    private Behavior<Message> onOrphaned() {
+    private Behavior<GpuWorkerMessage> onOrphaned() {
         if (current != null && current.canAbort()) {
             abort(current, "no coordinator came back within " + orphanTimeout.toSeconds() + " s");
         }
@@ -184,7 +167,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
         var receiver = receives(order) && engine != null ? engine.session() : null;
         var session = new UpdateSession(update, order, receiver, throttle::pass);
         current = new CurrentUpdate(session, order);
-        run(session, () -> new PrepareDone(session, session.prepare()));
+        steps.run(session, () -> new PrepareDone(session, session.prepare()));
         tellState();
     }
 
@@ -203,7 +186,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
                 .anyMatch(worker -> worker.id().equals(update.worker()) && worker.receives());
     }
 
-    private Behavior<Message> onPrepareDone(PrepareDone done) {
+    private Behavior<GpuWorkerMessage> onPrepareDone(PrepareDone done) {
         var going = at(Step.PREPARING, done.session());
         if (going != null) {
             going.step = Step.PREPARED;
@@ -221,7 +204,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
                 engine = engine.updating(going.order.checkpoint().version());
             }
             var session = going.session;
-            run(session, () -> {
+            steps.run(session, () -> {
                 session.begin();
                 return new BeginDone(session);
             });
@@ -229,7 +212,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
         }
     }
 
-    private Behavior<Message> onBeginDone(BeginDone done) {
+    private Behavior<GpuWorkerMessage> onBeginDone(BeginDone done) {
         var going = at(Step.BEGINNING, done.session());
         if (going != null) {
             going.step = Step.BEGUN;
@@ -243,12 +226,12 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
         if (going != null) {
             going.step = Step.STREAMING;
             var session = going.session;
-            run(session, () -> new StreamDone(session, session.stream()));
+            steps.run(session, () -> new StreamDone(session, session.stream()));
             tellState();
         }
     }
 
-    private Behavior<Message> onStreamDone(StreamDone done) {
+    private Behavior<GpuWorkerMessage> onStreamDone(StreamDone done) {
         var going = at(Step.STREAMING, done.session());
         if (going != null) {
             going.step = Step.STAGED;
@@ -263,14 +246,14 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
         if (staged != null) {
             staged.step = Step.COMMITTING;
             var session = staged.session;
-            run(session, () -> new CommitDone(session, session.commit()));
+            steps.run(session, () -> new CommitDone(session, session.commit()));
             tellState();
         } else if (current != null && current.epoch() == epoch && current.step == Step.COMMITTED) {
             current.tell(new WorkerEvent.Committed(update.worker(), epoch, current.stallMicros));
         }
     }
 
-    private Behavior<Message> onCommitDone(CommitDone done) {
+    private Behavior<GpuWorkerMessage> onCommitDone(CommitDone done) {
         var going = at(Step.COMMITTING, done.session());
         if (going != null) {
             going.step = Step.COMMITTED;
@@ -280,7 +263,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
             }
             tellState();
             going.tell(new WorkerEvent.Committed(update.worker(), going.epoch(), done.stallMicros()));
-            closeLater(going);
+            steps.close(going.session);
         }
         return this;
     }
@@ -304,7 +287,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
         going.step = Step.ABORTING;
         var session = going.session;
         session.fail(reason, null);
-        run(session, () -> new AbortDone(session, outcomeOfAbort(session, reason)));
+        steps.run(session, () -> new AbortDone(session, outcomeOfAbort(session, reason)));
     }
 
     private static AbortOutcome outcomeOfAbort(UpdateSession session, String reason) throws InterruptedException {
@@ -319,7 +302,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
         }
     }
 
-    private Behavior<Message> onAbortDone(AbortDone done) {
+    private Behavior<GpuWorkerMessage> onAbortDone(AbortDone done) {
         var going = at(Step.ABORTING, done.session());
         if (going != null) {
             going.step = Step.ABORTED;
@@ -339,7 +322,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
         };
     }
 
-    private Behavior<Message> onStepFailed(StepFailed failed) {
+    private Behavior<GpuWorkerMessage> onStepFailed(StepFailed failed) {
         var going = current;
         if (going == null || going.session != failed.session() || going.isOver()) {
             return this;
@@ -353,7 +336,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
             }
             going.tell(failure(going, failed));
             over(going);
-            closeLater(going);
+            steps.close(going.session);
         } else if (going.step != Step.ABORTING) {
             // While aborting it is the cancelled step that fails, which says nothing of the engine yet.
             going.tell(
@@ -377,7 +360,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
         ended.awaitingAbort.clear();
     }
 
-    private Behavior<Message> onEngineAttached(EngineAttached attached) {
+    private Behavior<GpuWorkerMessage> onEngineAttached(EngineAttached attached) {
         engine = AttachedEngine.of(attached.engine());
         getContext()
                 .getLog()
@@ -386,7 +369,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
         return this;
     }
 
-    private Behavior<Message> onEngineDetached(EngineDetached detached) {
+    private Behavior<GpuWorkerMessage> onEngineDetached(EngineDetached detached) {
         if (engine == null || engine.session() != detached.engine()) {
             return this;
         }
@@ -411,28 +394,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
             return;
         }
         var verifier = new EngineVerifier(update, attached.session(), attached.status());
-        blocking.execute(() -> order.replyTo().tell(verifier.verify(order)));
-    }
-
-    private interface BlockingStep {
-        Message run() throws InterruptedException;
-    }
-
-    /** Runs a step of a session off the actor; however it ends, a message says so. */
-    private void run(UpdateSession session, BlockingStep step) {
-        blocking.execute(() -> {
-            try {
-                self.tell(step.run());
-            } catch (UpdateException e) {
-                self.tell(new StepFailed(session, String.valueOf(e.getMessage()), e.suspect()));
-            } catch (InterruptedException | RuntimeException | Error e) {
-                self.tell(new StepFailed(session, e.getMessage() == null ? e.toString() : e.getMessage(), null));
-            }
-        });
-    }
-
-    private void closeLater(CurrentUpdate ended) {
-        blocking.execute(ended.session::close);
+        steps.execute(() -> order.replyTo().tell(verifier.verify(order)));
     }
 
     private @Nullable CurrentUpdate at(Step step, UpdateSession session) {
@@ -443,7 +405,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
         return current != null && current.epoch() == epoch && current.step == step ? current : null;
     }
 
-    private Behavior<Message> onStop() {
+    private Behavior<GpuWorkerMessage> onStop() {
         if (current != null && current.canAbort()) {
             abort(current, "the worker stops");
         }

@@ -4,6 +4,7 @@ import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A device whose memory is POSIX shared memory: the default where there is no GPU. Memory of closed rings is kept and
@@ -14,6 +15,7 @@ public final class HostDevice implements AutoCloseable {
     private final long budgetBytes;
     private final List<SharedMemory> idle = new ArrayList<>();
     private boolean closed;
+    private int ringsOut;
 
     /** @param budgetBytes most memory that one ring may take */
     public HostDevice(ShmNames names, long budgetBytes) {
@@ -43,6 +45,7 @@ public final class HostDevice implements AutoCloseable {
                     + "; raise inflight.worker.slot-memory or lower inflight.coordinator.update.max-slot");
         }
         var memory = takeIdle(bytes);
+        ringsOut++;
         return new SlotRing(memory, count, slotBytes, this::release);
     }
 
@@ -67,7 +70,17 @@ public final class HostDevice implements AutoCloseable {
         }
     }
 
-    private synchronized void release(SharedMemory memory) {
+    /** Rings taken and not closed yet; none between updates. */
+    public synchronized int ringsOut() {
+        return ringsOut;
+    }
+
+    /** Gives a ring back, or only counts it if its memory was freed already. */
+    private synchronized void release(@Nullable SharedMemory memory) {
+        ringsOut--;
+        if (memory == null) {
+            return;
+        }
         if (closed) {
             memory.close();
         } else {

@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * K equal slots in one shared-memory file. Closing it gives the memory back to the device, which keeps it for the
@@ -13,10 +14,10 @@ public final class SlotRing implements AutoCloseable {
     private final SharedMemory memory;
     private final int count;
     private final long slotBytes;
-    private final Consumer<SharedMemory> release;
+    private final Consumer<@Nullable SharedMemory> release;
     private final AtomicBoolean closed = new AtomicBoolean();
 
-    SlotRing(SharedMemory memory, int count, long slotBytes, Consumer<SharedMemory> release) {
+    SlotRing(SharedMemory memory, int count, long slotBytes, Consumer<@Nullable SharedMemory> release) {
         this.memory = memory;
         this.count = count;
         this.slotBytes = slotBytes;
@@ -49,6 +50,7 @@ public final class SlotRing implements AutoCloseable {
     public void discard() {
         if (closed.compareAndSet(false, true)) {
             memory.close();
+            release.accept(null);
         }
     }
 

@@ -125,7 +125,9 @@ final class TestHost implements AutoCloseable {
         server.close();
         device.close();
         store.close();
-        try (var left = Files.newDirectoryStream(Path.of("/dev/shm"), "inflight-test-" + name + "-*")) {
+        try (var left = Files.newDirectoryStream(
+                Path.of("/dev/shm"),
+                "inflight-test_" + name + "-" + ProcessHandle.current().pid() + "-*")) {
             for (var file : left) {
                 throw new AssertionError(file + " was left behind");
             }

@@ -22,7 +22,9 @@ import dev.inflight.protocol.plan.Slots;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.update.UpdateSession.AbortOutcome;
 import dev.inflight.worker.verify.EngineVerifier;
+import java.io.IOException;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -57,6 +59,9 @@ class UpdateSessionTest {
     @AfterEach
     void stopHosts() throws Exception {
         for (var host : hosts) {
+            assertThat(host.device.ringsOut())
+                    .as("slot rings that host %s did not get back", host.name)
+                    .isZero();
             host.close();
         }
     }
@@ -78,6 +83,32 @@ class UpdateSessionTest {
         assertThat(mismatches(second)).allMatch(count -> count > 0);
         update(2, second, mode, slots);
         assertThat(mismatches(second)).containsExactly(0L, 0L);
+    }
+
+    @Test
+    void sharedMemoryDoesNotGrowWithTheNumberOfUpdates() throws Exception {
+        start("this-machine", "another-machine");
+        var first = publish("v1", 1);
+        var second = publish("v2", 2);
+        update(1, first, LoadMode.IN_PLACE, 3);
+        update(2, second, LoadMode.SHADOW, 3);
+        long before = sharedBytes();
+        for (int epoch = 3; epoch < 9; epoch++) {
+            update(epoch, epoch % 2 == 0 ? second : first, epoch < 6 ? LoadMode.IN_PLACE : LoadMode.SHADOW, 3);
+        }
+        assertThat(sharedBytes()).isEqualTo(before);
+    }
+
+    private static long sharedBytes() throws IOException {
+        long bytes = 0;
+        try (var files = Files.newDirectoryStream(
+                Path.of("/dev/shm"),
+                "inflight-test_*-" + ProcessHandle.current().pid() + "-*")) {
+            for (var file : files) {
+                bytes += Files.size(file);
+            }
+        }
+        return bytes;
     }
 
     @Test
