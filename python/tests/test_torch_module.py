@@ -1,5 +1,3 @@
-import json
-
 import pytest
 import torch
 from fake_worker import MODEL, FakeWorker, Weights
@@ -10,7 +8,7 @@ from inflight.adapters.torch_module import TORCH_DTYPES, TorchAdapterError, Torc
 from inflight.dtypes import BITS, tensor_bytes
 from inflight.engine.architecture import module_of
 from inflight.gate import Gate
-from inflight.safetensors_header import CheckpointError, TensorSpec, read_specs
+from inflight.safetensors_header import TensorSpec
 from inflight.session import Session
 
 MODES = ("in-place", "shadow")
@@ -302,22 +300,3 @@ def test_a_module_is_made_of_any_names():
     names = ["a", "a.b", "a.b.c", "forward.training", "0.1.2", "x y.ß", "..", ""]
     module = module_of(TensorSpec(n, "U8", (i + 1,)) for i, n in enumerate(names))
     assert sorted(n for n, _ in module.named_parameters()) == sorted(names)
-
-
-def test_specs_are_read_from_files_directories_and_indexes(tmp_path):
-    def write(name, tensors):
-        head = json.dumps(tensors).encode()
-        (tmp_path / name).write_bytes(len(head).to_bytes(8, "little") + head + bytes(4))
-
-    write("one.safetensors", {"a": {"dtype": "U8", "shape": [4], "data_offsets": [0, 4]}, "__metadata__": {"x": "y"}})
-    write("two.safetensors", {"b": {"dtype": "F32", "shape": [], "data_offsets": [0, 4]}})
-    assert read_specs(tmp_path / "one.safetensors") == [TensorSpec("a", "U8", (4,))]
-    assert [s.name for s in read_specs(tmp_path)] == ["a", "b"]
-    index = tmp_path / "model.safetensors.index.json"
-    index.write_text(json.dumps({"weight_map": {"b": "two.safetensors"}}))
-    assert [s.name for s in read_specs(tmp_path)] == [s.name for s in read_specs(index)] == ["b"]
-    write("two.safetensors", {"a": {"dtype": "F99", "shape": [], "data_offsets": [0, 4]}})
-    with pytest.raises(CheckpointError, match='two.safetensors: bad header: unknown dtype "F99"'):
-        read_specs(tmp_path)
-    with pytest.raises(CheckpointError, match="no such file"):
-        read_specs(tmp_path / "none")
