@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable
 
 import torch
 
+from inflight.adapter import IN_PLACE, SHADOW, Piece
 from inflight.adapters.torch_dtypes import TORCH_DTYPES, describe, fits, storage_spec
 from inflight.adapters.torch_storage import HeldTensor, Storage, TorchAdapterError, bind, source
-from inflight.session import IN_PLACE, SHADOW, Piece
 
 __all__ = ["ALIGNMENT", "TORCH_DTYPES", "TorchAdapterError", "TorchModuleAdapter", "storage_spec"]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 import torch
 
+from inflight.adapter import Piece
 from inflight.adapters.torch_dtypes import describe
-from inflight.session import Piece
 
 
 class TorchAdapterError(Exception):
