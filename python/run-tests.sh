@@ -12,4 +12,6 @@ if [[ ! -x .venv/bin/python ]]; then
   echo "python/run-tests.sh: there is no python/.venv; run python/build-venv.sh first" >&2
   exit 1
 fi
+.venv/bin/python -m ruff check --no-cache --quiet .
+.venv/bin/python -m ruff format --no-cache --check --quiet .
 exec .venv/bin/python -m pytest -q "$@"
