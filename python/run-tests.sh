@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the Python tests in python/.venv, or says loudly that it could not.
+# Checks the style of the Python code and runs its tests in python/.venv, or says loudly that it could not.
 set -euo pipefail
 cd "$(dirname "$0")"
 if [[ -f target/python-skipped ]]; then
