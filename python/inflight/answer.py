@@ -1,4 +1,4 @@
-"""The answer function: a digest that depends on every tensor, so that a mixture of versions shows (docs/ENGINE_LINK.md)."""
+"""The answer function (docs/ENGINE_LINK.md): a digest of every tensor, so that a mixture of versions shows."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 FIRST_DELAY_SECONDS = 0.05
 LONGEST_DELAY_SECONDS = 2.0
+HOST = link.Device("host")
 
 
 class EngineLink:
@@ -31,7 +32,7 @@ class EngineLink:
         engine: str,
         model: str,
         session: Session,
-        device: link.Device = link.Device("host"),
+        device: link.Device = HOST,
         on_crash: Callable[[BaseException], None] | None = None,
     ):
         self._path = path

@@ -1,7 +1,6 @@
-"""Frames and messages of the engine link (docs/ENGINE_LINK.md).
+"""Frames of the engine link (docs/ENGINE_LINK.md), and its messages in JSON.
 
-Messages are frozen dataclasses. Their wire names are the field names in camel case; the table of verbs at the end is
-the whole protocol. Decoding refuses anything malformed with LinkError and never trusts a length.
+Decoding refuses anything malformed with LinkError and never trusts a length.
 """
 
 from __future__ import annotations
@@ -11,7 +10,67 @@ import json
 import socket
 import types
 import typing
-from dataclasses import dataclass
+
+from inflight.messages import (
+    FROM_ENGINE,
+    FROM_WORKER,
+    Abort,
+    Aborted,
+    Begin,
+    Begun,
+    Commit,
+    Committed,
+    Device,
+    Dump,
+    Dumped,
+    DumpPart,
+    DumpSlot,
+    End,
+    Ended,
+    Error,
+    Failed,
+    Hello,
+    Load,
+    Loaded,
+    Slot,
+    TensorPart,
+    Welcome,
+)
+
+__all__ = [
+    "Abort",
+    "Aborted",
+    "Begin",
+    "Begun",
+    "Commit",
+    "Committed",
+    "Device",
+    "Dump",
+    "DumpPart",
+    "DumpSlot",
+    "Dumped",
+    "End",
+    "Ended",
+    "Error",
+    "FROM_ENGINE",
+    "FROM_WORKER",
+    "Failed",
+    "Hello",
+    "LinkError",
+    "Load",
+    "Loaded",
+    "MAX_FRAME_BYTES",
+    "MAX_INTEGER",
+    "PROTOCOL",
+    "Slot",
+    "TensorPart",
+    "Welcome",
+    "decode",
+    "encode",
+    "frame_length",
+    "read_message",
+    "to_json",
+]
 
 PROTOCOL = 1
 MAX_FRAME_BYTES = 16 * 1024 * 1024
@@ -21,177 +80,6 @@ MAX_INTEGER = 2**63 - 1
 class LinkError(Exception):
     """What came over the link is not the protocol; the connection must be closed."""
 
-
-@dataclass(frozen=True)
-class Slot:
-    """A range of an shm file that buckets land in."""
-
-    id: int
-    kind: str
-    path: str
-    offset: int
-    bytes: int
-
-
-@dataclass(frozen=True)
-class DumpSlot:
-    kind: str
-    path: str
-    offset: int
-    bytes: int
-
-
-@dataclass(frozen=True)
-class TensorPart:
-    """Bytes ``begin`` to ``begin + bytes`` of a tensor, at ``offset`` in the slot."""
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    offset: int
-    bytes: int
-    begin: int
-
-
-@dataclass(frozen=True)
-class DumpPart:
-    name: str
-    offset: int
-    bytes: int
-    begin: int
-
-
-@dataclass(frozen=True)
-class Device:
-    kind: str
-    uuid: str | None = None
-
-
-# Engine to worker.
-
-
-@dataclass(frozen=True)
-class Hello:
-    protocol: int
-    engine: str
-    pid: int
-    model: str
-    device: Device
-    tp_rank: int
-    tp_size: int
-    modes: tuple[str, ...]
-    whole_tensors: bool
-    version: str | None = None
-    digest: str | None = None
-
-
-@dataclass(frozen=True)
-class Begun:
-    epoch: int
-
-
-@dataclass(frozen=True)
-class Loaded:
-    epoch: int
-    bucket: int
-
-
-@dataclass(frozen=True)
-class Ended:
-    epoch: int
-    tensors: int
-
-
-@dataclass(frozen=True)
-class Committed:
-    epoch: int
-    version: str
-    stall_micros: int
-
-
-@dataclass(frozen=True)
-class Aborted:
-    epoch: int
-    state: str
-    version: str | None = None
-
-
-@dataclass(frozen=True)
-class Dumped:
-    id: int
-
-
-@dataclass(frozen=True)
-class Failed:
-    message: str
-    epoch: int | None = None
-    bucket: int | None = None
-    id: int | None = None
-
-
-# Worker to engine.
-
-
-@dataclass(frozen=True)
-class Welcome:
-    protocol: int
-    worker: str
-
-
-@dataclass(frozen=True)
-class Begin:
-    epoch: int
-    model: str
-    version: str
-    digest: str
-    mode: str
-    tensors: int
-    bytes: int
-    slots: tuple[Slot, ...]
-
-
-@dataclass(frozen=True)
-class Load:
-    epoch: int
-    bucket: int
-    slot: int
-    tensors: tuple[TensorPart, ...]
-
-
-@dataclass(frozen=True)
-class End:
-    epoch: int
-
-
-@dataclass(frozen=True)
-class Commit:
-    epoch: int
-    version: str
-
-
-@dataclass(frozen=True)
-class Abort:
-    epoch: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class Dump:
-    id: int
-    slot: DumpSlot
-    tensors: tuple[DumpPart, ...]
-
-
-# Both ways.
-
-
-@dataclass(frozen=True)
-class Error:
-    message: str
-
-
-FROM_ENGINE = {c.__name__.lower(): c for c in (Hello, Begun, Loaded, Ended, Committed, Aborted, Dumped, Failed, Error)}
-FROM_WORKER = {c.__name__.lower(): c for c in (Welcome, Begin, Load, End, Commit, Abort, Dump, Error)}
 
 _CHOICES = {
     (Hello, "modes"): ("in-place", "shadow"),

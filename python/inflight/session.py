@@ -1,101 +1,30 @@
-"""The engine's side of an update: states, fencing and completeness, the same for every engine.
-
-What an engine must do itself is the Adapter: seven short methods.
-"""
+"""The engine's side of an update: states and fencing, the same for every engine."""
 
 from __future__ import annotations
 
 import logging
-from bisect import bisect_left
-from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Protocol
 
 from inflight import link
-from inflight.dtypes import tensor_bytes
+from inflight.adapter import IN_PLACE, SHADOW, Adapter, Piece
 from inflight.gate import Gate
 from inflight.slots import MappedSlot
+from inflight.update import RefusedError, Update
+
+__all__ = [
+    "IN_PLACE",
+    "PENDING_WEIGHTS",
+    "SERVING",
+    "SHADOW",
+    "UPDATING",
+    "Adapter",
+    "Piece",
+    "RefusedError",
+    "Session",
+]
 
 log = logging.getLogger(__name__)
 
 SERVING, UPDATING, PENDING_WEIGHTS = "SERVING", "UPDATING", "PENDING_WEIGHTS"
-IN_PLACE, SHADOW = "in-place", "shadow"
-
-
-class RefusedError(Exception):
-    """A message that can not be followed; nothing was changed by it."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Bytes to copy: ``size`` bytes from ``address`` to byte ``begin`` of the tensor, or the other way in a dump."""
-
-    name: str
-    begin: int
-    size: int
-    address: int
-
-
-class Adapter(Protocol):
-    """How weights get into an engine. Called by one thread, the link's, in the order of an update:
-
-    begin, (check, load)*, end, then commit or abort. The engine is paused during in-place updates and every commit; a
-    dump comes between updates. Any method may raise; the message reaches the worker.
-    """
-
-    modes: tuple[str, ...]
-    whole_tensors: bool
-
-    def begin(self, mode: str) -> None:
-        """Prepares for an update; for ``shadow``, provides the second set of storages."""
-
-    def check(self, name: str, dtype: str, shape: tuple[int, ...]) -> None:
-        """Raises if the module has no place for such a tensor."""
-
-    def load(self, pieces: list[Piece]) -> None:
-        """Copies; the source may be overwritten once this returns."""
-
-    def end(self, names: Collection[str]) -> None:
-        """Raises if the tensors of these names, all complete, leave a parameter without a value."""
-
-    def commit(self) -> None:
-        """Makes the loaded weights the live ones."""
-
-    def abort(self) -> None:
-        """Drops what was loaded, as far as the mode allows."""
-
-    def dump(self, pieces: list[Piece]) -> None:
-        """Copies live bytes out."""
-
-
-class _Arrival:
-    """Which bytes of one tensor have come."""
-
-    def __init__(self, dtype: str, shape: tuple[int, ...], size: int):
-        self.dtype, self.shape, self.size = dtype, shape, size
-        self.ranges: list[tuple[int, int]] = []
-        self.bytes = 0
-
-    def overlaps(self, begin: int, end: int) -> bool:
-        at = bisect_left(self.ranges, (begin, begin))
-        return (at < len(self.ranges) and self.ranges[at][0] < end) or (at > 0 and self.ranges[at - 1][1] > begin)
-
-    def add(self, begin: int, end: int) -> None:
-        self.ranges.insert(bisect_left(self.ranges, (begin, end)), (begin, end))
-        self.bytes += end - begin
-
-
-class _Update:
-    def __init__(self, begin: link.Begin, slots: dict[int, MappedSlot]):
-        self.begin = begin
-        self.slots = slots
-        self.arrivals: dict[str, _Arrival] = {}
-        self.ended = False
-
-    def unmap(self) -> None:
-        for slot in self.slots.values():
-            slot.close()
-        self.slots = {}
 
 
 class Session:
@@ -112,7 +41,7 @@ class Session:
         self.whole_tensors = adapter.whole_tensors
         self._served: tuple[str, str] | None = None
         self._sizes: dict[str, int] = {}
-        self._update: _Update | None = None
+        self._update: Update | None = None
         self._highest_epoch = -1
 
     @property
@@ -204,65 +133,25 @@ class Session:
                 slot.close()
             raise
         self._highest_epoch = message.epoch
-        self._update = _Update(message, slots)
+        self._update = Update(message, slots)
         return link.Begun(message.epoch)
 
     def _on_load(self, message: link.Load) -> link.Loaded:
         update = self._running(message.epoch)
         if update.ended:
             raise RefusedError(f"update with epoch {message.epoch} has ended; no more buckets are expected")
-        slot = update.slots.get(message.slot)
-        if slot is None:
-            raise RefusedError(f"slot {message.slot} is not one of this update's")
         # All is checked before the first byte is copied.
-        fresh: dict[str, _Arrival] = {}
-        pieces, ranges = [], []
-        for part in message.tensors:
-            arrival = update.arrivals.get(part.name) or fresh.get(part.name)
-            if arrival is None:
-                arrival = fresh[part.name] = self._first_part(part)
-            elif (part.dtype, part.shape) != (arrival.dtype, arrival.shape):
-                raise RefusedError(f'tensor "{part.name}": dtype or shape differs from that of an earlier part')
-            end = part.begin + part.bytes
-            if end > arrival.size:
-                raise RefusedError(
-                    f'tensor "{part.name}": bytes {part.begin} to {end} are not in its {arrival.size} bytes'
-                )
-            if self.whole_tensors and part.bytes != arrival.size:
-                raise RefusedError(f'tensor "{part.name}" came in parts, which this engine can not take')
-            if part.bytes and arrival.overlaps(part.begin, end):
-                raise RefusedError(f'tensor "{part.name}": bytes {part.begin} to {end} came already')
-            ranges.append((arrival, part.begin, end))
-            pieces.append(Piece(part.name, part.begin, part.bytes, slot.range(part.offset, part.bytes)))
-        _refuse_overlaps(ranges, pieces)
-        self._adapter.load(pieces)
-        update.arrivals.update(fresh)
-        for arrival, begin, end in ranges:
-            if end > begin:
-                arrival.add(begin, end)
+        batch = update.check(message, self._adapter)
+        self._adapter.load(batch.pieces)
+        update.add(batch)
         return link.Loaded(message.epoch, message.bucket)
-
-    def _first_part(self, part: link.TensorPart) -> _Arrival:
-        try:
-            size = tensor_bytes(part.dtype, part.shape)
-        except ValueError as e:
-            raise RefusedError(f'tensor "{part.name}": {e}') from None
-        self._adapter.check(part.name, part.dtype, part.shape)
-        return _Arrival(part.dtype, part.shape, size)
 
     def _on_end(self, message: link.End) -> link.Ended:
         update = self._running(message.epoch)
         if update.ended:
             raise RefusedError(f"update with epoch {message.epoch} has ended already")
-        for name, arrival in update.arrivals.items():
-            if arrival.bytes != arrival.size:
-                raise RefusedError(f'tensor "{name}": only {arrival.bytes} of its {arrival.size} bytes came')
-        tensors = len(update.arrivals)
-        total = sum(a.bytes for a in update.arrivals.values())
-        if (tensors, total) != (update.begin.tensors, update.begin.bytes):
-            expected = f"{update.begin.tensors} tensors of {update.begin.bytes} bytes"
-            raise RefusedError(f"{tensors} tensors of {total} bytes came, {expected} were announced")
-        self._adapter.end(update.arrivals.keys())
+        tensors = update.require_complete()
+        self._adapter.end(update.sizes.keys())
         update.ended = True
         update.unmap()
         return link.Ended(message.epoch, tensors)
@@ -282,7 +171,7 @@ class Session:
             if not was_paused:
                 self._gate.resume()
             raise
-        self._sizes = {name: arrival.size for name, arrival in update.arrivals.items()}
+        self._sizes = update.sizes
         self._update = None
         self._served = (begin.version, begin.digest)
         return link.Committed(begin.epoch, begin.version, self._gate.resume())
@@ -313,7 +202,7 @@ class Session:
             slot.close()
         return link.Dumped(message.id)
 
-    def _running(self, epoch: int) -> _Update:
+    def _running(self, epoch: int) -> Update:
         if self._update is None:
             raise RefusedError(f"no update is running; epoch {epoch} is over or never began")
         if self._update.begin.epoch != epoch:
@@ -325,13 +214,3 @@ class Session:
         update, self._update = self._update, None
         update.unmap()
         self._adapter.abort()
-
-
-def _refuse_overlaps(ranges: list[tuple[_Arrival, int, int]], pieces: list[Piece]) -> None:
-    """Refuses parts of one load that overlap each other."""
-    last: dict[str, int] = {}
-    ordered = sorted((p.name, begin, end) for (_, begin, end), p in zip(ranges, pieces) if end > begin)
-    for name, begin, end in ordered:
-        if begin < last.get(name, 0):
-            raise RefusedError(f'tensor "{name}": bytes from {begin} on are in this bucket twice')
-        last[name] = end

@@ -1,6 +1,6 @@
 """A trainer's client of the coordinator's HTTP API: publish a checkpoint, update the engines, wait, verify.
 
-trainer = Trainer("http://127.0.0.1:8080")
+trainer = Trainer("http://127.0.0.1:8780")
 trainer.wait(trainer.publish("chat", "v2", "/dev/shm/chat-v2"))
 report = trainer.wait(trainer.update("chat", "v2")).result
 """

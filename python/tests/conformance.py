@@ -1,4 +1,4 @@
-"""Plays the conformance vectors of the engine link against an engine process (docs/ENGINE_LINK.md, "Conformance vectors").
+"""Plays the engine link's conformance vectors (docs/ENGINE_LINK.md) against an engine process.
 
 As a script: ``python tests/conformance.py [--engine-command "java ..."] [--session NAME]...``; without a command, the
 Python engine. Under pytest: test_conformance.py.

@@ -13,22 +13,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from inflight.answer import answer, in_order, splitmix64
+from inflight.dtypes import BITS
 
 TARGET = Path(__file__).resolve().parents[2] / "protocol/src/test/resources/engine-link"
 MODEL = "model-under-test"
-BITS = {
-    "F4": 4,
-    "F6_E2M3": 6,
-    "BOOL": 8,
-    "U8": 8,
-    "F8_E4M3": 8,
-    "F8_E8M0": 8,
-    "F16": 16,
-    "BF16": 16,
-    "F32": 32,
-    "I64": 64,
-}
-
 # Every width, a scalar, an empty tensor, odd sizes, and two names that UTF-16 would sort the other way.
 TENSORS = [
     {"name": "embed.weight", "dtype": "BF16", "shape": [16, 8]},
@@ -43,6 +31,9 @@ TENSORS = [
     {"name": "z.\uff5e", "dtype": "U8", "shape": [11]},
 ]
 
+# One of every dtype. Three rows of eight elements are whole bytes of every width.
+EVERY_DTYPE = [{"name": f"every.{dtype}", "dtype": dtype, "shape": [3, 8]} for dtype in sorted(BITS)]
+
 
 def size(tensor: dict) -> int:
     return math.prod(tensor["shape"]) * BITS[tensor["dtype"]] // 8
@@ -53,22 +44,27 @@ def seeded(seed: int, count: int) -> bytes:
 
 
 class Version:
-    """Made-up weights of TENSORS: tensor i holds the seeded bytes of ``seed + 1000 * i``."""
+    """Made-up weights: tensor i holds the seeded bytes of ``seed + 1000 * i``."""
 
-    def __init__(self, name: str, seed: int):
+    def __init__(self, name: str, seed: int, tensors: list[dict] = TENSORS):
         self.name = name
+        self.tensors = tensors
         self.digest = f"{splitmix64(seed):016x}" * 4
-        self.seeds = {t["name"]: seed + 1000 * i for i, t in enumerate(TENSORS)}
-        self.bytes = {t["name"]: seeded(self.seeds[t["name"]], size(t)) for t in TENSORS}
+        self.seeds = {t["name"]: seed + 1000 * i for i, t in enumerate(tensors)}
+        self.bytes = {t["name"]: seeded(self.seeds[t["name"]], size(t)) for t in tensors}
 
     def answer(self, seed: int) -> dict:
         return {"version": self.name, "digest": answer(seed, in_order(self.bytes))}
+
+    @property
+    def total(self) -> int:
+        return sum(map(len, self.bytes.values()))
 
     def parts(self, *wanted: tuple) -> list[dict]:
         """Parts to load, laid out at multiples of 256: (index of the tensor[, begin, end])."""
         parts, offset = [], 0
         for index, *cut in wanted:
-            t = TENSORS[index]
+            t = self.tensors[index]
             begin, end = cut or (0, size(t))
             parts.append({**t, "offset": offset, "bytes": end - begin, "begin": begin})
             offset += max(256, -(-(end - begin) // 256) * 256)
@@ -83,7 +79,6 @@ class Version:
 
 
 V1, V2, V3 = Version("v1", 7), Version("v2", 8_000_000), Version("v3", 2**64 - 5)
-TOTAL = sum(size(t) for t in TENSORS)
 SLOT_BYTES = 4096
 
 # Two buckets; tensor 0 (256 bytes) is split in three parts over both, out of order.
@@ -92,12 +87,19 @@ SECOND = ((0, 0, 77), (5,), (6,), (7,), (8,), (9,), (0, 77, 128))
 
 
 class Script:
-    def __init__(self, name: str, about: str, pause_timeout_ms: int = 60000, modes: str = "in-place,shadow"):
+    def __init__(
+        self,
+        name: str,
+        about: str,
+        pause_timeout_ms: int = 60000,
+        modes: str = "in-place,shadow",
+        tensors: list[dict] = TENSORS,
+    ):
         self.head = {
             "name": name,
             "about": about,
             "engine": {"modes": modes, "pauseTimeoutMs": pause_timeout_ms},
-            "tensors": TENSORS,
+            "tensors": tensors,
         }
         self.modes = modes.split(",")
         self.steps: list[dict] = []
@@ -136,8 +138,8 @@ class Script:
             "version": version.name,
             "digest": version.digest,
             "mode": mode,
-            "tensors": len(TENSORS),
-            "bytes": TOTAL,
+            "tensors": len(version.tensors),
+            "bytes": version.total,
             "slots": slots,
             **changes,
         }
@@ -403,6 +405,17 @@ def sessions() -> list[Script]:
         slot={"id": 1, "bytes": SLOT_BYTES, "fill": []}
     )
     s.failed(s.begin_message(1, V1, "in-place"), epoch=1).update(1, V1, "shadow").serves(V1)
+    scripts.append(s)
+
+    s = Script("every-dtype", "A tensor of every dtype, in place and as a shadow.", tensors=EVERY_DTYPE)
+    s.hello()
+    half = len(EVERY_DTYPE) // 2
+    first, second = tuple((i,) for i in range(half)), tuple((i,) for i in range(half, len(EVERY_DTYPE)))
+    for epoch, mode in enumerate(("in-place", "shadow"), start=1):
+        version = Version(f"e{epoch}", 77 * epoch, EVERY_DTYPE)
+        s.begin(epoch, version, mode).load(epoch, 0, 0, version, first).load(epoch, 1, 1, version, second)
+        s.ask({"verb": "end", "epoch": epoch}, verb="ended", epoch=epoch, tensors=len(EVERY_DTYPE))
+        s.commit(epoch, version).serves(version).dump(2 * epoch, version, first).dump(2 * epoch + 1, version, second)
     scripts.append(s)
 
     s = Script("link-lost", "The link breaks in the middle of updates.", 400)

@@ -1,8 +1,12 @@
+import signal
 import subprocess
 import sys
 
+import torch
 from conformance import ROOT, write_architecture
 from make_vectors import TENSORS
+
+from inflight.engine.__main__ import main
 
 
 def engine(directory, *flags: str) -> list[str]:
@@ -24,3 +28,19 @@ def test_an_architecture_that_is_not_there_is_one_line(tmp_path):
     done = subprocess.run(command, cwd=ROOT, timeout=30, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr == "inflight.engine: /no/such/checkpoint: no such file or directory\n"
+
+
+def test_a_module_that_can_not_be_loaded_into_is_one_line(monkeypatch, capsys):
+    module = torch.nn.Linear(2, 2, device="meta")
+    monkeypatch.setattr("inflight.engine.__main__.module_of", lambda specs: module)
+    monkeypatch.setattr("inflight.engine.__main__.read_specs", lambda source: [])
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    threads = torch.get_num_threads()
+    try:
+        assert main(["--link", "none", "--id", "e", "--model", "m", "--architecture", "made-up"]) == 2
+    finally:
+        torch.set_num_threads(threads)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    error = capsys.readouterr().err
+    assert error.startswith('inflight.engine: "weight" is on the meta device') and error.count("\n") == 1

@@ -82,7 +82,8 @@ def test_publish_and_verify_have_typed_results(coordinator, trainer):
     published = {"model": "chat", "version": "v1", "digest": "ab", "bytes": 1, "tensors": 2, "seconds": 0.1,
                  "inPlace": True, "hosts": ["h"]}  # fmt: skip
     verified = {"verified": False, "version": "v1", "engines": [
-        {"engine": "e", "worker": "w", "version": "v1", "tensors": 2, "mismatches": 1, "mismatched": ["a"], "error": None}
+        {"engine": "e", "worker": "w", "version": "v1", "tensors": 2,
+         "mismatches": 1, "mismatched": ["a"], "error": None}
     ]}  # fmt: skip
     coordinator.answers = [
         (202, {"operation": "a/b"}), operation("succeeded", kind="publish", result=published),

@@ -3,60 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable
 
 import torch
 
-from inflight.dtypes import tensor_bytes
-from inflight.session import IN_PLACE, SHADOW, Piece
+from inflight.adapter import IN_PLACE, SHADOW, Piece
+from inflight.adapters.torch_dtypes import TORCH_DTYPES, describe, fits, storage_spec
+from inflight.adapters.torch_storage import HeldTensor, Storage, TorchAdapterError, bind, source
+
+__all__ = ["ALIGNMENT", "TORCH_DTYPES", "TorchAdapterError", "TorchModuleAdapter", "storage_spec"]
 
 ALIGNMENT = 256
-
-# safetensors name -> name in torch; the newest are missing from older versions of torch.
-_NAMES = {
-    "BOOL": "bool", "U8": "uint8", "I8": "int8", "F8_E5M2": "float8_e5m2", "F8_E4M3": "float8_e4m3fn",
-    "F8_E8M0": "float8_e8m0fnu",
-    "F8_E4M3FNUZ": "float8_e4m3fnuz", "F8_E5M2FNUZ": "float8_e5m2fnuz", "F4": "float4_e2m1fn_x2", "I16": "int16", "U16": "uint16", "F16": "float16",
-    "BF16": "bfloat16", "I32": "int32", "U32": "uint32", "F32": "float32", "C64": "complex64", "F64": "float64",
-    "I64": "int64", "U64": "uint64",
-}  # fmt: skip
-TORCH_DTYPES = {name: getattr(torch, t) for name, t in _NAMES.items() if hasattr(torch, t)}
-_SAFETENSORS_NAMES = {t: name for name, t in TORCH_DTYPES.items()}
-
-
-class TorchAdapterError(Exception):
-    """The module can not take, or can not give, these bytes."""
-
-
-def storage_spec(dtype: str, shape: tuple[int, ...]) -> tuple[torch.dtype, tuple[int, ...]]:
-    """The torch dtype and shape that hold such a tensor. Types that torch lacks are held as bytes."""
-    kind = TORCH_DTYPES.get(dtype)
-    if kind is None:
-        return torch.uint8, (tensor_bytes(dtype, shape),)
-    if dtype == "F4":
-        # Two elements in a byte: torch counts bytes, safetensors elements.
-        if not shape or shape[-1] % 2:
-            return torch.uint8, (tensor_bytes(dtype, shape),)
-        return kind, (*shape[:-1], shape[-1] // 2)
-    return kind, tuple(shape)
-
-
-class _Storage:
-    """One place of the module where bytes live, under all of its names and in all tensors tied to it."""
-
-    def __init__(self, first_name: str, tensor: torch.Tensor):
-        if not tensor.is_contiguous():
-            raise TorchAdapterError(f'"{first_name}" is not contiguous; call .contiguous() on it first')
-        self.names = [first_name]
-        self.holders = [tensor]
-        self.live = tensor.detach()
-        self.shadow: torch.Tensor | None = None
-        self.size = tensor.numel() * tensor.element_size()
-
-    def swap(self) -> None:
-        self.live, self.shadow = self.shadow, self.live
-        for holder in self.holders:
-            holder.data = self.live if holder.shape == self.live.shape else self.live.view(holder.shape)
 
 
 class TorchModuleAdapter:
@@ -66,76 +23,71 @@ class TorchModuleAdapter:
     ``reserve_shadow``, and kept: a commit makes the old storages the next shadow, and costs one assignment per tensor.
     The module's Parameter objects stay the same, their storages do not: what holds on to ``parameter.data`` elsewhere,
     like a captured CUDA graph, wants in-place updates.
+
+    The module may be moved between updates, as by ``.to(device)``: the next update and the next dump follow it. One
+    whose dtypes or shapes have changed needs a new adapter.
     """
 
     modes = (IN_PLACE, SHADOW)
     whole_tensors = False
 
     def __init__(self, module: torch.nn.Module, reserve_shadow: bool = False):
-        self._storages: list[_Storage] = []
-        self._by_name: dict[str, _Storage] = {}
-        by_place: dict[object, _Storage] = {}
-        for name, tensor in _named_tensors(module):
-            # Tied weights are one Parameter under two names, or two Parameters over the same memory.
-            place = (tensor.data_ptr(), tensor.numel() * tensor.element_size()) if tensor.numel() else id(tensor)
-            storage = by_place.get(place)
-            if storage is None:
-                storage = by_place[place] = _Storage(name, tensor)
-                self._storages.append(storage)
-            else:
-                storage.names.append(name)
-                if all(tensor is not holder for holder in storage.holders):
-                    storage.holders.append(tensor)
-            self._by_name[name] = storage
+        self._module = module
+        self._storages: list[Storage] = []
+        self._by_name: dict[str, HeldTensor] = {}
+        self._bind()
         self._mode: str | None = None
         if reserve_shadow:
             self._reserve_shadow()
             for storage in self._storages:
-                _bytes(storage.shadow).zero_()
+                storage.shadow.zero_()
 
     @property
     def names(self) -> list[str]:
         return list(self._by_name)
 
     def begin(self, mode: str) -> None:
+        self._follow(self._by_name.values())
         if mode == SHADOW:
             self._reserve_shadow()
+        for storage in self._storages:
+            storage.begin()
         self._mode = mode
 
     def check(self, name: str, dtype: str, shape: tuple[int, ...]) -> None:
-        storage = self._storage(name)
-        kind, stored_shape = storage_spec(dtype, shape)
-        live = storage.live
-        if live.dtype == kind and tuple(live.shape) == stored_shape:
-            return
-        # Packed types are often held as plain bytes.
-        if live.dtype == torch.uint8 and kind.itemsize == 1 and storage.size == tensor_bytes(dtype, shape):
-            return
-        has = f"{_SAFETENSORS_NAMES.get(live.dtype, live.dtype)} {list(live.shape)}"
-        raise TorchAdapterError(f'tensor "{name}" is {dtype} {list(shape)}, but the module has {has}')
+        held = self._held(name)
+        if not fits(dtype, shape, held.dtype, held.shape):
+            has = describe(held.dtype, held.shape)
+            raise TorchAdapterError(f'tensor "{name}" is {dtype} {list(shape)}, but the module has {has}')
 
     def load(self, pieces: list[Piece]) -> None:
         shadow = self._mode == SHADOW
         copies = _HostCopies()
         cuda = False
         for p in pieces:
-            storage = self._storage(p.name)
+            storage = self._held(p.name).storage
             target = storage.shadow if shadow else storage.live
             if not p.size:
                 continue
+            if storage.tied:
+                copies.flush()
+                storage.require_agreement(p, target)
             if target.device.type == "cpu":
                 copies.add(target.data_ptr() + p.begin, p.address, p.size)
             else:
-                _bytes(target)[p.begin : p.begin + p.size].copy_(_at(p), non_blocking=True)
+                target[p.begin : p.begin + p.size].copy_(source(p), non_blocking=True)
                 cuda = True
         copies.flush()
         if cuda:
             torch.cuda.synchronize()
 
     def end(self, names: Collection[str]) -> None:
+        for held in self._by_name.values():
+            if not held.is_where_it_was():
+                raise TorchAdapterError(f'"{held.name}" was moved or replaced while the update ran; begin another')
         for storage in self._storages:
-            if not any(name in names for name in storage.names):
-                raise TorchAdapterError(f'the module\'s "{storage.names[0]}" has not come')
+            if not any(held.name in names for held in storage.held):
+                raise TorchAdapterError(f'the module\'s "{storage.held[0].name}" has not come')
 
     def commit(self) -> None:
         if self._mode == SHADOW:
@@ -148,33 +100,45 @@ class TorchModuleAdapter:
         self._mode = None
 
     def dump(self, pieces: list[Piece]) -> None:
+        # What the module computes with, wherever it is by now: a dump of forgotten memory would prove nothing.
+        self._follow([self._held(p.name) for p in pieces])
         for p in pieces:
-            live = self._storage(p.name).live
+            live = self._held(p.name).storage.live
             if not p.size:
                 continue
             if live.device.type == "cpu":
                 ctypes.memmove(p.address, live.data_ptr() + p.begin, p.size)
             else:
-                _at(p).copy_(_bytes(live)[p.begin : p.begin + p.size])
+                source(p).copy_(live[p.begin : p.begin + p.size])
 
     def staged_bytes(self, name: str) -> memoryview:
         """The bytes, in host memory and without a copy, that are live after the commit of the present update.
 
         They stay so until the commit after it.
         """
-        storage = self._storage(name)
-        tensor = storage.shadow if self._mode == SHADOW else storage.live
-        if tensor.device.type != "cpu":
-            raise TorchAdapterError(f'"{name}" is on {tensor.device}; only host memory can be viewed')
-        if not storage.size:
-            return memoryview(b"")
-        return memoryview((ctypes.c_ubyte * storage.size).from_address(tensor.data_ptr())).cast("B")
+        storage = self._held(name).storage
+        data = storage.shadow if self._mode == SHADOW else storage.live
+        if data.device.type != "cpu":
+            raise TorchAdapterError(f'"{name}" is on {data.device}; only host memory can be viewed')
+        return memoryview(data.numpy())
 
-    def _storage(self, name: str) -> _Storage:
-        storage = self._by_name.get(name)
-        if storage is None:
+    def _held(self, name: str) -> HeldTensor:
+        held = self._by_name.get(name)
+        if held is None:
             raise TorchAdapterError(f'the module has no parameter or buffer "{name}"')
-        return storage
+        return held
+
+    def _bind(self) -> None:
+        self._storages = bind(self._module, self._storages)
+        self._by_name = {held.name: held for storage in self._storages for held in storage.held}
+
+    def _follow(self, tensors: Iterable[HeldTensor]) -> None:
+        """Binds anew if any of these tensors has moved."""
+        if all(held.is_where_it_was() for held in tensors):
+            return
+        for held in self._by_name.values():
+            held.require_same_kind()
+        self._bind()
 
     def _reserve_shadow(self) -> None:
         missing = [s for s in self._storages if s.shadow is None]
@@ -186,7 +150,7 @@ class TorchModuleAdapter:
                 total += -(-s.size // ALIGNMENT) * ALIGNMENT
             arena = torch.empty(total, dtype=torch.uint8, device=device)
             for s, place in zip(mine, places):
-                s.shadow = arena[place : place + s.size].view(s.live.dtype).view(s.live.shape)
+                s.shadow = arena[place : place + s.size]
 
 
 class _HostCopies:
@@ -210,19 +174,3 @@ class _HostCopies:
         if self._size:
             ctypes.memmove(self._target, self._source, self._size)
             self._size = 0
-
-
-def _named_tensors(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
-    yield from module.named_parameters(remove_duplicate=False)
-    for prefix, child in module.named_modules(remove_duplicate=False):
-        for name, buffer in child._buffers.items():
-            if buffer is not None and name not in child._non_persistent_buffers_set:
-                yield f"{prefix}.{name}" if prefix else name, buffer
-
-
-def _bytes(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.view(-1).view(torch.uint8) if tensor.numel() else torch.empty(0, dtype=torch.uint8)
-
-
-def _at(piece: Piece) -> torch.Tensor:
-    return torch.frombuffer((ctypes.c_ubyte * piece.size).from_address(piece.address), dtype=torch.uint8)

@@ -17,6 +17,7 @@ if __name__ == "__main__":
 
 import torch
 
+from inflight.adapters.torch_module import TorchAdapterError
 from inflight.engine.architecture import BertEmbedder, module_of
 from inflight.engine.serving import Application, EngineServer, ServedModule
 from inflight.engine_link import EngineLink
@@ -86,10 +87,10 @@ def main(arguments: list[str] | None = None) -> int:
             module = embedder.module
         else:
             module = module_of(read_specs(flags.architecture))
-    except (CheckpointError, OSError) as e:
+        adapter = ServedModule(module, flags.reserve_shadow)
+    except (CheckpointError, TorchAdapterError, OSError) as e:
         print(f"inflight.engine: {e}", file=sys.stderr)
         return 2
-    adapter = ServedModule(module, flags.reserve_shadow)
     gate = Gate(wait_seconds=flags.pause_timeout_ms / 1000)
     session = Session(flags.model, adapter, gate, flags.modes)
     server = EngineServer(flags.http_port, Application(flags.id, flags.model, session, gate, adapter, embedder))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import sys
 from collections.abc import Collection
@@ -16,7 +17,10 @@ from inflight.engine.fast_answer import FastAnswer
 from inflight.gate import Gate, PausedError
 from inflight.session import SERVING, Session
 
+log = logging.getLogger(__name__)
+
 MAX_BODY_BYTES = 1 << 20
+MAX_LENGTH_DIGITS = 20
 MAX_TEXTS = 256
 
 
@@ -111,12 +115,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply(self._unknown)
 
     def do_POST(self) -> None:
-        length = self.headers.get("Content-Length", "")
-        if not (length.isascii() and length.isdigit() and int(length) <= MAX_BODY_BYTES):
+        length = _body_length(self.headers.get("Content-Length", ""))
+        if length is None:
             self.close_connection = True  # What follows can not be told from a next request.
             self._reply(self._bad_length)
             return
-        body = self.rfile.read(int(length))
+        body = self.rfile.read(length)
         if urlsplit(self.path).path == "/embed":
             self._reply(lambda: self.server.application.embed(body))
         else:
@@ -138,6 +142,10 @@ class _Handler(BaseHTTPRequestHandler):
             status, tree = e.status, {"error": str(e)}
         except PausedError as e:
             status, tree = 503, {"error": str(e)}
+        except Exception as e:
+            # Whatever went wrong, the client gets an answer, and the log says where.
+            log.exception("%s %s failed", self.command, self.path)
+            status, tree = 500, {"error": f"{type(e).__name__}: {e}"}
         body = json.dumps(tree).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -147,6 +155,13 @@ class _Handler(BaseHTTPRequestHandler):
         # Head and body in one segment.
         self._headers_buffer.append(b"\r\n" + body)
         self.flush_headers()
+
+
+def _body_length(text: str) -> int | None:
+    """A Content-Length within the limit, or None. Its digits are counted first: int() refuses thousands of them."""
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_LENGTH_DIGITS):
+        return None
+    return int(text) if int(text) <= MAX_BODY_BYTES else None
 
 
 class EngineServer(ThreadingHTTPServer):

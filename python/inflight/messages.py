@@ -1,0 +1,180 @@
+"""Messages of the engine link (docs/ENGINE_LINK.md), as frozen dataclasses.
+
+Their wire names are the field names in camel case; the tables of verbs at the end are the whole protocol.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A range of an shm file that buckets land in."""
+
+    id: int
+    kind: str
+    path: str
+    offset: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class DumpSlot:
+    kind: str
+    path: str
+    offset: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class TensorPart:
+    """Bytes ``begin`` to ``begin + bytes`` of a tensor, at ``offset`` in the slot."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+    bytes: int
+    begin: int
+
+
+@dataclass(frozen=True)
+class DumpPart:
+    name: str
+    offset: int
+    bytes: int
+    begin: int
+
+
+@dataclass(frozen=True)
+class Device:
+    kind: str
+    uuid: str | None = None
+
+
+# Engine to worker.
+
+
+@dataclass(frozen=True)
+class Hello:
+    protocol: int
+    engine: str
+    pid: int
+    model: str
+    device: Device
+    tp_rank: int
+    tp_size: int
+    modes: tuple[str, ...]
+    whole_tensors: bool
+    version: str | None = None
+    digest: str | None = None
+
+
+@dataclass(frozen=True)
+class Begun:
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Loaded:
+    epoch: int
+    bucket: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    epoch: int
+    tensors: int
+
+
+@dataclass(frozen=True)
+class Committed:
+    epoch: int
+    version: str
+    stall_micros: int
+
+
+@dataclass(frozen=True)
+class Aborted:
+    epoch: int
+    state: str
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class Dumped:
+    id: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    message: str
+    epoch: int | None = None
+    bucket: int | None = None
+    id: int | None = None
+
+
+# Worker to engine.
+
+
+@dataclass(frozen=True)
+class Welcome:
+    protocol: int
+    worker: str
+
+
+@dataclass(frozen=True)
+class Begin:
+    epoch: int
+    model: str
+    version: str
+    digest: str
+    mode: str
+    tensors: int
+    bytes: int
+    slots: tuple[Slot, ...]
+
+
+@dataclass(frozen=True)
+class Load:
+    epoch: int
+    bucket: int
+    slot: int
+    tensors: tuple[TensorPart, ...]
+
+
+@dataclass(frozen=True)
+class End:
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Commit:
+    epoch: int
+    version: str
+
+
+@dataclass(frozen=True)
+class Abort:
+    epoch: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Dump:
+    id: int
+    slot: DumpSlot
+    tensors: tuple[DumpPart, ...]
+
+
+# Both ways.
+
+
+@dataclass(frozen=True)
+class Error:
+    message: str
+
+
+FROM_ENGINE = {c.__name__.lower(): c for c in (Hello, Begun, Loaded, Ended, Committed, Aborted, Dumped, Failed, Error)}
+FROM_WORKER = {c.__name__.lower(): c for c in (Welcome, Begin, Load, End, Commit, Abort, Dump, Error)}
