@@ -20,6 +20,7 @@ import java.util.Set;
  * @param httpPort port on 127.0.0.1; 0 for any free one
  * @param announce file to write once HTTP is up
  * @param pauseTimeoutMs how long a request waits for a paused engine, milliseconds
+ * @param drainTimeoutMs how long a pause waits for running requests, milliseconds
  * @param exitWithParent process whose end ends the engine
  */
 record EngineFlags(
@@ -30,10 +31,12 @@ record EngineFlags(
         int httpPort,
         Optional<Path> announce,
         long pauseTimeoutMs,
+        long drainTimeoutMs,
         Optional<Long> exitWithParent) {
 
     static final String USAGE = "usage: --link SOCKET --id ID --model NAME [--modes in-place,shadow] [--http-port 0]"
-            + " [--announce FILE] [--pause-timeout-ms 60000] [--exit-with-parent PID]";
+            + " [--announce FILE] [--pause-timeout-ms 60000] [--drain-timeout-ms 30000]"
+            + " [--exit-with-parent PID]";
 
     private static final Set<String> KNOWN = Set.of(
             "--link",
@@ -43,6 +46,7 @@ record EngineFlags(
             "--http-port",
             "--announce",
             "--pause-timeout-ms",
+            "--drain-timeout-ms",
             "--exit-with-parent");
 
     /** A command line that makes no sense; the message is one line. */
@@ -62,6 +66,7 @@ record EngineFlags(
                 (int) number("--http-port", given.getOrDefault("--http-port", "0"), 65_535),
                 Optional.ofNullable(given.get("--announce")).map(Path::of),
                 number("--pause-timeout-ms", given.getOrDefault("--pause-timeout-ms", "60000"), Integer.MAX_VALUE),
+                number("--drain-timeout-ms", given.getOrDefault("--drain-timeout-ms", "30000"), Integer.MAX_VALUE),
                 given.containsKey("--exit-with-parent")
                         ? Optional.of(
                                 number("--exit-with-parent", required(given, "--exit-with-parent"), Long.MAX_VALUE))

@@ -30,7 +30,7 @@ public final class ReferenceEngine {
 
     private static void run(EngineFlags flags) throws IOException {
         EngineState state = new EngineState(flags.model(), flags.modes());
-        RequestGate gate = new RequestGate(flags.pauseTimeoutMs());
+        RequestGate gate = new RequestGate(flags.pauseTimeoutMs(), flags.drainTimeoutMs());
         WeightUpdates updates = new WeightUpdates(state, gate, System::nanoTime);
         EngineHttp http = EngineHttp.start(flags, updates, gate);
         if (flags.announce().isPresent()) {

@@ -29,14 +29,19 @@ final class RequestGate {
     }
 
     private final long pauseTimeoutNs;
+    private final long drainTimeoutNs;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition changed = lock.newCondition();
     private State state = State.CLOSED;
     private int running;
 
-    /** @param pauseTimeoutMs how long a request waits for a paused engine, milliseconds */
-    RequestGate(long pauseTimeoutMs) {
+    /**
+     * @param pauseTimeoutMs how long a request waits for a paused engine, milliseconds
+     * @param drainTimeoutMs how long a pause waits for running requests, milliseconds
+     */
+    RequestGate(long pauseTimeoutMs, long drainTimeoutMs) {
         this.pauseTimeoutNs = TimeUnit.MILLISECONDS.toNanos(pauseTimeoutMs);
+        this.drainTimeoutNs = TimeUnit.MILLISECONDS.toNanos(drainTimeoutMs);
     }
 
     /** Lets a request in, after a wait if the gate is paused. */
@@ -60,17 +65,45 @@ final class RequestGate {
         return this::leave;
     }
 
-    /** Makes new requests wait and returns when the running ones have finished. */
-    void pause() {
+    /**
+     * Makes new requests wait and returns when the running ones have finished.
+     *
+     * @throws Refusal if they need longer than the drain timeout; the gate is then as it was before
+     */
+    void pause() throws Refusal {
         lock.lock();
         try {
+            State before = state;
             state = State.PAUSED;
-            while (running > 0) {
-                changed.awaitUninterruptibly();
+            if (!drained()) {
+                state = before;
+                changed.signalAll();
+                throw new Refusal(
+                        "%d requests are still running after %d ms; try again later or raise --drain-timeout-ms",
+                        running, TimeUnit.NANOSECONDS.toMillis(drainTimeoutNs));
             }
         } finally {
             lock.unlock();
         }
+    }
+
+    // Not interruptible: half a pause is no state to leave the gate in.
+    private boolean drained() {
+        boolean interrupted = false;
+        long deadlineNs = System.nanoTime() + drainTimeoutNs;
+        long leftNs = drainTimeoutNs;
+        while (running > 0 && leftNs > 0) {
+            try {
+                leftNs = changed.awaitNanos(leftNs);
+            } catch (InterruptedException e) {
+                interrupted = true;
+                leftNs = deadlineNs - System.nanoTime();
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        return running == 0;
     }
 
     /** Lets requests run again. */

@@ -81,6 +81,9 @@ final class WeightUpdates {
         try {
             LoadProgress progress = new LoadProgress(begin.tensors(), begin.bytes(), parameters.layout());
             running = new RunningUpdate(slots, progress, parameters.prepare(begin.mode()), nanoTime.getAsLong());
+            if (begin.mode() == LoadMode.IN_PLACE) {
+                gate.pause();
+            }
             state.begin(begin);
         } catch (Refusal | OutOfMemoryError e) {
             running = null;
@@ -91,7 +94,6 @@ final class WeightUpdates {
                     : new Refusal("not enough memory: %s", String.valueOf(e.getMessage()));
         }
         if (begin.mode() == LoadMode.IN_PLACE) {
-            gate.pause();
             serving = null;
         }
         publish();

@@ -106,7 +106,7 @@ class NoMixturesTest {
 
     /** An engine and what its worker must remember of it. */
     private static final class Engine {
-        private final RequestGate gate = new RequestGate(0);
+        private final RequestGate gate = new RequestGate(0, 0);
         private final WeightUpdates updates =
                 new WeightUpdates(new EngineState("m", EnumSet.allOf(LoadMode.class)), gate, () -> 0);
         private long epoch;

@@ -17,6 +17,7 @@ class ReferenceEngineTest {
         EngineFlags flags = EngineFlags.parse("--link", "/tmp/w.sock", "--id", "e", "--model", "m");
         assertThat(flags.modes()).containsExactly(LoadMode.IN_PLACE, LoadMode.SHADOW);
         assertThat(flags.pauseTimeoutMs()).isEqualTo(60_000);
+        assertThat(flags.drainTimeoutMs()).isEqualTo(30_000);
         assertThat(flags.httpPort()).isZero();
     }
 

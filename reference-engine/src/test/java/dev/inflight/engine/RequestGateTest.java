@@ -11,7 +11,9 @@ import org.junit.jupiter.api.Timeout;
 
 @Timeout(30)
 class RequestGateTest {
-    private final RequestGate gate = new RequestGate(TimeUnit.MINUTES.toMillis(1));
+    private static final long PATIENCE_MS = TimeUnit.MINUTES.toMillis(1);
+
+    private final RequestGate gate = new RequestGate(PATIENCE_MS, PATIENCE_MS);
 
     @Test
     void anEngineWithoutWeightsTurnsRequestsAwayAtOnce() {
@@ -23,10 +25,12 @@ class RequestGateTest {
         gate.resume();
         RequestGate.Pass running = gate.enter();
         CountDownLatch paused = new CountDownLatch(1);
-        Thread pausing = Thread.ofVirtual().start(() -> {
+        FutureTask<Void> pause = new FutureTask<>(() -> {
             gate.pause();
             paused.countDown();
+            return null;
         });
+        Thread pausing = Thread.ofVirtual().start(pause);
         awaitParked(pausing);
         assertThat(paused.getCount()).isOne();
         running.close();
@@ -49,8 +53,25 @@ class RequestGateTest {
     }
 
     @Test
-    void aRequestWaitsNoLongerThanThePauseTimeout() {
-        RequestGate impatient = new RequestGate(1);
+    void aPauseWaitsNoLongerThanTheDrainTimeoutAndThenLetsRequestsInAgain() throws Exception {
+        RequestGate impatient = new RequestGate(PATIENCE_MS, 0);
+        impatient.resume();
+        RequestGate.Pass first = impatient.enter();
+        RequestGate.Pass second = impatient.enter();
+
+        assertThatThrownBy(impatient::pause)
+                .isInstanceOf(Refusal.class)
+                .hasMessageStartingWith("2 requests are still running after 0 ms");
+
+        impatient.enter().close();
+        first.close();
+        second.close();
+        impatient.pause();
+    }
+
+    @Test
+    void aRequestWaitsNoLongerThanThePauseTimeout() throws Exception {
+        RequestGate impatient = new RequestGate(1, PATIENCE_MS);
         impatient.pause();
         assertThatThrownBy(impatient::enter).hasMessage("paused for new weights for longer than 1 ms");
     }
