@@ -118,6 +118,8 @@ public final class Node {
     private static Config overrides(NodeOptions options) {
         var values = new HashMap<String, Object>();
         values.put("akka.cluster.roles", List.copyOf(options.roles()));
+        // A node that leaves the cluster, or is downed, ends; whoever supervises the process starts it anew.
+        values.put("akka.coordinated-shutdown.exit-jvm", true);
         // For names that must differ between the processes of a machine.
         values.put("inflight.process", ProcessHandle.current().pid());
         put(values, "inflight.worker.name", options.name());
