@@ -64,7 +64,11 @@ final class EngineLauncher {
     private List<String> reference() {
         List<String> flags = new ArrayList<>(REFERENCE_FLAGS);
         flags.addAll(archives.flags("engine"));
-        return installation.jvm(flags, REFERENCE_MAIN);
+        List<String> command = new ArrayList<>(installation.jvm(flags, REFERENCE_MAIN));
+        if (options.shadow()) {
+            command.add("--reserve-shadow");
+        }
+        return command;
     }
 
     private List<String> torch() {
