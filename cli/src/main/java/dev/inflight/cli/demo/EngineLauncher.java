@@ -35,8 +35,7 @@ final class EngineLauncher {
     static EngineLauncher prepare(LocalRun run, Installation installation, ClassArchives archives, FleetOptions options)
             throws InterruptedException {
         Path python = options.engine() == EngineKind.TORCH
-                ? PythonEnvironment.interpreter(
-                        installation.requireHome(), run.directory().log("build-venv"))
+                ? PythonEnvironment.interpreter(run, installation.requireHome())
                 : null;
         return new EngineLauncher(run, installation, archives, options, python);
     }
