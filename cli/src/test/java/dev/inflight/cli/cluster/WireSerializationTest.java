@@ -62,6 +62,7 @@ class WireSerializationTest {
         kit = ActorTestKit.create("wire", ConfigFactory.parseString("""
                 akka.actor.provider = local
                 akka.loglevel = WARNING
+                akka.coordinated-shutdown.exit-jvm = off
                 """).withFallback(ConfigFactory.load()));
         serialization = SerializationExtension.get(kit.system());
     }
@@ -134,6 +135,7 @@ class WireSerializationTest {
         return Stream.of(
                 new WorkerCommand.Subscribe(replyTo),
                 new WorkerCommand.Prepare(7, "u1", CHECKPOINT, LoadMode.IN_PLACE, MEMBERSHIP, slots, 30_000, replyTo),
+                new WorkerCommand.Begin(7),
                 new WorkerCommand.Stream(7),
                 new WorkerCommand.Commit(7),
                 new WorkerCommand.Abort(7, "worker host-0/1 is gone", replyTo),
@@ -148,6 +150,7 @@ class WireSerializationTest {
                 new WorkerEvent.WorkerState(worker, "host-0", "host", 1L << 33, 0, null, null),
                 new WorkerEvent.Prepared(worker, 7, "ef".repeat(32)),
                 new WorkerEvent.PrepareRefused(worker, 7, "no memory"),
+                new WorkerEvent.Begun(worker, 7),
                 new WorkerEvent.Progress(worker, 7, 1L << 35),
                 new WorkerEvent.Staged(worker, 7, new WorkerEvent.StageReport(1, 2, 3, 4, 5, 6, 7)),
                 new WorkerEvent.Failed(worker, 7, "peer sent nothing", "host-1"),
