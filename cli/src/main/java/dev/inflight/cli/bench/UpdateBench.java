@@ -9,6 +9,7 @@ import dev.inflight.cli.demo.LocalScenario.TimedUpdate;
 import dev.inflight.cli.demo.ScenarioOptions;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 
 /** Measures updates of a local fleet without load: back and forth between two versions. */
 public final class UpdateBench {
@@ -55,7 +56,7 @@ public final class UpdateBench {
         return new UpdateBenchReport(
                 "update",
                 options.engine().toString(),
-                updates.getLast().result().mode(),
+                Objects.requireNonNullElse(updates.getLast().result().mode(), options.mode()),
                 options.workers(),
                 bytes,
                 scenario.checkpoints().tensors(),

@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
  * How an update ended.
  *
  * @param from version before it, null if the engines had none
+ * @param mode {@code in-place} or {@code shadow}; null if it ended before one was chosen
  * @param outcome {@code committed} or {@code aborted}
  * @param reason why it was aborted
  * @param seconds from acceptance to the last engine's commit or abort
@@ -21,7 +22,7 @@ public record UpdateResult(
         @Nullable String from,
         String to,
         long epoch,
-        String mode,
+        @Nullable String mode,
         String strategy,
         String outcome,
         @Nullable String reason,
@@ -31,12 +32,13 @@ public record UpdateResult(
         @Nullable List<EngineOutcome> engines) {
 
     /**
+     * @param engine null if the worker lost it before it was known
      * @param state null if the engine is gone
      * @param stallMs time this engine could not serve, in milliseconds; null if it was not told
      */
     @JsonIgnoreProperties(ignoreUnknown = true)
     public record EngineOutcome(
-            String engine,
+            @Nullable String engine,
             String worker,
             String outcome,
             @Nullable String state,
