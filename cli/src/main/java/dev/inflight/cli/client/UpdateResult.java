@@ -15,6 +15,8 @@ import org.jspecify.annotations.Nullable;
  * @param seconds from acceptance to the last engine's commit or abort
  * @param bytes size of the checkpoint
  * @param deliveredBytes bytes that arrived in engines
+ * @param slots buffers that every worker took; null if the update did not get that far
+ * @param stages busy time of each stage
  */
 @JsonIgnoreProperties(ignoreUnknown = true)
 public record UpdateResult(
@@ -29,6 +31,8 @@ public record UpdateResult(
         double seconds,
         long bytes,
         long deliveredBytes,
+        @Nullable SlotUse slots,
+        @Nullable Stages stages,
         @Nullable List<EngineOutcome> engines) {
 
     /**
@@ -44,6 +48,23 @@ public record UpdateResult(
             @Nullable String state,
             @Nullable String version,
             @Nullable Double stallMs) {}
+
+    /**
+     * @param count slots of a worker
+     * @param bytes size of one
+     * @param reason why it is these and not more
+     */
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    public record SlotUse(int count, long bytes, @Nullable String reason) {}
+
+    /** Busy time of each stage, in seconds, on the worker that was busy longest. */
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    public record Stages(
+            double h2dSeconds,
+            double verifySeconds,
+            double transferSeconds,
+            double reloadSeconds,
+            double streamSeconds) {}
 
     /** The engines' outcomes, empty if none was told. */
     public List<EngineOutcome> engineOutcomes() {
