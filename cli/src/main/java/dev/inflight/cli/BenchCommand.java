@@ -1,8 +1,8 @@
 package dev.inflight.cli;
 
+import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 @Command(
@@ -11,12 +11,12 @@ import picocli.CommandLine.Spec;
         synopsisSubcommandLabel = "COMMAND",
         subcommands = {BenchUpdateCommand.class, BenchPlanCommand.class})
 @SuppressWarnings("NullAway.Init")
-final class BenchCommand implements Runnable {
+final class BenchCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
     @Override
-    public void run() {
-        throw new ParameterException(spec.commandLine(), "what to measure is missing: update or plan");
+    public Integer call() {
+        return UsageErrors.missingCommand(spec.commandLine());
     }
 }

@@ -16,7 +16,15 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "update",
-        description = "Update a local fleet back and forth and compare with the machine's copy bandwidth.")
+        description = {
+            "Update a local fleet back and forth and compare with the machine's copy bandwidth.",
+            "",
+            "Its JSON also tells, of the median run, the slots every worker had (\"slots\": count, bytes of one,"
+                    + " reason) and the busy time of each stage on the worker that was busy longest (\"stages\":"
+                    + " h2dSeconds, verifySeconds, transferSeconds, reloadSeconds, streamSeconds), and which machine"
+                    + " it was (\"processors\", \"machine\": the CPU's model).",
+            ""
+        })
 @SuppressWarnings("NullAway.Init")
 final class BenchUpdateCommand implements Callable<Integer> {
     @Spec

@@ -1,5 +1,6 @@
 package dev.inflight.cli;
 
+import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -30,7 +31,8 @@ import picocli.CommandLine.Spec;
             "1:the operation failed, e.g. an update was aborted or a verification found a difference",
             "2:the command line is wrong",
             "3:no coordinator can be reached",
-            "4:the coordinator refused, e.g. unknown version, or another update is running"
+            "4:the coordinator refused, e.g. unknown version, or another update is running",
+            "130:interrupted, e.g. by Ctrl-C"
         },
         footerHeading = "%nEnvironment:%n",
         footer = {
@@ -38,7 +40,7 @@ import picocli.CommandLine.Spec;
             "  INFLIGHT_JAVA_HOME    JDK 25 or newer to run on",
             "  INFLIGHT_JAVA_OPTS    more JVM options, e.g. -Xmx2g for a large worker host"
         })
-public final class Inflight implements Runnable {
+public final class Inflight implements Callable<Integer> {
     @Spec
     @SuppressWarnings("NullAway.Init")
     private CommandSpec spec;
@@ -72,7 +74,7 @@ public final class Inflight implements Runnable {
     }
 
     @Override
-    public void run() {
-        spec.commandLine().usage(spec.commandLine().getOut());
+    public Integer call() {
+        return UsageErrors.missingCommand(spec.commandLine());
     }
 }

@@ -6,6 +6,7 @@ import dev.inflight.cli.client.Operation;
 import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.console.Progress;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -53,6 +54,7 @@ final class PublishCommand implements Callable<Integer> {
         }
         JsonNode result = operation.result();
         return String.format(
+                Locale.ROOT,
                 "%s %s published: %d tensors, %s in %.2f s%s, manifest %s",
                 result.path("model").asText(),
                 result.path("version").asText(),

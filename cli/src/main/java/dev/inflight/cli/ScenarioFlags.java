@@ -6,7 +6,9 @@ import dev.inflight.cli.demo.ScenarioOptions;
 import dev.inflight.worker.store.CheckpointFiles;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -28,7 +30,7 @@ final class ScenarioFlags {
             paramLabel = "ENGINE",
             defaultValue = "reference",
             description = "reference (Java) or torch (Python, built on first use) (default: ${DEFAULT-VALUE}).")
-    private EngineKind engine;
+    private String engine;
 
     @Option(
             names = "--mode",
@@ -58,6 +60,7 @@ final class ScenarioFlags {
     private @Nullable Path checkpoint;
 
     ScenarioOptions options() {
+        EngineKind kind = kind();
         if (!MODES.contains(mode)) {
             throw wrong("--mode " + mode + " is none of " + String.join(", ", MODES));
         }
@@ -68,8 +71,18 @@ final class ScenarioFlags {
             throw wrong("--checkpoint " + checkpoint + " does not exist");
         }
         return checkpoint == null
-                ? new ScenarioOptions(engine, mode, workers, bytes(), null)
-                : new ScenarioOptions(engine, mode, workers, bytesOf(checkpoint), checkpoint.toAbsolutePath());
+                ? new ScenarioOptions(kind, mode, workers, bytes(), null)
+                : new ScenarioOptions(kind, mode, workers, bytesOf(checkpoint), checkpoint.toAbsolutePath());
+    }
+
+    private EngineKind kind() {
+        return Arrays.stream(EngineKind.values())
+                .filter(kind -> kind.toString().equals(engine))
+                .findFirst()
+                .orElseThrow(() -> wrong("--engine " + engine + " is none of "
+                        + Arrays.stream(EngineKind.values())
+                                .map(EngineKind::toString)
+                                .collect(Collectors.joining(", "))));
     }
 
     private long bytes() {

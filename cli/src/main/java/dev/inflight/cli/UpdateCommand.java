@@ -8,6 +8,7 @@ import dev.inflight.cli.client.UpdateResult.EngineOutcome;
 import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.console.Progress;
 import dev.inflight.cli.console.Table;
+import java.util.Locale;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -65,20 +66,21 @@ final class UpdateCommand implements Callable<Integer> {
         Table engines = new Table().row("ENGINE", "WORKER", "OUTCOME", "STATE", "VERSION", "STALL");
         for (EngineOutcome engine : result.engineOutcomes()) {
             engines.row(
-                    engine.engine(),
+                    Objects.requireNonNullElse(engine.engine(), "-"),
                     engine.worker(),
                     engine.outcome(),
                     Objects.requireNonNullElse(engine.state(), "gone"),
                     Objects.requireNonNullElse(engine.version(), "-"),
-                    engine.stallMs() == null ? "-" : String.format("%.1f ms", engine.stallMs()));
+                    engine.stallMs() == null ? "-" : String.format(Locale.ROOT, "%.1f ms", engine.stallMs()));
         }
         String headline = String.format(
+                Locale.ROOT,
                 "%s %s: %s -> %s, %s, %s, %s in %.3f s",
                 result.outcome(),
                 result.model(),
                 Objects.requireNonNullElse(result.from(), "nothing"),
                 result.to(),
-                result.mode(),
+                Objects.requireNonNullElse(result.mode(), "no mode chosen"),
                 result.strategy(),
                 ByteSize.format(result.bytes()),
                 result.seconds());

@@ -7,6 +7,13 @@ import picocli.CommandLine.ParameterException;
 
 /** A wrong command line: one line that says what is wrong and where the right form is found. */
 final class UsageErrors implements IParameterExceptionHandler {
+    /** No command where one is needed: shows which there are. */
+    static int missingCommand(CommandLine command) {
+        command.usage(command.getErr());
+        command.getErr().flush();
+        return ExitCode.USAGE;
+    }
+
     @Override
     public int handleParseException(ParameterException error, String[] arguments) {
         CommandLine command = error.getCommandLine();

@@ -26,16 +26,39 @@ class CommandLineTest {
         CommandRun run = CommandRun.of(arguments.split(" "));
 
         assertThat(run.exitCode()).isZero();
-        assertThat(run.out()).contains("Usage: inflight", "Exit codes:", "3   no coordinator can be reached");
+        assertThat(run.out()).contains("Usage: inflight", "Exit codes:", "3     no coordinator can be reached");
         assertThat(run.err()).isEmpty();
     }
 
     @Test
-    void withoutACommandItShowsTheHelp() {
+    void theHelpTellsWhatAnInterruptedCommandExitsWith() {
+        assertThat(CommandRun.of("--help").out()).contains("130   interrupted");
+    }
+
+    @Test
+    void anUnknownEngineIsAnsweredWithTheOnesThereAre() {
+        assertThat(CommandRun.of("demo", "--engine", "steam").err())
+                .contains("--engine steam is none of reference, torch");
+        assertThat(CommandRun.of("demo", "--mode", "sideways").err())
+                .contains("--mode sideways is none of in-place, shadow");
+    }
+
+    @Test
+    void benchWithoutACommandShowsItsUsageAndFails() {
+        CommandRun run = CommandRun.of("bench");
+
+        assertThat(run.exitCode()).isEqualTo(2);
+        assertThat(run.out()).isEmpty();
+        assertThat(run.err()).contains("Usage: inflight bench", "update", "plan");
+    }
+
+    @Test
+    void withoutACommandItShowsItsUsageAndFails() {
         CommandRun run = CommandRun.of();
 
-        assertThat(run.exitCode()).isZero();
-        assertThat(run.out()).contains("demo", "node", "publish", "update", "status", "verify", "bench", "doctor");
+        assertThat(run.exitCode()).isEqualTo(2);
+        assertThat(run.out()).isEmpty();
+        assertThat(run.err()).contains("demo", "node", "publish", "update", "status", "verify", "bench", "doctor");
     }
 
     @ParameterizedTest
@@ -48,7 +71,6 @@ class CommandLineTest {
                 "demo --engine steam",
                 "demo --scenario flood",
                 "demo --checkpoint /does/not/exist",
-                "bench",
                 "bench update --runs 0",
                 "bench plan --model gpt-9",
                 "bench plan --workers 0",

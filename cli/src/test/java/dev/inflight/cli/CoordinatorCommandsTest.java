@@ -73,6 +73,22 @@ class CoordinatorCommandsTest {
     }
 
     @Test
+    void whatIsNotKnownOfAnEngineIsNoProblem() {
+        coordinator.on("POST /v1/updates", 202, ACCEPTED).on("GET /v1/operations/op-1", 200, """
+                        {"id":"op-1","kind":"update","state":"failed","error":"gone","result":{"model":"m",
+                         "from":null,"to":"v2","epoch":0,"mode":null,"strategy":"auto","outcome":"aborted",
+                         "reason":"gone","seconds":0.1,"bytes":1,"deliveredBytes":0,"slots":null,
+                         "engines":[{"engine":null,"worker":"w0/0","outcome":"failed","state":null,
+                         "version":null,"stallMs":null}]}}""");
+
+        CommandRun run = run("update", "--model", "m", "--version", "v2");
+
+        assertThat(run.exitCode()).isEqualTo(1);
+        assertThat(run.err()).doesNotContain("Exception");
+        assertThat(run.out()).contains("aborted m: nothing -> v2, no mode chosen", "reason: gone", "w0/0", "gone");
+    }
+
+    @Test
     void aRefusalIsTheCoordinatorsOwnMessage() {
         coordinator.on("POST /v1/updates", 404, "{\"error\":\"model \\\"m\\\" has no version \\\"v9\\\"\"}");
 

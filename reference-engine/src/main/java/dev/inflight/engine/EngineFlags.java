@@ -4,7 +4,9 @@ import dev.inflight.protocol.cluster.LoadMode;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.Iterator;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedSet;
@@ -21,6 +23,7 @@ import java.util.Set;
  * @param announce file to write once HTTP is up
  * @param pauseTimeoutMs how long a request waits for a paused engine, milliseconds
  * @param drainTimeoutMs how long a pause waits for running requests, milliseconds
+ * @param reserveShadow whether to allocate the second parameter set right after the first commit
  * @param exitWithParent process whose end ends the engine
  */
 record EngineFlags(
@@ -32,11 +35,12 @@ record EngineFlags(
         Optional<Path> announce,
         long pauseTimeoutMs,
         long drainTimeoutMs,
+        boolean reserveShadow,
         Optional<Long> exitWithParent) {
 
     static final String USAGE = "usage: --link SOCKET --id ID --model NAME [--modes in-place,shadow] [--http-port 0]"
             + " [--announce FILE] [--pause-timeout-ms 60000] [--drain-timeout-ms 30000]"
-            + " [--exit-with-parent PID]";
+            + " [--reserve-shadow] [--exit-with-parent PID]";
 
     private static final Set<String> KNOWN = Set.of(
             "--link",
@@ -48,6 +52,9 @@ record EngineFlags(
             "--pause-timeout-ms",
             "--drain-timeout-ms",
             "--exit-with-parent");
+
+    /** Given alone, without a value. */
+    private static final Set<String> SWITCHES = Set.of("--reserve-shadow");
 
     /** A command line that makes no sense; the message is one line. */
     static final class BadFlagException extends Exception {
@@ -67,6 +74,7 @@ record EngineFlags(
                 Optional.ofNullable(given.get("--announce")).map(Path::of),
                 number("--pause-timeout-ms", given.getOrDefault("--pause-timeout-ms", "60000"), Integer.MAX_VALUE),
                 number("--drain-timeout-ms", given.getOrDefault("--drain-timeout-ms", "30000"), Integer.MAX_VALUE),
+                given.containsKey("--reserve-shadow"),
                 given.containsKey("--exit-with-parent")
                         ? Optional.of(
                                 number("--exit-with-parent", required(given, "--exit-with-parent"), Long.MAX_VALUE))
@@ -75,15 +83,16 @@ record EngineFlags(
 
     private static Map<String, String> pairs(String... arguments) throws BadFlagException {
         Map<String, String> given = new HashMap<>();
-        for (int i = 0; i < arguments.length; i += 2) {
-            String flag = arguments[i];
-            if (!KNOWN.contains(flag)) {
+        Iterator<String> words = List.of(arguments).iterator();
+        while (words.hasNext()) {
+            String flag = words.next();
+            if (!KNOWN.contains(flag) && !SWITCHES.contains(flag)) {
                 throw new BadFlagException("unknown flag %s; %s".formatted(flag, USAGE));
             }
-            if (i + 1 == arguments.length) {
+            if (!SWITCHES.contains(flag) && !words.hasNext()) {
                 throw new BadFlagException(flag + " needs a value");
             }
-            if (given.put(flag, arguments[i + 1]) != null) {
+            if (given.put(flag, SWITCHES.contains(flag) ? "" : words.next()) != null) {
                 throw new BadFlagException(flag + " is given twice");
             }
         }

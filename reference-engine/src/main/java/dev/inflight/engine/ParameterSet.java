@@ -16,11 +16,20 @@ final class ParameterSet implements AutoCloseable {
     private final Map<String, Parameter> parameters = new HashMap<>();
     private @Nullable List<Parameter> ordered;
 
-    /** Room for the same tensors. */
-    ParameterSet emptyCopy() {
-        ParameterSet copy = new ParameterSet();
-        parameters.values().forEach(parameter -> copy.ensure(parameter.name(), parameter.shape()));
-        return copy;
+    /**
+     * Room for these tensors. Every byte is zeroed, and so its memory is really there.
+     *
+     * @throws OutOfMemoryError if it does not fit; nothing is kept then
+     */
+    static ParameterSet of(Map<String, LoadProgress.Shape> layout) {
+        ParameterSet set = new ParameterSet();
+        try {
+            layout.forEach(set::ensure);
+        } catch (OutOfMemoryError e) {
+            set.close();
+            throw e;
+        }
+        return set;
     }
 
     /** The tensor of that name, allocated if it is new. */

@@ -31,7 +31,7 @@ public final class ReferenceEngine {
     private static void run(EngineFlags flags) throws IOException {
         EngineState state = new EngineState(flags.model(), flags.modes());
         RequestGate gate = new RequestGate(flags.pauseTimeoutMs(), flags.drainTimeoutMs());
-        WeightUpdates updates = new WeightUpdates(state, gate, System::nanoTime);
+        WeightUpdates updates = new WeightUpdates(state, gate, new Parameters(flags.reserveShadow()), System::nanoTime);
         EngineHttp http = EngineHttp.start(flags, updates, gate);
         if (flags.announce().isPresent()) {
             announce(flags.announce().get(), flags.id(), http.uri());

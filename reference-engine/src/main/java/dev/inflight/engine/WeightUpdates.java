@@ -43,16 +43,17 @@ final class WeightUpdates {
     private final EngineState state;
     private final RequestGate gate;
     private final LongSupplier nanoTime;
-    private final Parameters parameters = new Parameters();
+    private final Parameters parameters;
     private final PartCopier copier = new PartCopier();
     private @Nullable RunningUpdate running;
     private volatile @Nullable Serving serving;
     private volatile Status status;
 
     /** @param nanoTime a monotonic clock, nanoseconds */
-    WeightUpdates(EngineState state, RequestGate gate, LongSupplier nanoTime) {
+    WeightUpdates(EngineState state, RequestGate gate, Parameters parameters, LongSupplier nanoTime) {
         this.state = state;
         this.gate = gate;
+        this.parameters = parameters;
         this.nanoTime = nanoTime;
         this.status = new Status(state.label(), state.serving());
     }

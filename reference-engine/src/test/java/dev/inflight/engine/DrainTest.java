@@ -19,8 +19,8 @@ import org.junit.jupiter.api.Test;
 /** Requests that outlast the drain timeout, on an engine with a checkpoint of no tensors. */
 class DrainTest {
     private final RequestGate gate = new RequestGate(0, 0);
-    private final WeightUpdates updates =
-            new WeightUpdates(new EngineState("m", EnumSet.allOf(LoadMode.class)), gate, () -> 0);
+    private final WeightUpdates updates = new WeightUpdates(
+            new EngineState("m", EnumSet.allOf(LoadMode.class)), gate, new Parameters(false), () -> 0);
 
     @Test
     void anInPlaceUpdateDoesNotBeginWhileRequestsStillRun() throws Exception {

@@ -96,8 +96,9 @@ class NoMixturesTest {
     }
 
     @Property(tries = 500)
-    void requestsSeeOneWholeVersionOrNone(@ForAll("steps") List<Step> steps) throws Exception {
-        Engine engine = new Engine();
+    void requestsSeeOneWholeVersionOrNone(@ForAll("steps") List<Step> steps, @ForAll boolean reserveShadow)
+            throws Exception {
+        Engine engine = new Engine(reserveShadow);
         for (Step step : steps) {
             engine.play(step);
             engine.assertNoMixture();
@@ -107,9 +108,13 @@ class NoMixturesTest {
     /** An engine and what its worker must remember of it. */
     private static final class Engine {
         private final RequestGate gate = new RequestGate(0, 0);
-        private final WeightUpdates updates =
-                new WeightUpdates(new EngineState("m", EnumSet.allOf(LoadMode.class)), gate, () -> 0);
+        private final WeightUpdates updates;
         private long epoch;
+
+        Engine(boolean reserveShadow) {
+            updates = new WeightUpdates(
+                    new EngineState("m", EnumSet.allOf(LoadMode.class)), gate, new Parameters(reserveShadow), () -> 0);
+        }
 
         void play(Step step) {
             long epochGiven = Math.max(0, epoch + step.epochOffset());

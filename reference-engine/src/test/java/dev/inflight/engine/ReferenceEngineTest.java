@@ -22,6 +22,15 @@ class ReferenceEngineTest {
     }
 
     @Test
+    void theSwitchTakesNoValue() throws Exception {
+        assertThat(EngineFlags.parse("--link", "s", "--reserve-shadow", "--id", "e", "--model", "m")
+                        .reserveShadow())
+                .isTrue();
+        assertThat(EngineFlags.parse("--link", "s", "--id", "e", "--model", "m").reserveShadow())
+                .isFalse();
+    }
+
+    @Test
     void flagsThatMakeNoSenseAreNamed() {
         assertThatThrownBy(() -> EngineFlags.parse("--gpu", "1")).hasMessageStartingWith("unknown flag --gpu; usage:");
         assertThatThrownBy(() -> EngineFlags.parse("--link")).hasMessage("--link needs a value");

@@ -2,15 +2,17 @@ package dev.inflight.cli.bench;
 
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.javadsl.Behaviors;
+import akka.serialization.Serialization;
 import akka.serialization.SerializationExtension;
 import com.typesafe.config.ConfigFactory;
 import dev.inflight.cli.model.FilePartition;
 import dev.inflight.cli.model.ModelCatalog;
 import dev.inflight.protocol.checkpoint.CheckpointLayout;
 import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.Wire;
 import dev.inflight.protocol.cluster.WorkerCommand;
-import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.plan.BucketPlanner;
 import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Ownership;
@@ -24,8 +26,10 @@ import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 
-/** Measures what every worker computes at Prepare, and the largest message that the cluster needs for it. */
+/** Measures what every worker computes at Prepare, and the largest message that a publish, an update or a
+ * verification sends to a worker host. */
 public final class PlanBench {
     private static final int WORKERS_PER_HOST = 8;
     private static final int WARM_UP_RUNS = 5;
@@ -44,7 +48,10 @@ public final class PlanBench {
      * @param bytes size of the checkpoint
      * @param planMillis median time of sharding, ownership, plan and digest together, warm, on one thread
      * @param heapMiB heap in use with the layout and the plan alive
-     * @param largestMessageBytes the Prepare message as Artery would send it
+     * @param largestMessageBytes the largest as Artery would send it of the messages that grow with the fleet: Prepare and
+     *     Verify, which carry the membership, and Load, which carries the holders. Not counted are messages about one
+     *     worker, engine or host, whose size does not depend on the fleet's, and the coordinator's answers to a
+     *     trainer, which list engines with a bounded entry for each
      * @param slots slots the plan was made for
      * @param shardImbalance largest distance of a shard from the mean, as a part of the mean
      */
@@ -95,7 +102,7 @@ public final class PlanBench {
                 workers,
                 millis[millis.length / 2],
                 heapMiB,
-                prepareBytes(model, layout, membership, slots),
+                largestMessageBytes(model, layout, membership, slots),
                 slots,
                 planned.plan().rounds(),
                 planned.plan().buckets().size(),
@@ -129,8 +136,8 @@ public final class PlanBench {
         return new Membership(hosts, members);
     }
 
-    private static int prepareBytes(String model, CheckpointLayout layout, Membership membership, Slots slots) {
-        ActorSystem<WorkerEvent> system = ActorSystem.create(
+    private static int largestMessageBytes(String model, CheckpointLayout layout, Membership membership, Slots slots) {
+        ActorSystem<Object> system = ActorSystem.create(
                 Behaviors.empty(), "plan-bench", ConfigFactory.parseString("""
                         akka.actor.provider = local
                         akka.loglevel = WARNING
@@ -148,9 +155,34 @@ public final class PlanBench {
                     layout.tensors().size(),
                     layout.bytes(),
                     layout.largestTensorBytes());
-            WorkerCommand.Prepare prepare = new WorkerCommand.Prepare(
-                    1, "update-1", checkpoint, LoadMode.SHADOW, membership, slots, STALL_TIMEOUT_MS, system);
-            return SerializationExtension.get(system).serialize(prepare).get().length;
+            List<HostStoreCommand.Holder> holders = membership.hosts().stream()
+                    .map(host -> new HostStoreCommand.Holder(host.name(), host.endpoint(), host.shards()))
+                    .toList();
+            Serialization serialization = SerializationExtension.get(system);
+            return Stream.<Wire>of(
+                            new WorkerCommand.Prepare(
+                                    1,
+                                    "update-1",
+                                    checkpoint,
+                                    LoadMode.SHADOW,
+                                    membership,
+                                    slots,
+                                    STALL_TIMEOUT_MS,
+                                    system.narrow()),
+                            new WorkerCommand.Verify("verify-1", checkpoint, membership, system.narrow()),
+                            new HostStoreCommand.Load(
+                                    "publish-1",
+                                    model,
+                                    checkpoint.version(),
+                                    checkpoint.source(),
+                                    "0".repeat(64),
+                                    shards,
+                                    checkpoint.maxPartBytes(),
+                                    holders,
+                                    system.narrow()))
+                    .mapToInt(message -> serialization.serialize(message).get().length)
+                    .max()
+                    .orElseThrow();
         } finally {
             system.terminate();
         }

@@ -2,13 +2,16 @@ package dev.inflight.cli.bench;
 
 import static dev.inflight.cli.console.Rounding.measured;
 
+import dev.inflight.cli.client.UpdateResult;
 import dev.inflight.cli.console.Progress;
 import dev.inflight.cli.demo.Installation;
 import dev.inflight.cli.demo.LocalScenario;
 import dev.inflight.cli.demo.LocalScenario.TimedUpdate;
 import dev.inflight.cli.demo.ScenarioOptions;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
 
 /** Measures updates of a local fleet without load: back and forth between two versions. */
 public final class UpdateBench {
@@ -46,6 +49,11 @@ public final class UpdateBench {
             double ceiling) {
         double[] seconds =
                 updates.stream().mapToDouble(TimedUpdate::seconds).sorted().toArray();
+        UpdateResult typical = updates.stream()
+                .sorted(Comparator.comparingDouble(TimedUpdate::seconds))
+                .toList()
+                .get((updates.size() - 1) / 2)
+                .result();
         double[] stalls = updates.stream()
                 .mapToDouble(update -> update.result().longestStallMs())
                 .sorted()
@@ -55,7 +63,7 @@ public final class UpdateBench {
         return new UpdateBenchReport(
                 "update",
                 options.engine().toString(),
-                updates.getLast().result().mode(),
+                Objects.requireNonNullElse(typical.mode(), options.mode()),
                 options.workers(),
                 bytes,
                 scenario.checkpoints().tensors(),
@@ -67,6 +75,10 @@ public final class UpdateBench {
                 measured(ceiling),
                 measured(delivered / ceiling),
                 measured(median(stalls)),
+                typical.slots(),
+                typical.stages(),
+                Machine.processors(),
+                Machine.cpuModel(),
                 verified);
     }
 

@@ -1,5 +1,8 @@
 package dev.inflight.cli.bench;
 
+import dev.inflight.cli.client.UpdateResult;
+import org.jspecify.annotations.Nullable;
+
 /**
  * Outcome of {@code bench update}, in the order in which its JSON shows it.
  *
@@ -11,6 +14,10 @@ package dev.inflight.cli.bench;
  * @param ceilingGBps two threads copying touched memory, measured in the same run
  * @param ratio delivered / ceiling
  * @param stallMs median over the runs of the longest time an engine could not serve
+ * @param slots buffers of every worker in the median run, as the coordinator reports them
+ * @param stages busy time of each stage in the median run, as the coordinator reports it
+ * @param processors processors that this process may use
+ * @param machine the machine's CPU model
  * @param verified whether after the last run every engine's live tensors equal the manifest's
  */
 public record UpdateBenchReport(
@@ -28,4 +35,8 @@ public record UpdateBenchReport(
         double ceilingGBps,
         double ratio,
         double stallMs,
+        UpdateResult.@Nullable SlotUse slots,
+        UpdateResult.@Nullable Stages stages,
+        int processors,
+        String machine,
         boolean verified) {}

@@ -9,11 +9,14 @@ import org.jspecify.annotations.Nullable;
  * How an update ended.
  *
  * @param from version before it, null if the engines had none
+ * @param mode {@code in-place} or {@code shadow}; null if it ended before one was chosen
  * @param outcome {@code committed} or {@code aborted}
  * @param reason why it was aborted
  * @param seconds from acceptance to the last engine's commit or abort
  * @param bytes size of the checkpoint
  * @param deliveredBytes bytes that arrived in engines
+ * @param slots buffers that every worker took; null if the update did not get that far
+ * @param stages busy time of each stage
  */
 @JsonIgnoreProperties(ignoreUnknown = true)
 public record UpdateResult(
@@ -21,27 +24,47 @@ public record UpdateResult(
         @Nullable String from,
         String to,
         long epoch,
-        String mode,
+        @Nullable String mode,
         String strategy,
         String outcome,
         @Nullable String reason,
         double seconds,
         long bytes,
         long deliveredBytes,
+        @Nullable SlotUse slots,
+        @Nullable Stages stages,
         @Nullable List<EngineOutcome> engines) {
 
     /**
+     * @param engine null if the worker lost it before it was known
      * @param state null if the engine is gone
      * @param stallMs time this engine could not serve, in milliseconds; null if it was not told
      */
     @JsonIgnoreProperties(ignoreUnknown = true)
     public record EngineOutcome(
-            String engine,
+            @Nullable String engine,
             String worker,
             String outcome,
             @Nullable String state,
             @Nullable String version,
             @Nullable Double stallMs) {}
+
+    /**
+     * @param count slots of a worker
+     * @param bytes size of one
+     * @param reason why it is these and not more
+     */
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    public record SlotUse(int count, long bytes, @Nullable String reason) {}
+
+    /** Busy time of each stage, in seconds, on the worker that was busy longest. */
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    public record Stages(
+            double h2dSeconds,
+            double verifySeconds,
+            double transferSeconds,
+            double reloadSeconds,
+            double streamSeconds) {}
 
     /** The engines' outcomes, empty if none was told. */
     public List<EngineOutcome> engineOutcomes() {

@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Tells whoever waits what is going on, on standard error: a bar per step on a terminal, one line per step elsewhere.
- * Used by one thread.
+ * Thread-safe; who shares a step gives it the same name.
  */
 public final class Progress implements AutoCloseable {
     private static final long MEBIBYTE = 1 << 20;
@@ -30,7 +30,7 @@ public final class Progress implements AutoCloseable {
     }
 
     /** Begins a step of unknown length; the step before it is over. */
-    public void step(String name) {
+    public synchronized void step(String name) {
         if (name.equals(step)) {
             return;
         }
@@ -41,7 +41,7 @@ public final class Progress implements AutoCloseable {
     }
 
     /** Shows how far a step is. Totals of zero or less are not yet known and show no bar. */
-    public void advance(String name, long doneBytes, long totalBytes) {
+    public synchronized void advance(String name, long doneBytes, long totalBytes) {
         step(name);
         if (!terminal || totalBytes <= 0) {
             return;
@@ -60,7 +60,7 @@ public final class Progress implements AutoCloseable {
     }
 
     @Override
-    public void close() {
+    public synchronized void close() {
         closeBar();
         step = "";
     }

@@ -26,6 +26,12 @@ public final class CheckpointPair implements AutoCloseable {
         this.secondFiles = CheckpointFiles.open(second);
     }
 
+    /** Told how far the making is, on the thread that makes. */
+    @FunctionalInterface
+    interface Watcher {
+        void written(long bytes, long totalBytes);
+    }
+
     /** Where {@link #make} puts the first version. */
     static Path firstPath(RunDirectory run, ScenarioOptions options) throws IOException {
         return run.checkpoints(2 * options.bytes()).resolve(LocalScenario.V1);
@@ -36,22 +42,25 @@ public final class CheckpointPair implements AutoCloseable {
      *
      * @throws dev.inflight.protocol.checkpoint.CheckpointException if the given checkpoint is none
      */
-    static CheckpointPair make(RunDirectory run, ScenarioOptions options) throws IOException {
+    static CheckpointPair make(RunDirectory run, ScenarioOptions options, Watcher watcher) throws IOException {
         Path first = firstPath(run, options);
         if (options.source().isPresent()) {
             Path second = options.source().get();
-            makeUp(first, tensorsOf(second), 1);
+            List<ModelTensor> tensors = tensorsOf(second);
+            long total = bytes(tensors);
+            SyntheticCheckpoint.write(first, tensors, 1, written -> watcher.written(written, total));
             return new CheckpointPair(first, second);
         }
         Path second = first.resolveSibling(LocalScenario.V2);
         List<ModelTensor> tensors = SizedModel.of(options.bytes()).tensors();
-        makeUp(first, tensors, 1);
-        makeUp(second, tensors, 2);
+        long each = bytes(tensors);
+        SyntheticCheckpoint.write(first, tensors, 1, written -> watcher.written(written, 2 * each));
+        SyntheticCheckpoint.write(second, tensors, 2, written -> watcher.written(each + written, 2 * each));
         return new CheckpointPair(first, second);
     }
 
-    private static void makeUp(Path directory, List<ModelTensor> tensors, long seed) throws IOException {
-        SyntheticCheckpoint.write(directory, tensors, seed, written -> {});
+    private static long bytes(List<ModelTensor> tensors) {
+        return tensors.stream().mapToLong(ModelTensor::bytes).sum();
     }
 
     private static List<ModelTensor> tensorsOf(Path checkpoint) {

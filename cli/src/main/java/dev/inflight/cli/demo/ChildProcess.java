@@ -20,6 +20,7 @@ final class ChildProcess {
     private final Process process;
     private final Path log;
     private final Path announcement;
+    private volatile List<ProcessHandle> descendants = List.of();
 
     private ChildProcess(String name, Process process, Path log, Path announcement) {
         this.name = name;
@@ -82,21 +83,30 @@ final class ChildProcess {
         }
     }
 
-    /** Asks the process to end. */
+    /** Waits, as long as it takes, for a process that ends by itself; returns its exit code. */
+    int awaitExitCode() throws InterruptedException {
+        return process.waitFor();
+    }
+
+    /** Asks the process, and what it started, to end: a shell that is told to end leaves its commands running. */
     void askToEnd() {
+        descendants = process.descendants().toList();
         process.destroy();
+        descendants.forEach(ProcessHandle::destroy);
     }
 
     /** Waits for the end and kills the process if it takes longer. Does not throw: used while cleaning up. */
     void awaitEnd(Duration limit) {
         boolean interrupted = false;
         try {
-            if (process.waitFor(limit.toMillis(), TimeUnit.MILLISECONDS)) {
+            long deadline = System.nanoTime() + limit.toNanos();
+            if (process.waitFor(limit.toMillis(), TimeUnit.MILLISECONDS) && descendantsEnd(deadline)) {
                 return;
             }
         } catch (InterruptedException e) {
             interrupted = true;
         }
+        descendants.forEach(ProcessHandle::destroyForcibly);
         process.destroyForcibly();
         process.onExit().join();
         if (interrupted) {
@@ -104,7 +114,18 @@ final class ChildProcess {
         }
     }
 
-    private String lastWords() {
+    private boolean descendantsEnd(long deadline) throws InterruptedException {
+        while (descendants.stream().anyMatch(ProcessHandle::isAlive)) {
+            if (System.nanoTime() > deadline) {
+                return false;
+            }
+            Thread.sleep(POLL_MILLIS);
+        }
+        return true;
+    }
+
+    /** The end of its log with a word of introduction; empty if it said nothing. */
+    String lastWords() {
         try {
             // Not readAllLines: a log may hold anything.
             String text = new String(Files.readAllBytes(log), StandardCharsets.UTF_8).strip();

@@ -35,8 +35,7 @@ final class EngineLauncher {
     static EngineLauncher prepare(LocalRun run, Installation installation, ClassArchives archives, FleetOptions options)
             throws InterruptedException {
         Path python = options.engine() == EngineKind.TORCH
-                ? PythonEnvironment.interpreter(
-                        installation.requireHome(), run.directory().log("build-venv"))
+                ? PythonEnvironment.interpreter(run, installation.requireHome())
                 : null;
         return new EngineLauncher(run, installation, archives, options, python);
     }
@@ -64,7 +63,11 @@ final class EngineLauncher {
     private List<String> reference() {
         List<String> flags = new ArrayList<>(REFERENCE_FLAGS);
         flags.addAll(archives.flags("engine"));
-        return installation.jvm(flags, REFERENCE_MAIN);
+        List<String> command = new ArrayList<>(installation.jvm(flags, REFERENCE_MAIN));
+        if (options.shadow()) {
+            command.add("--reserve-shadow");
+        }
+        return command;
     }
 
     private List<String> torch() {

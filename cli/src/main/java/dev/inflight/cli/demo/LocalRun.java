@@ -53,6 +53,22 @@ public final class LocalRun implements AutoCloseable {
         return process;
     }
 
+    /**
+     * Runs a program that ends by itself and waits for it; the end of the run ends it too.
+     *
+     * @throws FleetException if it fails
+     */
+    void complete(String name, List<String> command) throws InterruptedException {
+        ChildProcess process = start(name, command, Map.of(), directory.path().resolve(name + ".json"));
+        int exitCode = process.awaitExitCode();
+        synchronized (this) {
+            processes.remove(process);
+        }
+        if (exitCode != 0) {
+            throw new FleetException(name + " ended with exit code " + exitCode + process.lastWords());
+        }
+    }
+
     /** Starts work that writes into the run's directories; ending the run interrupts it and waits for it. */
     synchronized <T> Future<T> inBackground(String name, Callable<T> work) {
         if (ended) {

@@ -14,6 +14,7 @@ import java.util.Objects;
 import java.util.OptionalLong;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
+import java.util.function.Consumer;
 
 /**
  * A fleet with two checkpoints, ready to be updated from one to the other: what every local scenario begins with. Used
@@ -74,10 +75,13 @@ public final class LocalScenario implements AutoCloseable {
     private static LocalScenario start(
             LocalRun run, ScenarioOptions options, Installation installation, Progress progress)
             throws InterruptedException {
-        progress.step("making two checkpoints and starting 1 coordinator, " + options.workers() + " worker hosts, "
-                + options.workers() + " " + options.engine() + " engines");
-        Future<CheckpointPair> making =
-                run.inBackground("checkpoints", () -> CheckpointPair.make(run.directory(), options));
+        String step = "making two checkpoints and starting 1 coordinator, " + options.workers() + " worker hosts, "
+                + options.workers() + " " + options.engine() + " engines";
+        progress.step(step);
+        Future<CheckpointPair> making = run.inBackground(
+                "checkpoints",
+                () -> CheckpointPair.make(
+                        run.directory(), options, (written, total) -> progress.advance(step, written, total)));
         FleetOptions fleetOptions = new FleetOptions(
                 options.engine(), options.workers(), MODEL, architecture(run, options), options.shadow());
         // A torch engine builds its module from the first checkpoint, so that one must be there before it starts.
@@ -119,26 +123,28 @@ public final class LocalScenario implements AutoCloseable {
 
     /** Publishes one of the two versions. */
     public void publish(String version) throws InterruptedException {
-        progress.step("publishing " + version + " (" + ByteSize.format(checkpoints.bytes()) + ")");
+        String step = "publishing " + version + " (" + ByteSize.format(checkpoints.bytes()) + ")";
+        progress.step(step);
         String source = (version.equals(V1) ? checkpoints.first() : checkpoints.second()).toString();
-        requireSucceeded(client().publish(MODEL, version, source, operation -> {}));
+        requireSucceeded(client().publish(MODEL, version, source, advancing(step)));
     }
 
     /** Updates every engine and returns the coordinator's result; {@code seconds} is what this client measured. */
     public TimedUpdate update(String version) throws InterruptedException {
-        progress.step("updating to " + version);
+        String step = "updating to " + version;
+        progress.step(step);
         long begin = System.nanoTime();
-        Operation operation = client().update(
-                        new UpdateRequest(MODEL, version, mode, "broadcast", null),
-                        shown -> progress.advance("updating to " + version, shown.doneBytes(), shown.totalBytes()));
+        Operation operation =
+                client().update(new UpdateRequest(MODEL, version, mode, "broadcast", null), advancing(step));
         double seconds = (System.nanoTime() - begin) / 1e9;
         return new TimedUpdate(requireSucceeded(operation).as(UpdateResult.class), seconds);
     }
 
     /** Compares every engine's live tensors with the manifest. */
     public boolean verify() throws InterruptedException {
-        progress.step("verifying every tensor of every engine");
-        Operation operation = client().verify(MODEL, shown -> {});
+        String step = "verifying every tensor of every engine";
+        progress.step(step);
+        Operation operation = client().verify(MODEL, advancing(step));
         JsonNode result = requireSucceeded(operation).result();
         return result != null && result.path("verified").asBoolean(false);
     }
@@ -156,6 +162,10 @@ public final class LocalScenario implements AutoCloseable {
 
     /** An update's result and its duration in seconds. */
     public record TimedUpdate(UpdateResult result, double seconds) {}
+
+    private Consumer<Operation> advancing(String step) {
+        return shown -> progress.advance(step, shown.doneBytes(), shown.totalBytes());
+    }
 
     private CoordinatorClient client() {
         return fleet.client();

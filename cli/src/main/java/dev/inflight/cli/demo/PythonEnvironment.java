@@ -1,8 +1,8 @@
 package dev.inflight.cli.demo;
 
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 
 /** The virtual environment of the Python package, with torch in it. */
 final class PythonEnvironment {
@@ -14,31 +14,15 @@ final class PythonEnvironment {
      *
      * @throws FleetException if it cannot be built
      */
-    static Path interpreter(Path home, Path log) throws InterruptedException {
+    static Path interpreter(LocalRun run, Path home) throws InterruptedException {
         Path interpreter = home.resolve("python/.venv/bin/python");
         Path script = home.resolve("python/build-venv.sh");
         if (!Files.exists(home.resolve("python/.venv/complete"))) {
             System.err.println("building python/.venv with torch (once, a few minutes)");
         }
-        try {
-            Process build = new ProcessBuilder("bash", script.toString())
-                    .directory(home.toFile())
-                    .redirectErrorStream(true)
-                    .redirectOutput(log.toFile())
-                    .start();
-            int exitCode;
-            try {
-                exitCode = build.waitFor();
-            } catch (InterruptedException e) {
-                build.destroy();
-                throw e;
-            }
-            if (exitCode != 0 || !Files.isExecutable(interpreter)) {
-                throw new FleetException(script + " ended with exit code " + exitCode
-                        + "; run it by hand, it needs Python 3.10 or newer");
-            }
-        } catch (IOException e) {
-            throw new FleetException("cannot run " + script + ": " + e.getMessage(), e);
+        run.complete("build-venv", List.of("bash", script.toString()));
+        if (!Files.isExecutable(interpreter)) {
+            throw new FleetException(script + " made no " + interpreter + "; it needs Python 3.10 or newer");
         }
         return interpreter;
     }

@@ -8,6 +8,7 @@ import dev.inflight.cli.demo.LocalScenario.TimedUpdate;
 import dev.inflight.cli.load.LoadGenerator;
 import dev.inflight.cli.load.LoadReport;
 import dev.inflight.cli.load.LoadSettings;
+import java.util.Objects;
 import java.util.concurrent.ThreadLocalRandom;
 
 /** The demo: engines go from v1 to v2 while clients keep asking them. */
@@ -54,7 +55,7 @@ public final class UpdateScenario {
         return new DemoReport(
                 "update",
                 options.engine().toString(),
-                update.result().mode(),
+                Objects.requireNonNullElse(update.result().mode(), options.mode()),
                 options.workers(),
                 bytes,
                 scenario.checkpoints().tensors(),

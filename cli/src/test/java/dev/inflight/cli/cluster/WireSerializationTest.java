@@ -62,6 +62,7 @@ class WireSerializationTest {
         kit = ActorTestKit.create("wire", ConfigFactory.parseString("""
                 akka.actor.provider = local
                 akka.loglevel = WARNING
+                akka.coordinated-shutdown.exit-jvm = off
                 """).withFallback(ConfigFactory.load()));
         serialization = SerializationExtension.get(kit.system());
     }

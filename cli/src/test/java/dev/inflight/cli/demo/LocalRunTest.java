@@ -74,6 +74,31 @@ class LocalRunTest {
         Files.delete(kept);
     }
 
+    @Test
+    void closingAlsoEndsWhatItsProcessesStarted() throws Exception {
+        ProcessHandle grandchild;
+        try (LocalRun run = LocalRun.begin()) {
+            ChildProcess child = start(run, "sleep 600 & echo \"{\\\"pid\\\":$!}\" > $1.tmp; mv $1.tmp $1; wait");
+            grandchild = ProcessHandle.of(
+                            child.awaitAnnouncement(LIMIT).path("pid").asLong())
+                    .orElseThrow();
+        }
+
+        assertThat(grandchild.isAlive()).isFalse();
+    }
+
+    @Test
+    void aProgramThatEndedWellIsNotMissedAndOneThatFailedIsNamed() throws Exception {
+        try (LocalRun run = LocalRun.begin()) {
+            run.complete("build", List.of("bash", "-c", "exit 0"));
+            run.requireAllAlive();
+
+            assertThatExceptionOfType(FleetException.class)
+                    .isThrownBy(() -> run.complete("build", List.of("bash", "-c", "echo 'no network'; exit 9")))
+                    .withMessage("build ended with exit code 9; its last words: no network");
+        }
+    }
+
     private static ChildProcess start(LocalRun run, String script) {
         Path announcement = run.directory().path().resolve("child.json");
         return run.start(

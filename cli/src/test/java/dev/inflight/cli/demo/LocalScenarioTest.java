@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import dev.inflight.cli.StubCoordinator;
 import dev.inflight.cli.bench.UpdateBench;
 import dev.inflight.cli.bench.UpdateBenchReport;
+import dev.inflight.cli.client.UpdateResult;
 import dev.inflight.cli.console.Progress;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -50,6 +51,9 @@ class LocalScenarioTest {
     void theBenchUpdatesBackAndForthAndComparesWithTheCeiling() throws Exception {
         coordinator.on("GET /v1/operations/update", 200, ended("update", """
                 {"model":"demo","to":"v2","mode":"in-place","strategy":"broadcast","outcome":"committed",
+                 "slots":{"count":3,"bytes":1048576,"reason":"room"},
+                 "stages":{"h2dSeconds":0.1,"verifySeconds":0.2,"transferSeconds":0.3,"reloadSeconds":0.4,
+                 "streamSeconds":0.5},
                  "engines":[{"engine":"e","worker":"w","outcome":"committed","state":"SERVING","stallMs":3.5}]}"""));
 
         UpdateBenchReport report = UpdateBench.run(OPTIONS, 3, installation(), progress);
@@ -59,6 +63,10 @@ class LocalScenarioTest {
         assertThat(report.tensors()).isPositive();
         assertThat(report.stallMs()).isEqualTo(3.5);
         assertThat(report.verified()).isTrue();
+        assertThat(report.slots()).isEqualTo(new UpdateResult.SlotUse(3, 1 << 20, "room"));
+        assertThat(report.stages()).isEqualTo(new UpdateResult.Stages(0.1, 0.2, 0.3, 0.4, 0.5));
+        assertThat(report.processors()).isPositive();
+        assertThat(report.machine()).isNotBlank();
         assertThat(report.ceilingGBps()).isPositive();
         assertThat(report.fastestSeconds()).isPositive().isLessThanOrEqualTo(report.seconds());
         assertThat(Stream.of(steps.toString().split("\\R")).filter(step -> step.startsWith("updating to")))

@@ -1,0 +1,29 @@
+package dev.inflight.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.inflight.protocol.checkpoint.Dtype;
+import dev.inflight.protocol.cluster.LoadMode;
+import java.util.List;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class ParametersTest {
+    private static final LoadProgress.Shape SHAPE = new LoadProgress.Shape(Dtype.U8, List.of(8L), 8);
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void theFirstShadowLoadGoesToASecondSetWithTheSameTensors(boolean reserveShadow) {
+        Parameters parameters = new Parameters(reserveShadow);
+        parameters.prepare(LoadMode.IN_PLACE).ensure("t", SHAPE);
+        ParameterSet first = parameters.commit();
+
+        ParameterSet second = parameters.prepare(LoadMode.SHADOW);
+
+        assertThat(second).isNotSameAs(first);
+        assertThat(second.layout()).isEqualTo(first.layout());
+        assertThat(parameters.live()).isSameAs(first);
+        assertThat(parameters.commit()).isSameAs(second);
+        assertThat(parameters.prepare(LoadMode.SHADOW)).isSameAs(first);
+    }
+}
