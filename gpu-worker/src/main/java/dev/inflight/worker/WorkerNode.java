@@ -48,7 +48,7 @@ public final class WorkerNode {
         var devices = new ArrayList<HostDevice>();
         try {
             Files.createDirectories(settings.runDir());
-            var machine = MachineIdentity.local();
+            var machine = settings.mapSharedMemory() ? MachineIdentity.local() : MachineIdentity.unshared();
             var hub = new TransferHub(machine, settings.prepareTimeout());
             var server = PeerServer.start(
                     new InetSocketAddress(settings.peerHost(), settings.peerPort()),

@@ -10,6 +10,7 @@ import java.time.Duration;
  * every setting with its unit and range.
  *
  * @param slotMemoryBytes most memory of one worker's slots
+ * @param mapSharedMemory whether slots of other hosts on the same machine are mapped rather than copied
  * @param storeThreads threads that load a checkpoint
  */
 public record WorkerSettings(
@@ -22,6 +23,7 @@ public record WorkerSettings(
         String peerHost,
         int peerPort,
         Duration peerTimeout,
+        boolean mapSharedMemory,
         int storeThreads,
         Duration exchangeTimeout,
         Duration prepareTimeout,
@@ -43,6 +45,7 @@ public record WorkerSettings(
                 config.getString("peer.host"),
                 inRange(config, "peer.port", 0, 65535),
                 config.getDuration("peer.timeout"),
+                config.getBoolean("peer.map-shared-memory"),
                 threads == 0 ? Runtime.getRuntime().availableProcessors() : threads,
                 config.getDuration("store.exchange-timeout"),
                 config.getDuration("prepare-timeout"),

@@ -40,7 +40,15 @@ public abstract class FleetSpec extends MultiNodeJavaSpec {
 
     /** @param workers how many worker hosts, each with one engine */
     protected FleetSpec(int workers) {
-        this(new Cast(workers));
+        this(workers, Map.of());
+    }
+
+    /**
+     * @param workers how many worker hosts, each with one engine
+     * @param settings on top of every node's configuration
+     */
+    protected FleetSpec(int workers, Map<String, ?> settings) {
+        this(new Cast(workers, settings));
     }
 
     private FleetSpec(Cast cast) {
@@ -57,11 +65,11 @@ public abstract class FleetSpec extends MultiNodeJavaSpec {
         final RoleName coordinator = role("coordinator");
         final List<RoleName> workers = new ArrayList<>();
 
-        Cast(int count) {
+        Cast(int count, Map<String, ?> settings) {
             for (int index = 0; index < count; index++) {
                 workers.add(role("worker-" + index));
             }
-            common(configuration());
+            common(ConfigFactory.parseMap(settings).withFallback(configuration()));
             nodeConfig(coordinator, roles("coordinator"));
             for (RoleName worker : workers) {
                 nodeConfig(
@@ -125,6 +133,7 @@ public abstract class FleetSpec extends MultiNodeJavaSpec {
         try (TestFleet fleet = TestFleet.start(
                 shared(),
                 typedSystem(),
+                node(cast.coordinator).address(),
                 cast.workers.stream().map(worker -> workerName(worker.name())).toList())) {
             tell(fleet);
         } finally {
@@ -136,6 +145,7 @@ public abstract class FleetSpec extends MultiNodeJavaSpec {
         Config config = system().settings().config();
         String http = "";
         if (plays(cast.coordinator)) {
+            TrafficReader.start(system());
             http = CoordinatorNode.start(typedSystem(), CoordinatorSettings.from(config))
                     .toCompletableFuture()
                     .get(60, TimeUnit.SECONDS)

@@ -42,6 +42,18 @@ public final class TestCheckpoint implements AutoCloseable {
         return new TestCheckpoint(file);
     }
 
+    /** Equal seeds give equal bytes. All tensors but the last have the same size. */
+    public static TestCheckpoint write(Path file, long seed, int tensors, long bytes) throws IOException {
+        Random random = new Random(seed);
+        List<SafetensorsWriter.Tensor> list = new ArrayList<>();
+        for (int index = 0; index < tensors; index++) {
+            long size = index < tensors - 1 ? bytes / tensors : bytes - bytes / tensors * (tensors - 1);
+            list.add(tensor(random, "layers." + index + ".weight", Dtype.U8, size));
+        }
+        SafetensorsWriter.write(file, Map.of(), list);
+        return new TestCheckpoint(file);
+    }
+
     public Path file() {
         return file;
     }

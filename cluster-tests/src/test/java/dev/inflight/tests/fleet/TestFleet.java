@@ -2,6 +2,7 @@ package dev.inflight.tests.fleet;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import akka.actor.Address;
 import akka.actor.typed.ActorSystem;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -17,6 +18,7 @@ import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.StreamSupport;
@@ -37,6 +39,7 @@ public final class TestFleet implements AutoCloseable {
     private final List<GatedLink> gates = new ArrayList<>();
     private final List<EngineProcess> engines = new ArrayList<>();
     private final List<Process> returned = new ArrayList<>();
+    private final TrafficReader traffic;
     private final Map<String, TestCheckpoint> checkpoints;
 
     private TestFleet(
@@ -44,21 +47,25 @@ public final class TestFleet implements AutoCloseable {
             List<String> workers,
             TrainerClient trainer,
             CoordinatorClient coordinator,
+            TrafficReader traffic,
             Map<String, TestCheckpoint> checkpoints) {
         this.directory = directory;
         this.workers = workers;
         this.trainer = trainer;
         this.coordinator = coordinator;
-        this.checkpoints = checkpoints;
+        this.traffic = traffic;
+        this.checkpoints = new HashMap<>(checkpoints);
     }
 
-    static TestFleet start(Path directory, ActorSystem<?> system, List<String> workers) throws Exception {
+    static TestFleet start(Path directory, ActorSystem<?> system, Address coordinator, List<String> workers)
+            throws Exception {
         TestFleet fleet = new TestFleet(
                 directory,
                 workers,
                 new TrainerClient(system),
                 new CoordinatorClient(
                         URI.create(NodeFile.read(directory, "coordinator").http())),
+                new TrafficReader(system, coordinator),
                 Map.of(
                         "v1", TestCheckpoint.write(directory.resolve("v1.safetensors"), 1),
                         "v2", TestCheckpoint.write(directory.resolve("v2.safetensors"), 2)));
@@ -95,6 +102,18 @@ public final class TestFleet implements AutoCloseable {
     /** What {@code GET /v1/status} says. */
     public JsonNode status() throws InterruptedException {
         return coordinator.status();
+    }
+
+    /** Writes a checkpoint of this many random tensors and publishes it. */
+    public void publish(String version, int tensors, long bytes) throws IOException {
+        Path file = directory.resolve(version + ".safetensors");
+        checkpoints.put(version, TestCheckpoint.write(file, version.hashCode(), tensors, bytes));
+        publish(version);
+    }
+
+    /** What passed the coordinator's remoting since the last call, if the spec's settings have it counted. */
+    public Map<String, WireTraffic.Traffic> traffic() {
+        return traffic.read();
     }
 
     public void publish(String version) {
@@ -172,6 +191,16 @@ public final class TestFleet implements AutoCloseable {
     public void restartEngine(int index, int attached) throws Exception {
         engines.set(index, engineProcess(index));
         awaitAttached(attached);
+    }
+
+    /** Ends every engine and starts a new one in its place, which has no weights and takes any checkpoint. */
+    public void replaceEngines() throws IOException {
+        engines.forEach(EngineProcess::kill);
+        awaitAttached(0);
+        for (int index = 0; index < engines.size(); index++) {
+            engines.set(index, engineProcess(index));
+        }
+        awaitAttached(engines.size());
     }
 
     public void requireServing(String version, EngineProcess... which) throws Exception {

@@ -5,22 +5,39 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** What a run has left on the machine. Nodes that were killed can not remove their own files. */
 final class Leftovers {
     private static final Path SHARED_MEMORY = Path.of("/dev/shm");
 
+    /** {@code inflight-<node>-<pid>-<purpose>-<n>}, where the node's name is the run's with its hyphens replaced. */
+    private static final Pattern OF_A_RUN = Pattern.compile("inflight-inflight_test_.*?-(\\d+)-[a-z]+-\\d+");
+
     private Leftovers() {}
 
     /** Asserts that only processes that were killed left shared memory behind. */
     static void requireOnlyOf(List<Long> killed, Path shared) throws IOException {
-        try (var files = Files.newDirectoryStream(SHARED_MEMORY, "*" + shared.getFileName() + "*")) {
+        for (Path file : of(shared)) {
+            String name = file.getFileName().toString();
+            if (killed.stream().noneMatch(pid -> name.contains("-" + pid + "-"))) {
+                throw new AssertionError(file + " was left behind by a process that ended in order");
+            }
+        }
+    }
+
+    /** Removes shared memory of earlier runs' processes that are dead: whoever started them may have been killed too. */
+    static void sweep() throws IOException {
+        try (var files = Files.newDirectoryStream(SHARED_MEMORY, "inflight-inflight_test_*")) {
             for (Path file : files) {
-                String name = file.getFileName().toString();
-                if (killed.stream().noneMatch(pid -> name.contains("-" + pid + "-"))) {
-                    throw new AssertionError(file + " was left behind by a process that ended in order");
+                Matcher name = OF_A_RUN.matcher(file.getFileName().toString());
+                if (name.matches()
+                        && ProcessHandle.of(Long.parseLong(name.group(1))).isEmpty()) {
+                    Files.deleteIfExists(file);
                 }
             }
         }
@@ -34,9 +51,19 @@ final class Leftovers {
             }
         }
         removeTree(shared);
-        try (var files = Files.newDirectoryStream(SHARED_MEMORY, "*" + shared.getFileName() + "*")) {
-            files.forEach(Leftovers::removeTree);
+        of(shared).forEach(Leftovers::removeTree);
+    }
+
+    /** What carries the run's name in shared memory, as the run spells it or as the names of workers' files do. */
+    private static List<Path> of(Path shared) throws IOException {
+        String run = shared.getFileName().toString();
+        List<Path> found = new ArrayList<>();
+        for (String spelled : List.of(run, run.replace('-', '_'))) {
+            try (var files = Files.newDirectoryStream(SHARED_MEMORY, "*" + spelled + "*")) {
+                files.forEach(found::add);
+            }
         }
+        return found;
     }
 
     private static void removeTree(Path root) {

@@ -63,6 +63,7 @@ public final class MultiJvm {
      * @throws AssertionError if a node failed, with the last lines of its log
      */
     public void run(Duration limit) throws IOException, InterruptedException {
+        Leftovers.sweep();
         // Under /tmp itself: engines' sockets lie in it, and their paths may have 107 bytes.
         Path shared = Files.createTempDirectory(Path.of("/tmp"), "inflight-test-");
         Path logs = Files.createDirectories(Path.of("target", "multi-jvm", name));

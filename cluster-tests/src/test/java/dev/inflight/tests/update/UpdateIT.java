@@ -15,6 +15,13 @@ class UpdateIT {
     }
 
     @Test
+    void theSameWithEveryBucketOverTcp() throws Exception {
+        MultiJvm.of(UpdateSpec.class, NODES)
+                .with(UpdateSpec.MAP_SHARED_MEMORY, "off")
+                .run(LIMIT);
+    }
+
+    @Test
     void theSameOverAeronUdp() throws Exception {
         MultiJvm.of(UpdateSpec.class, NODES)
                 .with(FleetSpec.PROFILE, "aeron-udp")

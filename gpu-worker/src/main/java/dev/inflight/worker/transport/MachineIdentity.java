@@ -29,6 +29,11 @@ public final class MachineIdentity {
         return Files.readString(BOOT_ID, StandardCharsets.US_ASCII).strip() + '/' + nonce(SHM);
     }
 
+    /** An identity that no other process has, as if this one had a {@code /dev/shm} of its own. */
+    public static String unshared() {
+        return "unshared/" + UUID.randomUUID();
+    }
+
     static String nonce(Path shm) throws IOException {
         Path file = shm.resolve(NONCE_FILE);
         String nonce;
