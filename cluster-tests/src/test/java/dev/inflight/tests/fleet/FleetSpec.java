@@ -97,6 +97,8 @@ public abstract class FleetSpec extends MultiNodeJavaSpec {
                     "inflight.worker.run-dir", shared().toString(),
                     "inflight.worker.slot-memory", "8 MiB",
                     "inflight.coordinator.http.port", 0,
+                    // What a node sets for itself; config/aeron-udp.conf names the driver's directory after it.
+                    "inflight.process", ProcessHandle.current().pid(),
                     // Many buckets of a small checkpoint.
                     "inflight.coordinator.update.min-slot", "1 MiB",
                     "inflight.coordinator.update.max-slot", "1 MiB",

@@ -101,8 +101,6 @@ public final class MultiJvm {
             ProcessBuilder builder = new ProcessBuilder(command)
                     .redirectErrorStream(true)
                     .redirectOutput(log(logs, index).toFile());
-            // config/aeron-udp.conf names the driver's directory after it.
-            builder.environment().put("INFLIGHT_NODE_ID", shared.getFileName() + "-" + index);
             processes.add(builder.start());
         }
         return processes;
