@@ -97,8 +97,6 @@ public abstract class FleetSpec extends MultiNodeJavaSpec {
                     "inflight.worker.run-dir", shared().toString(),
                     "inflight.worker.slot-memory", "8 MiB",
                     "inflight.coordinator.http.port", 0,
-                    // What a node sets for itself; config/aeron-udp.conf names the driver's directory after it.
-                    "inflight.process", ProcessHandle.current().pid(),
                     // Many buckets of a small checkpoint.
                     "inflight.coordinator.update.min-slot", "1 MiB",
                     "inflight.coordinator.update.max-slot", "1 MiB",
@@ -108,7 +106,11 @@ public abstract class FleetSpec extends MultiNodeJavaSpec {
                     "akka.coordinated-shutdown.terminate-actor-system", "off",
                     "akka.coordinated-shutdown.run-by-actor-system-terminate", "off",
                     "akka.testconductor.barrier-timeout", "120s"));
-            return own.withFallback(profile(System.getProperty(PROFILE, "local")))
+            // What a node sets for itself; config/aeron-udp.conf names the driver's directory after it.
+            Config process = ConfigFactory.parseMap(
+                    Map.of("inflight.process", ProcessHandle.current().pid()));
+            return own.withFallback(process)
+                    .withFallback(profile(System.getProperty(PROFILE, "local")))
                     .withFallback(profile("local"))
                     .withFallback(ConfigFactory.parseResources("application.conf"));
         }
