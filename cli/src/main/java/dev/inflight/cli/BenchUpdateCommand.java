@@ -40,7 +40,8 @@ final class BenchUpdateCommand implements Callable<Integer> {
             names = "--runs",
             paramLabel = "N",
             defaultValue = "5",
-            description = "Measured updates, after one that is not counted (default: ${DEFAULT-VALUE}).")
+            description =
+                    "Measured updates, after one to each version that is not counted (default: ${DEFAULT-VALUE}).")
     private int runs;
 
     @Override
