@@ -73,6 +73,12 @@ final class SessionRunner implements AutoCloseable {
         engine.close();
         worker.close();
         slots.close();
+        try (var files = Files.list(directory)) {
+            for (var file : files.toList()) {
+                Files.delete(file);
+            }
+        }
+        Files.delete(directory);
     }
 
     private void step(JsonNode step) throws Exception {
