@@ -167,7 +167,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
 
     private Behavior<Message> onOrphaned() {
         if (current != null && current.canAbort()) {
-            abort(current, "no coordinator came back within " + orphanTimeout.toSeconds() + " s");
+            giveUp(current, "no coordinator came back within " + orphanTimeout.toSeconds() + " s");
         }
         return this;
     }
@@ -183,7 +183,10 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
                 bytes -> order.replyTo().tell(new WorkerEvent.Progress(update.worker(), order.epoch(), bytes)));
         var receiver = receives(order) && engine != null ? engine.session() : null;
         var session = new UpdateSession(update, order, receiver, throttle::pass);
-        current = new CurrentUpdate(session, order);
+        current = new CurrentUpdate(
+                session,
+                order,
+                receiver == null || engine == null ? null : engine.status().version());
         run(session, () -> new PrepareDone(session, session.prepare()));
         tellState();
     }
@@ -267,6 +270,8 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
             tellState();
         } else if (current != null && current.epoch() == epoch && current.step == Step.COMMITTED) {
             current.tell(new WorkerEvent.Committed(update.worker(), epoch, current.stallMicros));
+        } else {
+            settled(epoch);
         }
     }
 
@@ -289,6 +294,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
     private void onAbort(WorkerCommand.Abort abort) {
         highestEpoch = Math.max(highestEpoch, abort.epoch());
         if (current == null || current.epoch() != abort.epoch() || current.isOver()) {
+            settled(abort.epoch());
             abort.replyTo().tell(new WorkerEvent.Aborted(update.worker(), abort.epoch(), engineStatus()));
             return;
         }
@@ -298,6 +304,19 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
         if (current.canAbort()) {
             abort(current, abort.reason());
         }
+    }
+
+    /** A coordinator decided what this worker had given up. */
+    private void settled(long epoch) {
+        if (current != null && current.epoch() == epoch && current.givenUp && current.isOver()) {
+            current.givenUp = false;
+            tellState();
+        }
+    }
+
+    private void giveUp(CurrentUpdate going, String reason) {
+        going.givenUp = true;
+        abort(going, reason);
     }
 
     private void abort(CurrentUpdate going, String reason) {
@@ -360,7 +379,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
                     going.step == Step.PREPARING
                             ? new WorkerEvent.PrepareRefused(update.worker(), going.epoch(), failed.reason())
                             : failure(going, failed));
-            abort(going, failed.reason());
+            giveUp(going, failed.reason());
         }
         return this;
     }
@@ -370,6 +389,9 @@ final class GpuWorker extends AbstractBehavior<GpuWorker.Message> {
     }
 
     private void over(CurrentUpdate ended) {
+        if (!ended.awaitingAbort.isEmpty()) {
+            ended.givenUp = false;
+        }
         tellState();
         for (var waiting : ended.awaitingAbort) {
             waiting.tell(new WorkerEvent.Aborted(update.worker(), ended.epoch(), engineStatus()));
