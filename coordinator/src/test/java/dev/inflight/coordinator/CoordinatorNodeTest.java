@@ -149,8 +149,8 @@ class CoordinatorNodeTest {
     void learnsVersionsFromHostsAndFinishesWhatAWorkerCommitted() throws Exception {
         Held held = TestFleet.held(TestFleet.checkpoint("v1", 1), 0, 0);
         kit.spawn(FakeHost.create("h1", List.of(held)));
-        kit.spawn(FakeWorker.create("h1/0", "v1", new Session(41, "update-lost", Session.Phase.COMMITTED)));
-        kit.spawn(FakeWorker.create("h1/1", "v0", new Session(41, "update-lost", Session.Phase.STAGED)));
+        kit.spawn(FakeWorker.create("h1/0", "v1", new Session(41, "update-lost", Session.Phase.COMMITTED, null)));
+        kit.spawn(FakeWorker.create("h1/1", "v0", new Session(41, "update-lost", Session.Phase.STAGED, null)));
         start();
         JsonNode status = awaitStatus(all -> all.get("lastUpdate").has("outcome"));
         assertThat(status.at("/lastUpdate/outcome").asText()).isEqualTo("committed");
@@ -163,8 +163,8 @@ class CoordinatorNodeTest {
     @Test
     void rollsForwardAnUpdateWhoseCommitWasOrdered() throws Exception {
         kit.spawn(FakeHost.create("h1", List.of()));
-        kit.spawn(FakeWorker.create("h1/0", "v0", new Session(41, "update-lost", Session.Phase.COMMITTING)));
-        kit.spawn(FakeWorker.create("h1/1", "v0", new Session(41, "update-lost", Session.Phase.STAGED)));
+        kit.spawn(FakeWorker.create("h1/0", "v0", new Session(41, "update-lost", Session.Phase.COMMITTING, null)));
+        kit.spawn(FakeWorker.create("h1/1", "v0", new Session(41, "update-lost", Session.Phase.STAGED, null)));
         start();
         JsonNode status = awaitStatus(all -> all.get("lastUpdate").has("outcome"));
         assertThat(status.at("/lastUpdate/outcome").asText()).isEqualTo("committed");
@@ -203,7 +203,7 @@ class CoordinatorNodeTest {
     @Test
     void abortsAnUnfinishedUpdateThatNobodyCommitted() throws Exception {
         kit.spawn(FakeHost.create("h1", List.of()));
-        kit.spawn(FakeWorker.create("h1/0", "v1", new Session(41, "update-lost", Session.Phase.STAGED)));
+        kit.spawn(FakeWorker.create("h1/0", "v1", new Session(41, "update-lost", Session.Phase.STAGED, null)));
         start();
         JsonNode status = awaitStatus(all -> all.get("lastUpdate").has("outcome"));
         assertThat(status.at("/lastUpdate/outcome").asText()).isEqualTo("aborted");

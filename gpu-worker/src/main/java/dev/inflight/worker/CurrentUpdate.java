@@ -26,13 +26,20 @@ final class CurrentUpdate {
 
     final UpdateSession session;
     final Prepare order;
+    /** Version the engine had before; null if it had none. */
+    final @Nullable String from;
+
     final List<ActorRef<WorkerEvent>> awaitingAbort = new ArrayList<>();
     Step step = Step.PREPARING;
     long stallMicros;
 
-    CurrentUpdate(UpdateSession session, Prepare order) {
+    /** Taken back without a coordinator's order. One that never heard of it must still be able to restore the engine. */
+    boolean givenUp;
+
+    CurrentUpdate(UpdateSession session, Prepare order, @Nullable String from) {
         this.session = session;
         this.order = order;
+        this.from = from;
     }
 
     long epoch() {
@@ -67,8 +74,8 @@ final class CurrentUpdate {
             case STAGED -> Phase.STAGED;
             case COMMITTING -> Phase.COMMITTING;
             case COMMITTED -> Phase.COMMITTED;
-            case ABORTING, ABORTED -> null;
+            case ABORTING, ABORTED -> givenUp ? Phase.GIVEN_UP : null;
         };
-        return phase == null ? null : new WorkerEvent.Session(epoch(), order.updateId(), phase);
+        return phase == null ? null : new WorkerEvent.Session(epoch(), order.updateId(), phase, from);
     }
 }

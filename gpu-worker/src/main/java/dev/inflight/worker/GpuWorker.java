@@ -150,7 +150,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
 
     private Behavior<GpuWorkerMessage> onOrphaned() {
         if (current != null && current.canAbort()) {
-            abort(current, "no coordinator came back within " + orphanTimeout.toSeconds() + " s");
+            giveUp(current, "no coordinator came back within " + orphanTimeout.toSeconds() + " s");
         }
         return this;
     }
@@ -166,7 +166,10 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
                 bytes -> order.replyTo().tell(new WorkerEvent.Progress(update.worker(), order.epoch(), bytes)));
         var receiver = receives(order) && engine != null ? engine.session() : null;
         var session = new UpdateSession(update, order, receiver, throttle::pass);
-        current = new CurrentUpdate(session, order);
+        current = new CurrentUpdate(
+                session,
+                order,
+                receiver == null || engine == null ? null : engine.status().version());
         steps.run(session, () -> new PrepareDone(session, session.prepare()));
         tellState();
     }
@@ -250,6 +253,8 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
             tellState();
         } else if (current != null && current.epoch() == epoch && current.step == Step.COMMITTED) {
             current.tell(new WorkerEvent.Committed(update.worker(), epoch, current.stallMicros));
+        } else {
+            settled(epoch);
         }
     }
 
@@ -272,6 +277,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
     private void onAbort(WorkerCommand.Abort abort) {
         highestEpoch = Math.max(highestEpoch, abort.epoch());
         if (current == null || current.epoch() != abort.epoch() || current.isOver()) {
+            settled(abort.epoch());
             abort.replyTo().tell(new WorkerEvent.Aborted(update.worker(), abort.epoch(), engineStatus()));
             return;
         }
@@ -281,6 +287,19 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
         if (current.canAbort()) {
             abort(current, abort.reason());
         }
+    }
+
+    /** A coordinator decided what this worker had given up. */
+    private void settled(long epoch) {
+        if (current != null && current.epoch() == epoch && current.givenUp && current.isOver()) {
+            current.givenUp = false;
+            tellState();
+        }
+    }
+
+    private void giveUp(CurrentUpdate going, String reason) {
+        going.givenUp = true;
+        abort(going, reason);
     }
 
     private void abort(CurrentUpdate going, String reason) {
@@ -343,7 +362,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
                     going.step == Step.PREPARING
                             ? new WorkerEvent.PrepareRefused(update.worker(), going.epoch(), failed.reason())
                             : failure(going, failed));
-            abort(going, failed.reason());
+            giveUp(going, failed.reason());
         }
         return this;
     }
@@ -353,6 +372,9 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
     }
 
     private void over(CurrentUpdate ended) {
+        if (!ended.awaitingAbort.isEmpty()) {
+            ended.givenUp = false;
+        }
         tellState();
         for (var waiting : ended.awaitingAbort) {
             waiting.tell(new WorkerEvent.Aborted(update.worker(), ended.epoch(), engineStatus()));

@@ -168,6 +168,15 @@ class GpuWorkerTest {
             assertThat(engine.version()).isEqualTo("v1");
             return engine;
         });
+        // It shows until a coordinator has settled it.
+        worker.tell(new WorkerCommand.Subscribe(observer.getRef()));
+        assertThat(observer.expectMessageClass(WorkerEvent.WorkerState.class, PATIENCE)
+                        .session())
+                .isEqualTo(new WorkerEvent.Session(2, "update-2", WorkerEvent.Session.Phase.GIVEN_UP, "v1"));
+        worker.tell(new WorkerCommand.Abort(2, "test", observer.getRef()));
+        assertThat(observer.expectMessageClass(WorkerEvent.WorkerState.class, PATIENCE)
+                        .session())
+                .isNull();
     }
 
     private void update(long epoch, CheckpointRef target, LoadMode mode) {

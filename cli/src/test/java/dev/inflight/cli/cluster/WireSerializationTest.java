@@ -144,7 +144,7 @@ class WireSerializationTest {
 
     private Stream<Wire> workerEvents() {
         String worker = "host-0/0";
-        WorkerEvent.Session session = new WorkerEvent.Session(7, "u1", WorkerEvent.Session.Phase.STAGED);
+        WorkerEvent.Session session = new WorkerEvent.Session(7, "u1", WorkerEvent.Session.Phase.STAGED, "v0");
         return Stream.of(
                 new WorkerEvent.WorkerState(worker, "host-0", "host", 1L << 33, 7, session, ENGINE),
                 new WorkerEvent.WorkerState(worker, "host-0", "host", 1L << 33, 0, null, null),

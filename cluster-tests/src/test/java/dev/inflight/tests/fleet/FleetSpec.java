@@ -40,7 +40,15 @@ public abstract class FleetSpec extends MultiNodeJavaSpec {
 
     /** @param workers how many worker hosts, each with one engine */
     protected FleetSpec(int workers) {
-        this(workers, Map.of());
+        this(workers, 0);
+    }
+
+    /**
+     * @param workers how many worker hosts, each with one engine
+     * @param standbys how many further coordinators there are; their JVMs come after the workers'
+     */
+    protected FleetSpec(int workers, int standbys) {
+        this(new Cast(workers, standbys, Map.of()));
     }
 
     /**
@@ -48,7 +56,7 @@ public abstract class FleetSpec extends MultiNodeJavaSpec {
      * @param settings on top of every node's configuration
      */
     protected FleetSpec(int workers, Map<String, ?> settings) {
-        this(new Cast(workers, settings));
+        this(new Cast(workers, 0, settings));
     }
 
     private FleetSpec(Cast cast) {
@@ -64,13 +72,18 @@ public abstract class FleetSpec extends MultiNodeJavaSpec {
         final RoleName trainer = role("trainer");
         final RoleName coordinator = role("coordinator");
         final List<RoleName> workers = new ArrayList<>();
+        final List<RoleName> standbys = new ArrayList<>();
 
-        Cast(int count, Map<String, ?> settings) {
+        Cast(int count, int standbyCount, Map<String, ?> settings) {
             for (int index = 0; index < count; index++) {
                 workers.add(role("worker-" + index));
             }
+            for (int index = 0; index < standbyCount; index++) {
+                standbys.add(role("standby-" + index));
+            }
             common(ConfigFactory.parseMap(settings).withFallback(configuration()));
             nodeConfig(coordinator, roles("coordinator"));
+            standbys.forEach(standby -> nodeConfig(standby, roles("coordinator")));
             for (RoleName worker : workers) {
                 nodeConfig(
                         worker,
@@ -148,7 +161,8 @@ public abstract class FleetSpec extends MultiNodeJavaSpec {
     private void serve() throws Exception {
         Config config = system().settings().config();
         String http = "";
-        if (plays(cast.coordinator)) {
+        boolean worker = cast.workers.contains(myself());
+        if (!worker) {
             TrafficReader.start(system());
             http = CoordinatorNode.start(typedSystem(), CoordinatorSettings.from(config))
                     .toCompletableFuture()
@@ -160,7 +174,7 @@ public abstract class FleetSpec extends MultiNodeJavaSpec {
         }
         NodeFile.write(
                 shared(),
-                plays(cast.coordinator) ? "coordinator" : workerName(myself().name()),
+                worker ? workerName(myself().name()) : myself().name(),
                 Cluster.get(system()).selfAddress().toString(),
                 http);
         barrier("fleet-started");
@@ -184,6 +198,7 @@ public abstract class FleetSpec extends MultiNodeJavaSpec {
 
     private List<RoleName> roleNames() {
         List<RoleName> all = new ArrayList<>(cast.workers);
+        all.addAll(cast.standbys);
         all.add(cast.trainer);
         all.add(cast.coordinator);
         return all;

@@ -35,7 +35,7 @@ public final class TestFleet implements AutoCloseable {
     private final Path directory;
     private final List<String> workers;
     private final TrainerClient trainer;
-    private final CoordinatorClient coordinator;
+    private CoordinatorClient coordinator;
     private final List<GatedLink> gates = new ArrayList<>();
     private final List<EngineProcess> engines = new ArrayList<>();
     private final List<Process> returned = new ArrayList<>();
@@ -156,6 +156,11 @@ public final class TestFleet implements AutoCloseable {
      * @return the update's result
      */
     public JsonNode abortedBy(Deed deed, String id) throws Exception {
+        return abortedBy(deed, id, ABORT_LIMIT);
+    }
+
+    /** The same within another limit. */
+    public JsonNode abortedBy(Deed deed, String id, Duration limit) throws Exception {
         long begin = System.nanoTime();
         deed.commit();
         Operation operation = trainer.ended(id);
@@ -163,17 +168,28 @@ public final class TestFleet implements AutoCloseable {
         System.out.println("aborted " + took.toMillis() + " ms after the deed: " + operation);
         assertThat(operation.state()).as("%s", operation).isEqualTo(OperationReply.State.FAILED);
         assertThat(result(operation).path("outcome").asText()).isEqualTo("aborted");
-        assertThat(took).as("time from the deed to the end").isLessThan(ABORT_LIMIT);
+        assertThat(took).as("time from the deed to the end").isLessThan(limit);
         return result(operation);
     }
 
     /** Ends the worker's JVM with SIGKILL. */
     public void killWorker(int index) throws IOException {
-        ProcessHandle worker = ProcessHandle.of(
-                        NodeFile.read(directory, workers.get(index)).pid())
-                .orElseThrow();
-        worker.destroyForcibly();
-        worker.onExit().join();
+        kill(workers.get(index));
+    }
+
+    /** Ends the coordinator's JVM with SIGKILL; from now on this asks the first standby's HTTP API. */
+    public void killCoordinator() throws IOException {
+        kill("coordinator");
+        coordinator.close();
+        coordinator = new CoordinatorClient(
+                URI.create(NodeFile.read(directory, "standby-0").http()));
+    }
+
+    private void kill(String node) throws IOException {
+        ProcessHandle process =
+                ProcessHandle.of(NodeFile.read(directory, node).pid()).orElseThrow();
+        process.destroyForcibly();
+        process.onExit().join();
     }
 
     /**

@@ -19,6 +19,9 @@ import java.util.function.Function;
 public final class TrainerClient {
     private static final Duration ASK_TIMEOUT = Duration.ofSeconds(20);
 
+    /** Short: while a coordinator takes over from another nobody answers, and the next question may be in time. */
+    private static final Duration STATE_TIMEOUT = Duration.ofSeconds(1);
+
     private final ActorSystem<?> system;
     private final ActorRef<TrainerCommand> trainer;
 
@@ -49,10 +52,13 @@ public final class TrainerClient {
 
     /** The operation's present state. */
     public Operation state(String id) {
-        return operation(replyTo -> new TrainerCommand.GetOperation(id, replyTo));
+        return operation(replyTo -> new TrainerCommand.GetOperation(id, replyTo), STATE_TIMEOUT);
     }
 
-    /** Waits for the operation's end; bounded only against hanging for ever. */
+    /**
+     * Waits for the operation's end; bounded only against hanging for ever. That a coordinator does not answer, or does
+     * not know the operation yet, is no end.
+     */
     public Operation ended(String id) {
         AtomicReference<Operation> last = new AtomicReference<>();
         Eventually.until("the end of " + id, Duration.ofSeconds(90), () -> {
@@ -63,18 +69,18 @@ public final class TrainerClient {
     }
 
     private String begin(Function<ActorRef<OperationReply>, TrainerCommand> command) {
-        return operation(command).id();
+        return operation(command, ASK_TIMEOUT).id();
     }
 
-    private Operation operation(Function<ActorRef<OperationReply>, TrainerCommand> command) {
+    private Operation operation(Function<ActorRef<OperationReply>, TrainerCommand> command, Duration timeout) {
         OperationReply reply = AskPattern.<TrainerCommand, OperationReply>ask(
-                        trainer, command::apply, ASK_TIMEOUT, system.scheduler())
+                        trainer, command::apply, timeout, system.scheduler())
                 .toCompletableFuture()
                 .join();
         return switch (reply) {
             case Operation operation -> operation;
             case OperationReply.Refused refused ->
-                throw new AssertionError("refused: " + refused.code() + " " + refused.message());
+                throw new IllegalStateException("refused: " + refused.code() + " " + refused.message());
         };
     }
 }

@@ -90,6 +90,8 @@ public final class MultiJvm {
             properties.forEach((key, value) -> command.add("-D" + key + "=" + value));
             command.add("-D" + JVM_ARGS + "=" + System.getProperty(JVM_ARGS));
             command.add("-D" + SHARED_DIRECTORY + "=" + shared);
+            // config/aeron-udp.conf names the driver's directory after it.
+            command.add("-Dinflight.process=" + shared.getFileName() + "-" + index);
             command.add("-Dmultinode.max-nodes=" + nodes);
             command.add("-Dmultinode.index=" + index);
             command.add("-Dmultinode.host=127.0.0.1");
@@ -98,10 +100,10 @@ public final class MultiJvm {
             command.add("-Dmultinode.server-port=" + conductorPort);
             command.addAll(List.of("-cp", System.getProperty("java.class.path"), NodeMain.class.getName()));
             command.add(spec.getName());
-            ProcessBuilder builder = new ProcessBuilder(command)
+            processes.add(new ProcessBuilder(command)
                     .redirectErrorStream(true)
-                    .redirectOutput(log(logs, index).toFile());
-            processes.add(builder.start());
+                    .redirectOutput(log(logs, index).toFile())
+                    .start());
         }
         return processes;
     }

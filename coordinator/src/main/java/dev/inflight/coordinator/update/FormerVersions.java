@@ -3,6 +3,7 @@ package dev.inflight.coordinator.update;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.protocol.cluster.EngineStatus;
+import dev.inflight.protocol.cluster.WorkerEvent.Session;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
@@ -28,13 +29,20 @@ final class FormerVersions {
 
     /**
      * For an update taken over, whose beginning nobody remembers, of every worker that saw its epoch and has an engine
-     * of the model. A loading engine names the version it had. One that has ended the update without weights names none:
-     * then the version this coordinator saw it with before counts, or else the one that all other engines had. When
-     * every engine had ended it before this coordinator came, it can not be known, and they wait for the next update.
+     * of the model. A worker that has not ended the update, or gave it up by itself, names the version its engine had.
+     * For one that has nothing of it any more the version this coordinator saw it with before counts, or else the one
+     * that all other engines had. When every worker is like that it can not be known, and the engines wait for the next
+     * update.
      */
     static Map<String, String> ofOrphan(Round round, Fleet fleet) {
         String model = round.request().checkpoint().model();
         Map<String, String> before = of(round);
+        round.members().forEach((id, worker) -> {
+            Session session = worker.state().session();
+            if (session != null && session.epoch() == round.attempt().epoch() && session.from() != null) {
+                before.putIfAbsent(id, session.from());
+            }
+        });
         Set<String> unknown = new TreeSet<>();
         for (FleetWorker worker : fleet.workers().values()) {
             boolean sawIt = round.members().containsKey(worker.id())

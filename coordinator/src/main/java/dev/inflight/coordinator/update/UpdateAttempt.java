@@ -74,6 +74,7 @@ final class UpdateAttempt {
     private final SortedSet<String> lost = new TreeSet<>();
     private State state;
     private @Nullable String reason;
+    private @Nullable String blamed;
 
     private UpdateAttempt(
             long epoch,
@@ -261,7 +262,18 @@ final class UpdateAttempt {
         String suspect = failed.suspect();
         String told = failed.worker() + ": " + failed.reason() + (suspect == null ? "" : " (suspect: " + suspect + ")");
         return switch (state) {
-            case PREPARING, BEGINNING, STREAMING, STAGED -> abort(told);
+            case PREPARING, BEGINNING, STREAMING, STAGED -> {
+                blamed = suspect;
+                yield abort(told);
+            }
+            case ABORTING -> {
+                // Who was blamed by another knows better what happened.
+                if (failed.worker().equals(blamed)) {
+                    reason = told;
+                    blamed = suspect;
+                }
+                yield List.of();
+            }
             case COMMITTING -> {
                 if (!committed.containsKey(failed.worker())) {
                     failures.putIfAbsent(failed.worker(), failed.reason());

@@ -48,6 +48,15 @@ class UpdateAttemptTest {
     }
 
     @Test
+    void theReasonIsThatOfTheWorkerToBlameEvenIfItsPeerSpeaksFirst() {
+        agreeAll();
+        attempt.on(new Failed("b", 7, "consumer a was lost: its connection broke", "a"));
+        attempt.on(new Failed("source", 7, "consumer a was lost: its connection broke", "a"));
+        attempt.on(new Failed("a", 7, "engine e: tensor \"w\" has another shape", "e"));
+        assertThat(attempt.reason()).contains("tensor \"w\" has another shape");
+    }
+
+    @Test
     void abortsAtOnceWhenAMemberFailsOrIsLostWhileBeginning() {
         agreeAll();
         assertThat(orders(attempt.on(new Failed("a", 7, "engine a was lost", "a"))))

@@ -138,14 +138,22 @@ class UpdateSessionTest {
         var misfit = publish("v2", 2, 500_000);
         var sessions = prepare(2, misfit, LoadMode.IN_PLACE, 3);
         begin(sessions);
-        assertThatThrownBy(() -> together(sessions, UpdateSession::stream))
-                .isInstanceOf(UpdateException.class)
-                .hasMessageContaining("engine engine-")
-                .hasMessageContaining("tensor \"model.layers.");
+        // Whichever engine refuses first, the other worker may only see its peer go.
+        assertThat(together(sessions, UpdateSessionTest::failureOfStreaming))
+                .anySatisfy(message -> assertThat(message).contains("engine engine-", "tensor \"model.layers."));
         for (var session : sessions) {
             assertThat(session.abort("the engine refused"))
                     .isEqualTo(new AbortOutcome.Answered(
                             new EngineMessage.Aborted(2, EngineStatus.State.PENDING_WEIGHTS, null)));
+        }
+    }
+
+    private static String failureOfStreaming(UpdateSession session) throws InterruptedException {
+        try {
+            session.stream();
+            return "streamed";
+        } catch (UpdateException e) {
+            return String.valueOf(e.getMessage());
         }
     }
 

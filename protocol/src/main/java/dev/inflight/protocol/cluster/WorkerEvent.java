@@ -26,13 +26,23 @@ public sealed interface WorkerEvent extends Wire {
             @Nullable EngineStatus engine)
             implements WorkerEvent {}
 
-    /** An unfinished or just committed update on a worker. */
-    record Session(long epoch, String updateId, Phase phase) {
+    /**
+     * An unfinished or just committed update on a worker.
+     *
+     * @param from version the engine had before; null if it had none or there is no engine
+     */
+    record Session(
+            long epoch,
+            String updateId,
+            Phase phase,
+            @Nullable String from) {
         public enum Phase {
             PREPARED,
             BEGUN,
             STREAMING,
             STAGED,
+            /** The worker took it back of its own accord, and no coordinator has settled it yet. */
+            GIVEN_UP,
             /** The commit was ordered and not confirmed by the engine yet. */
             COMMITTING,
             COMMITTED
