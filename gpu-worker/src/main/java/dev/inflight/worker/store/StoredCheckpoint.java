@@ -117,12 +117,29 @@ public final class StoredCheckpoint {
         public void check(long at, MemorySegment block) {
             int length = Math.toIntExact(block.byteSize());
             if (BlockHasher.crc(block, 0, length) != expected.crc(first + (int) (at / BLOCK_BYTES))) {
-                var tensor = layout().tensors().get(range.tensor());
-                throw new CorruptBlockException(host
-                        + ": " + layout().files().get(tensor.file()).name()
-                        + ": tensor \"" + tensor.name() + "\": block at byte " + (range.begin() + at)
-                        + " is not what was published as " + ref.model() + " " + ref.version());
+                throw corrupt(range.begin() + at);
             }
+        }
+
+        /**
+         * Checks all blocks.
+         *
+         * @param bytes holds the range from {@code offset}
+         * @throws CorruptBlockException naming host, file, tensor and byte of the first that is not what was published
+         */
+        public void checkAll(MemorySegment bytes, long offset) {
+            expected.firstDamaged(range, bytes, offset).ifPresent(at -> {
+                throw corrupt(at);
+            });
+        }
+
+        /** @param at the damaged block's first byte, counted from the tensor's */
+        private CorruptBlockException corrupt(long at) {
+            var tensor = layout().tensors().get(range.tensor());
+            return new CorruptBlockException(host
+                    + ": " + layout().files().get(tensor.file()).name()
+                    + ": tensor \"" + tensor.name() + "\": block at byte " + at
+                    + " is not what was published as " + ref.model() + " " + ref.version());
         }
     }
 }

@@ -98,12 +98,7 @@ final class FetchStage implements Callable<Void> {
     private void check(Bucket bucket, MemorySegment slot) {
         long start = System.nanoTime();
         for (var placement : bucket.placements()) {
-            var blocks = checkpoint.blocks(placement.slice());
-            long bytes = placement.slice().bytes();
-            for (long at = 0; at < bytes; at += StoredCheckpoint.BLOCK_BYTES) {
-                long length = Math.min(StoredCheckpoint.BLOCK_BYTES, bytes - at);
-                blocks.check(at, slot.asSlice(placement.offset() + at, length));
-            }
+            checkpoint.blocks(placement.slice()).checkAll(slot, placement.offset());
         }
         times.verifyNanos.add(System.nanoTime() - start);
     }

@@ -17,9 +17,11 @@ import dev.inflight.worker.transport.TransferKey;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.BiConsumer;
 import java.util.function.LongConsumer;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -34,6 +36,7 @@ final class Streaming implements AutoCloseable {
     private final Prepare order;
     private final StoredCheckpoint checkpoint;
     private final UpdatePlan plan;
+    private final Map<String, List<Bucket>> buckets;
     private final @Nullable EngineSession engine;
     private final BiConsumer<String, @Nullable String> fail;
     private final LongConsumer progress;
@@ -62,6 +65,7 @@ final class Streaming implements AutoCloseable {
         this.order = order;
         this.checkpoint = checkpoint;
         this.plan = plan;
+        this.buckets = byOwner(plan);
         this.engine = engine;
         this.fail = fail;
         this.progress = progress;
@@ -100,10 +104,11 @@ final class Streaming implements AutoCloseable {
                 .filter(owner -> !owner.worker().equals(context.worker())
                         && !bucketsOf(owner.worker()).isEmpty())
                 .toList();
+        var endpoints = endpoints(order.membership());
         var opening = new ArrayList<Callable<PeerTransfer>>();
         for (var owner : remote) {
             var key = new TransferKey(order.epoch(), owner.worker(), context.worker());
-            opening.add(() -> opened(context.peers().open(endpoint(order.membership(), owner.worker()), key)));
+            opening.add(() -> opened(context.peers().open(endpoint(endpoints, owner.worker()), key)));
         }
         var transfers = runner.all(opening);
         for (int i = 0; i < remote.size(); i++) {
@@ -146,17 +151,28 @@ final class Streaming implements AutoCloseable {
     }
 
     private List<Bucket> bucketsOf(String worker) {
-        return plan.buckets().stream()
-                .filter(bucket -> plan.owners().get(bucket.owner()).worker().equals(worker))
-                .toList();
+        return buckets.getOrDefault(worker, List.of());
     }
 
-    private static String endpoint(Membership membership, String worker) {
+    private static Map<String, List<Bucket>> byOwner(UpdatePlan plan) {
+        return plan.buckets().stream()
+                .collect(Collectors.groupingBy(
+                        bucket -> plan.owners().get(bucket.owner()).worker()));
+    }
+
+    private static Map<String, String> endpoints(Membership membership) {
         return membership.workers().stream()
-                .filter(member -> member.id().equals(worker))
-                .map(member -> membership.hosts().get(member.host()).endpoint())
-                .findFirst()
-                .orElseThrow(() -> new UpdateException("worker " + worker + " is not a member", worker));
+                .collect(Collectors.toMap(
+                        Membership.Worker::id,
+                        member -> membership.hosts().get(member.host()).endpoint()));
+    }
+
+    private static String endpoint(Map<String, String> endpoints, String worker) {
+        var endpoint = endpoints.get(worker);
+        if (endpoint == null) {
+            throw new UpdateException("worker " + worker + " is not a member", worker);
+        }
+        return endpoint;
     }
 
     /** What the engine is told first. */

@@ -39,11 +39,6 @@ public final class TransferHub {
         this.patience = patience;
     }
 
-    /** Identity of this host's shared memory. */
-    public String machine() {
-        return machine;
-    }
-
     /**
      * Serves a board's buckets to consumers.
      *
