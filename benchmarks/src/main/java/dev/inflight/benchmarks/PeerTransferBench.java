@@ -161,7 +161,7 @@ public final class PeerTransferBench {
 
         @Override
         public SlotRegion awaitBucket(TransferKey key, int bucket) {
-            return new SlotRegion(0, bytes);
+            return new SlotRegion(0, 0, bytes);
         }
 
         @Override

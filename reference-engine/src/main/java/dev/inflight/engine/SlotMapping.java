@@ -12,6 +12,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.Set;
 
 /** Maps slots. Nothing but a regular file under {@code /dev/shm} is mapped, and never past its end. */
@@ -20,35 +21,58 @@ final class SlotMapping {
 
     private SlotMapping() {}
 
-    /** Maps a slot for reading, until the arena is closed. */
-    static MemorySegment readOnly(SlotMemory slot, Arena arena) throws Refusal {
-        return map(slot, arena, MapMode.READ_ONLY, Set.of(StandardOpenOption.READ, LinkOption.NOFOLLOW_LINKS));
-    }
+    /**
+     * A range of a file that may be mapped.
+     *
+     * @param file which file the path names now: another one of the same name is another source
+     */
+    record Source(Path path, Object file, long offset, long bytes) {}
 
-    /** Maps a slot for writing, until the arena is closed. */
-    static MemorySegment writable(SlotMemory slot, Arena arena) throws Refusal {
-        return map(
-                slot,
-                arena,
-                MapMode.READ_WRITE,
-                Set.of(StandardOpenOption.READ, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS));
-    }
-
-    private static MemorySegment map(SlotMemory slot, Arena arena, MapMode mode, Set<? extends OpenOption> options)
-            throws Refusal {
+    /** What a slot names now. */
+    static Source source(SlotMemory slot) throws Refusal {
         if (!slot.kind().equals(SlotMemory.SHM)) {
             throw new Refusal("slot %s: this engine maps slots of kind shm, not %s", slot.path(), slot.kind());
         }
-        try (FileChannel file = FileChannel.open(regularShmFile(slot.path()), options)) {
-            long size = file.size();
+        try {
+            Path path = regularShmFile(slot.path());
+            BasicFileAttributes attributes =
+                    Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
+            long size = attributes.size();
             if (slot.bytes() > size || slot.offset() > size - slot.bytes()) {
                 throw new Refusal(
                         "slot %s: %d bytes from %d do not lie within the file's %d bytes",
                         slot.path(), slot.bytes(), slot.offset(), size);
             }
-            return file.map(mode, slot.offset(), slot.bytes(), arena);
+            return new Source(path, attributes.fileKey(), slot.offset(), slot.bytes());
         } catch (IOException e) {
             throw new Refusal("slot %s can not be mapped: %s", slot.path(), e);
+        }
+    }
+
+    /** Maps a slot for reading, until the arena is closed. */
+    static MemorySegment readOnly(Source source, Arena arena) throws Refusal {
+        return map(source, arena, MapMode.READ_ONLY, Set.of(StandardOpenOption.READ, LinkOption.NOFOLLOW_LINKS));
+    }
+
+    /** Maps a slot for writing, until the arena is closed. */
+    static MemorySegment writable(SlotMemory slot, Arena arena) throws Refusal {
+        return map(
+                source(slot),
+                arena,
+                MapMode.READ_WRITE,
+                Set.of(StandardOpenOption.READ, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS));
+    }
+
+    private static MemorySegment map(Source source, Arena arena, MapMode mode, Set<? extends OpenOption> options)
+            throws Refusal {
+        try (FileChannel file = FileChannel.open(source.path(), options)) {
+            // Again, for the file may have been cut since; mapping past the end would make it grow.
+            if (source.bytes() > file.size() - source.offset()) {
+                throw new Refusal("slot %s: the file has been cut to %d bytes", source.path(), file.size());
+            }
+            return file.map(mode, source.offset(), source.bytes(), arena);
+        } catch (IOException e) {
+            throw new Refusal("slot %s can not be mapped: %s", source.path(), e);
         }
     }
 

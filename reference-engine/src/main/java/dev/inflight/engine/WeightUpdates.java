@@ -22,6 +22,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
@@ -45,6 +46,7 @@ final class WeightUpdates {
     private final LongSupplier nanoTime;
     private final Parameters parameters;
     private final PartCopier copier = new PartCopier();
+    private final SlotMappings mappings = new SlotMappings();
     private @Nullable RunningUpdate running;
     private volatile @Nullable Serving serving;
     private volatile Status status;
@@ -70,15 +72,14 @@ final class WeightUpdates {
     EngineMessage begin(Begin begin) {
         try {
             state.checkBegin(begin);
-            MappedSlots slots = MappedSlots.map(begin.slots());
-            start(begin, slots);
+            start(begin, mappings.map(begin.slots()));
             return new Begun(begin.epoch());
         } catch (Refusal refusal) {
             return failed(begin.epoch(), null, refusal);
         }
     }
 
-    private void start(Begin begin, MappedSlots slots) throws Refusal {
+    private void start(Begin begin, Map<Integer, MemorySegment> slots) throws Refusal {
         try {
             LoadProgress progress = new LoadProgress(begin.tensors(), begin.bytes(), parameters.layout());
             running = new RunningUpdate(slots, progress, parameters.prepare(begin.mode()), nanoTime.getAsLong());
@@ -89,7 +90,6 @@ final class WeightUpdates {
         } catch (Refusal | OutOfMemoryError e) {
             running = null;
             parameters.drop();
-            slots.close();
             throw e instanceof Refusal refusal
                     ? refusal
                     : new Refusal("not enough memory: %s", String.valueOf(e.getMessage()));
@@ -104,7 +104,7 @@ final class WeightUpdates {
         try {
             state.checkLoading(load.epoch());
             RunningUpdate update = update();
-            MemorySegment slot = update.slots().get(load.slot());
+            MemorySegment slot = update.slot(load.slot());
             for (TensorPart part : load.tensors()) {
                 checkInside(slot, part.name(), part.offset(), part.bytes());
             }
@@ -130,7 +130,6 @@ final class WeightUpdates {
             RunningUpdate update = update();
             update.progress().checkComplete();
             state.end(end.epoch());
-            update.slots().close();
             update.target().inNameOrder(); // sorted now, not while requests wait for the commit
             return new Ended(end.epoch(), update.progress().tensors());
         } catch (Refusal refusal) {
@@ -187,6 +186,7 @@ final class WeightUpdates {
     /** Nobody is left to finish a running update. */
     void linkLost() {
         dropped(state.linkLost());
+        mappings.close();
     }
 
     // In place, requests stay paused: the live parameters are a mixture until another update has replaced them.
@@ -194,7 +194,6 @@ final class WeightUpdates {
         if (update == null) {
             return;
         }
-        update().slots().close();
         running = null;
         parameters.drop();
         publish();

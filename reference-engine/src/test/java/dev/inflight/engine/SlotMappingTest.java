@@ -36,12 +36,16 @@ class SlotMappingTest {
         Files.deleteIfExists(file);
     }
 
+    private SlotMapping.Source source(long offset, long bytes) throws Refusal {
+        return SlotMapping.source(SlotMemory.shm(file.toString(), offset, bytes));
+    }
+
     @Test
     void aSlotMayBeLargerThan2GiBAndBeginAnywhere() throws Refusal {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment whole = SlotMapping.readOnly(SlotMemory.shm(file.toString(), 0, THREE_GIB), arena);
+            MemorySegment whole = SlotMapping.readOnly(source(0, THREE_GIB), arena);
             assertThat(whole.get(ValueLayout.JAVA_BYTE, THREE_GIB - 1)).isEqualTo((byte) 42);
-            MemorySegment last = SlotMapping.readOnly(SlotMemory.shm(file.toString(), THREE_GIB - 1, 1), arena);
+            MemorySegment last = SlotMapping.readOnly(source(THREE_GIB - 1, 1), arena);
             assertThat(last.get(ValueLayout.JAVA_BYTE, 0)).isEqualTo((byte) 42);
             assertThat(last.isReadOnly()).isTrue();
         }
@@ -61,9 +65,9 @@ class SlotMappingTest {
     void aLinkOutOfSharedMemoryIsRefused() throws IOException {
         Path link = file.resolveSibling(file.getFileName() + ".link");
         Files.createSymbolicLink(link, Path.of("/etc/hostname"));
-        try (Arena arena = Arena.ofConfined()) {
+        try {
             SlotMemory slot = SlotMemory.shm(link.toString(), 0, 1);
-            assertThatThrownBy(() -> SlotMapping.readOnly(slot, arena))
+            assertThatThrownBy(() -> SlotMapping.source(slot))
                     .hasMessageContaining("is no regular file under /dev/shm");
         } finally {
             Files.delete(link);

@@ -15,9 +15,12 @@ sealed interface ShardMemory {
         @Override
         public MemorySegment slice(int position) {
             return memory.segment()
-                    .asSlice(
-                            offsets.offset(position),
-                            shard.slices().get(position).bytes());
+                    .asSlice(offset(position), shard.slices().get(position).bytes());
+        }
+
+        /** First byte of the slice at a position in the shard. */
+        long offset(int position) {
+            return offsets.offset(position);
         }
     }
 

@@ -5,11 +5,13 @@ import dev.inflight.protocol.checkpoint.BlockSums;
 import dev.inflight.protocol.checkpoint.CheckpointLayout;
 import dev.inflight.protocol.checkpoint.Manifest;
 import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.plan.Bucket;
 import dev.inflight.protocol.plan.Sharding;
 import dev.inflight.protocol.plan.Slice;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
@@ -88,6 +90,31 @@ public final class StoredCheckpoint {
         }
         return memory.slice(piece.position())
                 .asSlice(range.begin() - piece.slice().begin(), range.bytes());
+    }
+
+    /**
+     * Where a bucket lies in one of this host's arenas exactly as it would lie in a slot, padding included. Empty if it
+     * does not: its slices are not neighbours there, or they are in the checkpoint's own files, which others may change.
+     */
+    public Optional<ArenaRange> inArena(Bucket bucket) {
+        Optional<ArenaRange> found = Optional.empty();
+        for (var placement : bucket.placements()) {
+            var piece = pieces.find(placement.slice());
+            if (!(held.get(piece.shard()) instanceof ShardMemory.Copied copied)) {
+                return Optional.empty();
+            }
+            long begin = copied.offset(piece.position())
+                    + placement.slice().begin()
+                    - piece.slice().begin()
+                    - placement.offset();
+            var memory = copied.memory();
+            var range = new ArenaRange(memory.segment(), memory.path(), begin, bucket.bytes());
+            if (found.isPresent() && !found.get().equals(range)) {
+                return Optional.empty();
+            }
+            found = Optional.of(range);
+        }
+        return found;
     }
 
     /** What the blocks of a range must be. The range begins at a multiple of {@link #BLOCK_BYTES}. */

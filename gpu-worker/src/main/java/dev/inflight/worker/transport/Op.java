@@ -17,7 +17,7 @@ enum Op {
     DOCUMENT(32, Long.BYTES),
     OFFER(33, 1 << 20),
     BUCKET(34, Long.BYTES),
-    READY(35, Integer.BYTES + Long.BYTES),
+    READY(35, Integer.BYTES + 2 * Long.BYTES),
     CHUNK(36, Op.CHUNK_BYTES),
     FAILED(37, 1 << 16);
 

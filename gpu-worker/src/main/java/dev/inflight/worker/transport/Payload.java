@@ -82,17 +82,21 @@ final class Payload {
         return parse(in, () -> nonNegative(in.getLong()));
     }
 
-    record Ready(int slot, long bytes) {}
+    record Ready(SlotRange at, long bytes) {}
 
-    static ByteBuffer ready(int slot, long bytes) {
-        return ByteBuffer.allocate(Integer.BYTES + Long.BYTES)
-                .putInt(slot)
+    static ByteBuffer ready(SlotRange at, long bytes) {
+        return ByteBuffer.allocate(Integer.BYTES + 2 * Long.BYTES)
+                .putInt(at.slot())
+                .putLong(at.offset())
                 .putLong(bytes)
                 .flip();
     }
 
     static Ready ready(ByteBuffer in) throws MalformedPayloadException {
-        return parse(in, () -> new Ready(in.getInt(), nonNegative(in.getLong())));
+        return parse(in, () -> {
+            var at = new SlotRange(in.getInt(), nonNegative(in.getLong()));
+            return new Ready(at, nonNegative(in.getLong()));
+        });
     }
 
     /** A failure's message, cut to what a frame holds. */

@@ -198,7 +198,7 @@ final class PeerResponder {
         }
         long bytes = region.bytes().byteSize();
         if (mapped) {
-            channel.send(Op.READY, bucket, Payload.ready(region.slot(), bytes));
+            channel.send(Op.READY, bucket, Payload.ready(new SlotRange(region.slot(), region.offset()), bytes));
         } else {
             channel.send(Op.BUCKET, bucket, Payload.length(bytes));
             sendChunks(region.bytes());

@@ -66,10 +66,10 @@ public final class PeerTransfer implements AutoCloseable {
     /**
      * Waits until the bucket is verified in one of the owner's slots.
      *
-     * @return the {@link SlotInfo#index()} of that slot
+     * @return where it lies
      * @throws IllegalStateException if not {@link #mapped()}, or another bucket was requested before this one
      */
-    public int awaitMapped(int bucket) throws PeerException {
+    public SlotRange awaitMapped(int bucket) throws PeerException {
         call.lock();
         try {
             if (!mapped) {
@@ -78,13 +78,15 @@ public final class PeerTransfer implements AutoCloseable {
             Frame frame = answer(bucket, Op.READY);
             Payload.Ready ready = Payload.ready(channel.readPayload(frame));
             for (SlotInfo slot : offer.slots()) {
-                if (slot.index() == ready.slot() && ready.bytes() <= slot.bytes()) {
+                if (slot.index() == ready.at().slot()
+                        && ready.bytes() <= slot.bytes()
+                        && ready.at().offset() <= slot.bytes() - ready.bytes()) {
                     taken.add(bucket);
-                    return ready.slot();
+                    return ready.at();
                 }
             }
-            throw end("bucket " + bucket + ": it lies in slot " + ready.slot() + " with " + ready.bytes()
-                    + " bytes, which was not offered");
+            throw end("bucket " + bucket + ": it lies in slot " + ready.at().slot() + " with " + ready.bytes()
+                    + " bytes from " + ready.at().offset() + ", which was not offered");
         } catch (MalformedPayloadException e) {
             throw end("bucket " + bucket + ": its answer is malformed: " + e.getMessage());
         } finally {

@@ -3,9 +3,10 @@ package dev.inflight.worker.transport;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A verified bucket in a slot.
+ * Where a verified bucket lies.
  *
- * @param slot the slot's {@link SlotInfo#index()}
- * @param bytes the used part of the slot; must be accessible from any thread (a shared or global arena)
+ * @param slot the {@link SlotInfo#index()} of the slot it is in
+ * @param offset its first byte in that slot
+ * @param bytes the bucket itself; must be accessible from any thread (a shared or global arena)
  */
-public record SlotRegion(int slot, MemorySegment bytes) {}
+public record SlotRegion(int slot, long offset, MemorySegment bytes) {}

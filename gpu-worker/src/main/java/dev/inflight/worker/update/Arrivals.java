@@ -15,17 +15,18 @@ final class Arrivals {
      * A bucket that is verified and readable.
      *
      * @param slot the engine's number of the slot it lies in
+     * @param offset its first byte in the slot
      * @param release gives the slot back
      */
-    record Arrival(int slot, Runnable release) {}
+    record Arrival(int slot, long offset, Runnable release) {}
 
     @SuppressWarnings({"unchecked", "rawtypes"})
     Arrivals(int buckets) {
         arrivals = Stream.generate(CompletableFuture::new).limit(buckets).toArray(CompletableFuture[]::new);
     }
 
-    void arrived(int bucket, int slot, Runnable release) {
-        arrivals[bucket].complete(new Arrival(slot, release));
+    void arrived(int bucket, int slot, long offset, Runnable release) {
+        arrivals[bucket].complete(new Arrival(slot, offset, release));
     }
 
     /** Ends the wait for every bucket that has not come. */

@@ -4,6 +4,7 @@ import dev.inflight.protocol.plan.Bucket;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.PeerException;
 import dev.inflight.worker.transport.PeerTransfer;
+import dev.inflight.worker.transport.SlotRange;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -29,10 +30,10 @@ final class FetchStage implements Callable<Void> {
     /** Where a bucket can be read. */
     interface Located {
         /**
-         * @param slot the slot's number in the owner's ring if mapped, in the landing ring otherwise
+         * @param at the slot, by its number among the owner's if mapped, in the landing ring otherwise
          * @param release gives the slot back
          */
-        void at(int bucket, int slot, Runnable release);
+        void at(int bucket, SlotRange at, Runnable release);
     }
 
     /**
@@ -78,8 +79,8 @@ final class FetchStage implements Callable<Void> {
     }
 
     private void awaitMapped(Bucket bucket) throws PeerException, InterruptedException {
-        int slot = transfer.awaitMapped(bucket.index());
-        located.at(bucket.index(), slot, () -> giveBack(bucket.index()));
+        var at = transfer.awaitMapped(bucket.index());
+        located.at(bucket.index(), at, () -> giveBack(bucket.index()));
     }
 
     private void land(Bucket bucket, SlotBoard board) throws PeerException, InterruptedException {
@@ -91,8 +92,8 @@ final class FetchStage implements Callable<Void> {
         giveBack(bucket.index());
         check(bucket, slot);
         board.ready(bucket.index());
-        located.at(
-                bucket.index(), board.slot(bucket.index()), () -> board.consumed(bucket.index(), UpdateSession.SELF));
+        var at = new SlotRange(board.region(bucket.index()).slot(), 0);
+        located.at(bucket.index(), at, () -> board.consumed(bucket.index(), UpdateSession.SELF));
     }
 
     private void check(Bucket bucket, MemorySegment slot) {

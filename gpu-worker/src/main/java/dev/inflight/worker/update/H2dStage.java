@@ -10,13 +10,15 @@ import java.util.concurrent.Callable;
 import java.util.function.IntConsumer;
 
 /**
- * First stage: moves this worker's own buckets from the host store to slots, in plan order, and checks every block
- * where it landed, while it is still in the cache.
+ * First stage: makes this worker's own buckets readable, in plan order. What must be in a slot is copied there from the
+ * host store, and every block is checked where it landed, while it is still in the cache; what is read in the host
+ * store itself is only checked.
  */
 final class H2dStage implements Callable<Void> {
     private final HostDevice device;
     private final StoredCheckpoint checkpoint;
     private final List<Bucket> own;
+    private final OwnBuckets places;
     private final SlotBoard board;
     private final StageTimes times;
     private final IntConsumer ready;
@@ -26,12 +28,14 @@ final class H2dStage implements Callable<Void> {
             HostDevice device,
             StoredCheckpoint checkpoint,
             List<Bucket> own,
+            OwnBuckets places,
             SlotBoard board,
             StageTimes times,
             IntConsumer ready) {
         this.device = device;
         this.checkpoint = checkpoint;
         this.own = own;
+        this.places = places;
         this.board = board;
         this.times = times;
         this.ready = ready;
@@ -41,14 +45,26 @@ final class H2dStage implements Callable<Void> {
     public Void call() throws InterruptedException {
         for (int turn = 0; turn < own.size(); turn++) {
             var bucket = own.get(turn);
-            var slot = board.enter(bucket.index(), turn, bucket.bytes());
-            for (var placement : bucket.placements()) {
-                move(placement, slot);
+            var inArena = places.inArena(bucket);
+            if (inArena.isPresent()) {
+                board.enterInPlace(bucket.index(), turn, inArena.get());
+                check(bucket, inArena.get().bytes());
+            } else {
+                var slot = board.enter(bucket.index(), turn, bucket.bytes());
+                bucket.placements().forEach(placement -> move(placement, slot));
             }
             board.ready(bucket.index());
             ready.accept(bucket.index());
         }
         return null;
+    }
+
+    private void check(Bucket bucket, MemorySegment bytes) {
+        long start = System.nanoTime();
+        for (var placement : bucket.placements()) {
+            checkpoint.blocks(placement.slice()).checkAll(bytes, placement.offset());
+        }
+        times.verifyNanos.add(System.nanoTime() - start);
     }
 
     private void move(Placement placement, MemorySegment slot) {

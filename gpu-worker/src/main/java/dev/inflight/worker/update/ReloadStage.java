@@ -71,7 +71,8 @@ final class ReloadStage implements Callable<Void> {
     /** A load that fails also ends the wait for later buckets, whose slots it may be holding. */
     private CompletableFuture<Void> load(Bucket bucket, Arrivals.Arrival arrival) {
         long sent = System.nanoTime();
-        return engine.load(new WorkerMessage.Load(epoch, bucket.index(), arrival.slot(), parts(bucket)))
+        return engine.load(
+                        new WorkerMessage.Load(epoch, bucket.index(), arrival.slot(), parts(bucket, arrival.offset())))
                 .orTimeout(patience.toMillis(), TimeUnit.MILLISECONDS)
                 .thenAccept(loaded -> {
                     loaded(bucket, sent);
@@ -108,14 +109,21 @@ final class ReloadStage implements Callable<Void> {
         progress.accept(times.loadedBytes.sum());
     }
 
-    private List<TensorPart> parts(Bucket bucket) {
-        return bucket.placements().stream().map(this::part).toList();
+    private List<TensorPart> parts(Bucket bucket, long offset) {
+        return bucket.placements().stream()
+                .map(placement -> part(placement, offset))
+                .toList();
     }
 
-    private TensorPart part(Placement placement) {
+    private TensorPart part(Placement placement, long offset) {
         var slice = placement.slice();
         var tensor = layout.tensors().get(slice.tensor());
         return new TensorPart(
-                tensor.name(), tensor.dtype(), tensor.shape(), placement.offset(), slice.bytes(), slice.begin());
+                tensor.name(),
+                tensor.dtype(),
+                tensor.shape(),
+                offset + placement.offset(),
+                slice.bytes(),
+                slice.begin());
     }
 }

@@ -1,6 +1,7 @@
 package dev.inflight.worker.update;
 
 import dev.inflight.worker.device.SlotRing;
+import dev.inflight.worker.transport.SlotRegion;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.Arrays;
@@ -12,11 +13,13 @@ import java.util.TreeSet;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BooleanSupplier;
+import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Which bucket is in which slot of a ring, and who still needs it. The bucket of turn n goes to slot n mod K once every
- * consumer has let go of the bucket of turn n - K: a slot is never overwritten while anybody reads it. Turns follow the
+ * consumer has let go of the bucket of turn n - K: a slot is never overwritten while anybody reads it. A bucket that
+ * consumers can read where the host store keeps it takes the slot's turn without its memory. Turns follow the
  * plan's order, and so do all consumers; whoever holds the lowest turn can therefore always go on.
  *
  * <p>Thread-safe. Every wait ends: with what it waited for, after {@code patience} without any movement on the board,
@@ -38,14 +41,14 @@ public final class SlotBoard {
     private @Nullable String failure;
 
     private static final class Entry {
-        final int slot;
-        final long bytes;
+        final int turnSlot;
+        final SlotRegion region;
         final Set<String> waiting;
         boolean ready;
 
-        Entry(int slot, long bytes, Set<String> consumers) {
-            this.slot = slot;
-            this.bytes = bytes;
+        Entry(int turnSlot, SlotRegion region, Set<String> consumers) {
+            this.turnSlot = turnSlot;
+            this.region = region;
             this.waiting = new HashSet<>(consumers);
         }
     }
@@ -57,10 +60,6 @@ public final class SlotBoard {
         this.occupant = new int[ring.count()];
         this.laps = new int[ring.count()];
         Arrays.fill(occupant, FREE);
-    }
-
-    public SlotRing ring() {
-        return ring;
     }
 
     /**
@@ -86,6 +85,22 @@ public final class SlotBoard {
      * @param turn position among the buckets of this board, from 0 without gaps
      */
     public MemorySegment enter(int bucket, int turn, long bytes) throws InterruptedException {
+        return enter(
+                        bucket,
+                        turn,
+                        slot -> new SlotRegion(slot, 0, ring.slot(slot).asSlice(0, bytes)))
+                .bytes();
+    }
+
+    /**
+     * Takes a turn for a bucket that stays where it is. It waits like any other, so that no consumer falls further
+     * behind than there are slots.
+     */
+    public void enterInPlace(int bucket, int turn, SlotRegion region) throws InterruptedException {
+        enter(bucket, turn, slot -> region);
+    }
+
+    private SlotRegion enter(int bucket, int turn, IntFunction<SlotRegion> where) throws InterruptedException {
         lock.lock();
         try {
             sealed = true;
@@ -94,8 +109,9 @@ public final class SlotBoard {
             await(() -> laps[slot] == lap && occupant[slot] == FREE, "slot " + slot + " to be released");
             laps[slot]++;
             occupant[slot] = bucket;
-            buckets.put(bucket, new Entry(slot, bytes, consumers));
-            return ring.slot(slot).asSlice(0, bytes);
+            var region = where.apply(slot);
+            buckets.put(bucket, new Entry(slot, region, consumers));
+            return region;
         } finally {
             lock.unlock();
         }
@@ -117,12 +133,12 @@ public final class SlotBoard {
         }
     }
 
-    /** Waits until a bucket is visible and returns its slot. */
-    public int awaitReady(int bucket) throws InterruptedException {
+    /** Waits until a bucket is visible and returns where it lies. */
+    public SlotRegion awaitReady(int bucket) throws InterruptedException {
         lock.lock();
         try {
             await(() -> isReady(bucket), "bucket " + bucket);
-            return slot(bucket);
+            return region(bucket);
         } finally {
             lock.unlock();
         }
@@ -133,25 +149,15 @@ public final class SlotBoard {
         return entry != null && entry.ready;
     }
 
-    /** The slot of a visible bucket. */
-    public int slot(int bucket) {
-        return visible(bucket).slot;
-    }
-
-    /** The used bytes of a visible bucket. */
-    public MemorySegment bytes(int bucket) {
-        var entry = visible(bucket);
-        return ring.slot(entry.slot).asSlice(0, entry.bytes);
-    }
-
-    private Entry visible(int bucket) {
+    /** Where a visible bucket lies. */
+    public SlotRegion region(int bucket) {
         lock.lock();
         try {
             var entry = buckets.get(bucket);
             if (entry == null || !entry.ready) {
                 throw new UpdateException("bucket " + bucket + " is not in a slot", null);
             }
-            return entry;
+            return entry.region;
         } finally {
             lock.unlock();
         }
@@ -174,7 +180,7 @@ public final class SlotBoard {
     private void freeIfDone(int bucket, Entry entry) {
         if (entry.ready && entry.waiting.isEmpty()) {
             buckets.remove(bucket);
-            occupant[entry.slot] = FREE;
+            occupant[entry.turnSlot] = FREE;
         }
     }
 

@@ -13,6 +13,7 @@ import dev.inflight.worker.device.SlotRing;
 import dev.inflight.worker.link.EngineSession;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.PeerTransfer;
+import dev.inflight.worker.transport.SlotInfo;
 import dev.inflight.worker.transport.TransferKey;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -45,6 +46,7 @@ final class Streaming implements AutoCloseable {
     private final List<SlotRef> slots = new ArrayList<>();
     private final List<Source> sources = new ArrayList<>();
     private @Nullable SlotBoard own;
+    private @Nullable OwnBuckets places;
     private @Nullable SlotBoard landing;
     private int landingFirst;
     private final StageRunner runner;
@@ -76,12 +78,16 @@ final class Streaming implements AutoCloseable {
     /** Takes slots, offers own buckets to peers, then opens the transfers from peers. */
     void open() throws InterruptedException {
         if (!bucketsOf(context.worker()).isEmpty()) {
-            var board = new SlotBoard(takeSlots(), patience);
+            var ring = takeRing();
+            var board = new SlotBoard(ring, patience);
+            var readable = new OwnBuckets(bucketsOf(context.worker()), checkpoint, ring);
             own = board;
+            places = readable;
+            announce(readable.slots());
             if (engine != null) {
                 board.join(UpdateSession.SELF);
             }
-            context.hub().serve(order.epoch(), context.worker(), board, this::consumerLost);
+            context.hub().serve(order.epoch(), context.worker(), board, readable.slots(), this::consumerLost);
             closer.add(() -> context.hub().withdraw(order.epoch(), context.worker()));
         }
         if (engine != null) {
@@ -89,14 +95,19 @@ final class Streaming implements AutoCloseable {
         }
     }
 
-    private SlotRing takeSlots() {
+    private SlotRing takeRing() {
         var ring = context.device().slots(order.slots().count(), plan.slotBytes());
         closer.add(ring::close);
-        for (int slot = 0; slot < ring.count(); slot++) {
-            slots.add(new SlotRef(
-                    slots.size(), SlotMemory.shm(ring.path().toString(), ring.offset(slot), ring.slotBytes())));
-        }
         return ring;
+    }
+
+    /** Numbers slots for the engine; returns the number of the first. */
+    private int announce(List<SlotInfo> more) {
+        int first = slots.size();
+        for (var slot : more) {
+            slots.add(new SlotRef(slots.size(), SlotMemory.shm(slot.path(), slot.offset(), slot.bytes())));
+        }
+        return first;
     }
 
     private void openTransfers() throws InterruptedException {
@@ -124,10 +135,7 @@ final class Streaming implements AutoCloseable {
     private void addSource(Owner owner, PeerTransfer transfer) {
         int first;
         if (transfer.mapped()) {
-            first = slots.size();
-            for (var slot : transfer.slots()) {
-                slots.add(new SlotRef(slots.size(), SlotMemory.shm(slot.path(), slot.offset(), slot.bytes())));
-            }
+            first = announce(transfer.slots());
         } else {
             first = landingSlots();
         }
@@ -137,11 +145,11 @@ final class Streaming implements AutoCloseable {
     /** Landing slots are one ring for all owners; the engine's number of the first of them. */
     private int landingSlots() {
         if (landing == null) {
-            int first = slots.size();
-            var board = new SlotBoard(takeSlots(), patience);
+            var ring = takeRing();
+            var board = new SlotBoard(ring, patience);
             board.join(UpdateSession.SELF);
             landing = board;
-            landingFirst = first;
+            landingFirst = announce(OwnBuckets.slotsOf(ring));
         }
         return landingFirst;
     }
@@ -195,11 +203,13 @@ final class Streaming implements AutoCloseable {
         var arrivals = new Arrivals(plan.buckets().size());
         var stages = new ArrayList<Callable<Void>>();
         var board = own;
-        if (board != null) {
+        var readable = places;
+        if (board != null && readable != null) {
             stages.add(new H2dStage(
                     context.device(),
                     checkpoint,
                     bucketsOf(context.worker()),
+                    readable,
                     board,
                     times,
                     bucket -> ownArrived(board, arrivals, bucket)));
@@ -213,7 +223,8 @@ final class Streaming implements AutoCloseable {
                     checkpoint,
                     source.transfer().mapped() ? null : landing,
                     turns,
-                    (bucket, slot, release) -> arrivals.arrived(bucket, source.firstSlot() + slot, release),
+                    (bucket, at, release) ->
+                            arrivals.arrived(bucket, source.firstSlot() + at.slot(), at.offset(), release),
                     times));
         }
         if (engine != null) {
@@ -227,7 +238,8 @@ final class Streaming implements AutoCloseable {
     private void ownArrived(SlotBoard board, Arrivals arrivals, int bucket) {
         if (engine != null) {
             // The slot can not change hands before this worker's own engine has consumed the bucket.
-            arrivals.arrived(bucket, board.slot(bucket), () -> board.consumed(bucket, UpdateSession.SELF));
+            var region = board.region(bucket);
+            arrivals.arrived(bucket, region.slot(), region.offset(), () -> board.consumed(bucket, UpdateSession.SELF));
         }
     }
 

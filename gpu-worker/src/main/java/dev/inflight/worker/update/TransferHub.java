@@ -6,7 +6,6 @@ import dev.inflight.worker.transport.SlotRegion;
 import dev.inflight.worker.transport.TransferKey;
 import dev.inflight.worker.transport.TransferOffer;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
@@ -28,7 +27,7 @@ public final class TransferHub {
 
     private record Source(long epoch, String owner) {}
 
-    private record Serving(SlotBoard board, BiConsumer<String, String> consumerLost) {}
+    private record Serving(SlotBoard board, List<SlotInfo> slots, BiConsumer<String, String> consumerLost) {}
 
     /**
      * @param machine identity of this host's shared memory
@@ -42,10 +41,12 @@ public final class TransferHub {
     /**
      * Serves a board's buckets to consumers.
      *
+     * @param slots what the board's buckets lie in
      * @param consumerLost called with the consumer and the reason when one goes before it has consumed everything
      */
-    void serve(long epoch, String owner, SlotBoard board, BiConsumer<String, String> consumerLost) {
-        source(new Source(epoch, owner)).complete(new Serving(board, consumerLost));
+    void serve(
+            long epoch, String owner, SlotBoard board, List<SlotInfo> slots, BiConsumer<String, String> consumerLost) {
+        source(new Source(epoch, owner)).complete(new Serving(board, slots, consumerLost));
     }
 
     /** Stops serving an epoch's buckets of an owner; consumers that still ask are refused. */
@@ -61,7 +62,7 @@ public final class TransferHub {
         try {
             var serving = source(source).get(patience.toMillis(), TimeUnit.MILLISECONDS);
             serving.board().join(key.consumer());
-            return new TransferOffer(machine, slots(serving.board()));
+            return new TransferOffer(machine, serving.slots());
         } catch (TimeoutException e) {
             sources.computeIfPresent(source, (k, f) -> f.isDone() ? f : null);
             throw new PeerException(
@@ -76,8 +77,7 @@ public final class TransferHub {
     public SlotRegion awaitBucket(TransferKey key, int bucket) throws PeerException, InterruptedException {
         var board = serving(key).board();
         try {
-            int slot = board.awaitReady(bucket);
-            return new SlotRegion(slot, board.bytes(bucket));
+            return board.awaitReady(bucket);
         } catch (UpdateException e) {
             throw new PeerException(String.valueOf(e.getMessage()), e);
         }
@@ -105,14 +105,5 @@ public final class TransferHub {
 
     private CompletableFuture<Serving> source(Source source) {
         return sources.computeIfAbsent(source, s -> new CompletableFuture<>());
-    }
-
-    private static List<SlotInfo> slots(SlotBoard board) {
-        var ring = board.ring();
-        var slots = new ArrayList<SlotInfo>(ring.count());
-        for (int slot = 0; slot < ring.count(); slot++) {
-            slots.add(new SlotInfo(slot, ring.path().toString(), ring.offset(slot), ring.slotBytes()));
-        }
-        return slots;
     }
 }

@@ -85,7 +85,7 @@ class PeerTransferTest {
             try (PeerTransfer transfer = peers.open()) {
                 assertThat(transfer.mapped()).isTrue();
                 assertThat(transfer.slots()).isEqualTo(peers.service.slots);
-                assertThat(transfer.awaitMapped(5)).isEqualTo(1);
+                assertThat(transfer.awaitMapped(5)).isEqualTo(new SlotRange(1, 0));
                 transfer.consumed(5);
             }
             assertThat(peers.service.closed).containsExactly(new StubService.Closed(KEY, true));

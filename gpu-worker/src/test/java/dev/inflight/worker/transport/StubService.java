@@ -25,7 +25,7 @@ final class StubService implements PeerService {
     private final Map<Integer, CompletableFuture<SlotRegion>> buckets = new ConcurrentHashMap<>();
 
     void put(int bucket, int slot, MemorySegment bytes) {
-        future(bucket).complete(new SlotRegion(slot, bytes));
+        future(bucket).complete(new SlotRegion(slot, 0, bytes));
     }
 
     void fail(int bucket, Exception cause) {

@@ -73,7 +73,8 @@ class SlotBoardTest {
                 for (int spin = pace.nextInt(20); spin > 0; spin--) {
                     Thread.yield();
                 }
-                assertThat(board.bytes(bucket).get(ValueLayout.JAVA_INT, 0)).isEqualTo(bucket);
+                assertThat(board.region(bucket).bytes().get(ValueLayout.JAVA_INT, 0))
+                        .isEqualTo(bucket);
                 board.consumed(bucket, name);
             }
             return null;
@@ -92,10 +93,10 @@ class SlotBoardTest {
             });
             board.enter(10, 0, 8);
             board.ready(10);
-            assertThat(board.awaitReady(10)).isZero();
+            assertThat(board.awaitReady(10).slot()).isZero();
             board.consumed(10, "engine");
             late.get();
-            assertThat(board.awaitReady(11)).isZero();
+            assertThat(board.awaitReady(11).slot()).isZero();
         }
     }
 
