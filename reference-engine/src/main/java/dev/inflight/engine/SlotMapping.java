@@ -29,9 +29,9 @@ final class SlotMapping {
     record Source(Path path, Object file, long offset, long bytes) {}
 
     /** What a slot names now. */
-    static Source source(SlotMemory slot) throws Refusal {
-        if (!slot.kind().equals(SlotMemory.SHM)) {
-            throw new Refusal("slot %s: this engine maps slots of kind shm, not %s", slot.path(), slot.kind());
+    static Source source(SlotMemory memory) throws Refusal {
+        if (!(memory instanceof SlotMemory.Shm slot)) {
+            throw new Refusal("this engine has no CUDA: it maps slots of kind shm only, not cuda");
         }
         try {
             Path path = regularShmFile(slot.path());
