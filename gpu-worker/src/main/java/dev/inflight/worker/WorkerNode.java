@@ -5,6 +5,7 @@ import akka.actor.CoordinatedShutdown;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Props;
 import dev.inflight.worker.device.HostDevice;
+import dev.inflight.worker.device.Pinning;
 import dev.inflight.worker.device.ShmNames;
 import dev.inflight.worker.link.EngineLink;
 import dev.inflight.worker.store.HostStore;
@@ -44,7 +45,7 @@ public final class WorkerNode {
         var names = new ShmNames(settings.shmDir(), settings.name());
         names.sweep();
         var store = new HostStore(
-                settings.name(), names, settings.storeThreads(), settings.exchangeTimeout(), settings.peerTimeout());
+                settings.name(), names, Pinning.NONE, settings.storeThreads(), settings.exchangeTimeout(), settings.peerTimeout());
         var devices = new ArrayList<HostDevice>();
         try {
             Files.createDirectories(settings.runDir());

@@ -1,102 +1,62 @@
 package dev.inflight.worker.device;
 
 import java.io.UncheckedIOException;
-import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
-import java.util.List;
-import org.jspecify.annotations.Nullable;
 
-/**
- * A device whose memory is POSIX shared memory: the default where there is no GPU. Memory of closed rings is kept and
- * handed out again, so that only the first update pays for first touch. Thread-safe.
- */
-public final class HostDevice implements AutoCloseable {
-    private final ShmNames names;
+/** A device whose memory is POSIX shared memory: the default where there is no GPU. */
+public final class HostDevice implements Device {
+    /** Name of the device where there is no GPU. */
+    public static final String ID = "host";
+
     private final long budgetBytes;
-    private final List<SharedMemory> idle = new ArrayList<>();
-    private boolean closed;
-    private int ringsOut;
+    private final SlotPool<SharedMemory> pool;
 
     /** @param budgetBytes most memory that one ring may take */
     public HostDevice(ShmNames names, long budgetBytes) {
-        this.names = names;
+        this(names, budgetBytes, Pinning.NONE);
+    }
+
+    HostDevice(ShmNames names, long budgetBytes, Pinning pinning) {
         this.budgetBytes = budgetBytes;
+        this.pool = new SlotPool<>(
+                bytes -> allocate(names, bytes, pinning), SharedMemory::bytes, SharedMemory::close);
     }
 
-    public String id() {
-        return "host";
-    }
-
-    /** Most bytes that one slot ring may take. */
-    public long slotBudgetBytes() {
-        return budgetBytes;
-    }
-
-    /**
-     * Takes a ring of {@code count} slots.
-     *
-     * @throws DeviceMemoryException if it is over the budget or the host can not give the memory
-     */
-    public synchronized SlotRing slots(int count, long slotBytes) {
-        long bytes = Math.multiplyExact(count, slotBytes);
-        if (bytes > budgetBytes) {
-            throw new DeviceMemoryException(count + " slots of " + slotBytes + " bytes need " + bytes
-                    + " bytes, the slot budget is " + budgetBytes
-                    + "; raise inflight.worker.slot-memory or lower inflight.coordinator.update.max-slot");
-        }
-        var memory = takeIdle(bytes);
-        ringsOut++;
-        return new SlotRing(memory, count, slotBytes, this::release);
-    }
-
-    /** Allocates the whole budget now, so that the first ring is there at once. */
-    public void warm() {
-        slots(1, budgetBytes).close();
-    }
-
-    private SharedMemory takeIdle(long bytes) {
-        for (var memory : idle) {
-            if (memory.bytes() >= bytes) {
-                idle.remove(memory);
-                return memory;
-            }
-        }
-        idle.forEach(SharedMemory::close);
-        idle.clear();
+    private static SharedMemory allocate(ShmNames names, long bytes, Pinning pinning) {
         try {
-            return SharedMemory.create(names.fresh("slots"), bytes);
+            return SharedMemory.create(names.fresh("slots"), bytes, pinning);
         } catch (UncheckedIOException e) {
             throw new DeviceMemoryException(String.valueOf(e.getMessage()));
         }
     }
 
-    /** Rings taken and not closed yet; none between updates. */
-    public synchronized int ringsOut() {
-        return ringsOut;
-    }
-
-    /** Gives a ring back, or only counts it if its memory was freed already. */
-    private synchronized void release(@Nullable SharedMemory memory) {
-        ringsOut--;
-        if (memory == null) {
-            return;
-        }
-        if (closed) {
-            memory.close();
-        } else {
-            idle.add(memory);
-        }
-    }
-
-    /** Copies host bytes to slot bytes; the host-to-device stage. */
-    public void copyIn(MemorySegment source, MemorySegment slot, long offset) {
-        MemorySegment.copy(source, 0, slot, offset, source.byteSize());
+    @Override
+    public String id() {
+        return ID;
     }
 
     @Override
-    public synchronized void close() {
-        closed = true;
-        idle.forEach(SharedMemory::close);
-        idle.clear();
+    public long slotBudgetBytes() {
+        return budgetBytes;
+    }
+
+    @Override
+    public HostSlotRing slots(int count, long slotBytes) {
+        var memory = pool.take(DeviceMemoryException.requireWithin(count, slotBytes, budgetBytes));
+        return new HostSlotRing(memory, count, slotBytes, pool.lease(memory));
+    }
+
+    @Override
+    public HostSlotRing hostSlots(int count, long slotBytes) {
+        return slots(count, slotBytes);
+    }
+
+    @Override
+    public int ringsOut() {
+        return pool.out();
+    }
+
+    @Override
+    public void close() {
+        pool.close();
     }
 }

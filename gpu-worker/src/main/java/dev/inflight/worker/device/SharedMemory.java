@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Set;
+import java.util.stream.LongStream;
 
 /**
  * A POSIX shared-memory file with every page allocated, mapped read-write. First touch of fresh shared memory is the
@@ -19,17 +20,20 @@ import java.util.Set;
  * unmaps and deletes the file.
  */
 public final class SharedMemory implements AutoCloseable {
-    private static final int FILL_BYTES = 4 << 20;
+    private static final int FILL_BYTES = 1 << 20;
+    private static final byte[] ZEROS = new byte[FILL_BYTES];
     private static final Path MEMINFO = Path.of("/proc/meminfo");
 
     private final Path path;
     private final Arena arena;
     private final MemorySegment segment;
+    private final Pinning.Pinned pinned;
 
-    private SharedMemory(Path path, Arena arena, MemorySegment segment) {
+    private SharedMemory(Path path, Arena arena, MemorySegment segment, Pinning.Pinned pinned) {
         this.path = path;
         this.arena = arena;
         this.segment = segment;
+        this.pinned = pinned;
     }
 
     /**
@@ -37,9 +41,10 @@ public final class SharedMemory implements AutoCloseable {
      * mapping: a full file system is then an error here and not a SIGBUS later.
      *
      * @param bytes size, at least 1
+     * @param pinning pins it for as long as it is open
      * @throws UncheckedIOException naming the file, the bytes asked for and the bytes free, if it can not be made
      */
-    public static SharedMemory create(Path path, long bytes) {
+    public static SharedMemory create(Path path, long bytes, Pinning pinning) {
         var arena = Arena.ofShared();
         try {
             requireAvailable(bytes);
@@ -47,7 +52,8 @@ public final class SharedMemory implements AutoCloseable {
             var options = Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE);
             try (var channel = FileChannel.open(path, options, mode)) {
                 allocatePages(channel, bytes);
-                return new SharedMemory(path, arena, channel.map(FileChannel.MapMode.READ_WRITE, 0, bytes, arena));
+                var segment = channel.map(FileChannel.MapMode.READ_WRITE, 0, bytes, arena);
+                return new SharedMemory(path, arena, segment, pinning.pin(segment));
             }
         } catch (IOException e) {
             arena.close();
@@ -55,6 +61,10 @@ public final class SharedMemory implements AutoCloseable {
                     + " bytes free): " + e.getMessage();
             deleteQuietly(path);
             throw new UncheckedIOException(message, e);
+        } catch (RuntimeException e) {
+            arena.close();
+            deleteQuietly(path);
+            throw e;
         }
     }
 
@@ -79,11 +89,25 @@ public final class SharedMemory implements AutoCloseable {
         return -1;
     }
 
+    /** By all cores: the kernel clears every page, at 0.2 to 1.3 GB/s each. */
     private static void allocatePages(FileChannel channel, long bytes) throws IOException {
-        var zeros = ByteBuffer.allocateDirect((int) Math.min(FILL_BYTES, bytes));
-        for (long position = 0; position < bytes; ) {
-            zeros.clear().limit((int) Math.min(zeros.capacity(), bytes - position));
-            position += channel.write(zeros, position);
+        try {
+            LongStream.range(0, Math.ceilDiv(bytes, (long) FILL_BYTES))
+                    .parallel()
+                    .forEach(piece -> fill(channel, piece * FILL_BYTES, bytes));
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
+        }
+    }
+
+    private static void fill(FileChannel channel, long begin, long bytes) {
+        try {
+            var zeros = ByteBuffer.wrap(ZEROS, 0, (int) Math.min(FILL_BYTES, bytes - begin));
+            while (zeros.hasRemaining()) {
+                channel.write(zeros, begin + zeros.position());
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 
@@ -119,6 +143,7 @@ public final class SharedMemory implements AutoCloseable {
 
     @Override
     public void close() {
+        pinned.close();
         arena.close();
         deleteQuietly(path);
     }

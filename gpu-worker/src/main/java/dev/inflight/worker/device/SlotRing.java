@@ -1,64 +1,60 @@
 package dev.inflight.worker.device;
 
-import java.lang.foreign.MemorySegment;
-import java.nio.file.Path;
+import dev.inflight.protocol.link.SlotMemory;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.function.Consumer;
-import org.jspecify.annotations.Nullable;
 
 /**
- * K equal slots in one shared-memory file. Closing it gives the memory back to the device, which keeps it for the
- * next update.
+ * K equal slots in one block of memory. Closing it gives the memory back to the device, which keeps it for the next
+ * update.
  */
-public final class SlotRing implements AutoCloseable {
-    private final SharedMemory memory;
+public abstract sealed class SlotRing implements AutoCloseable permits HostSlotRing, CudaSlotRing {
     private final int count;
     private final long slotBytes;
-    private final Consumer<@Nullable SharedMemory> release;
+    private final Lease lease;
     private final AtomicBoolean closed = new AtomicBoolean();
 
-    SlotRing(SharedMemory memory, int count, long slotBytes, Consumer<@Nullable SharedMemory> release) {
-        this.memory = memory;
-        this.count = count;
-        this.slotBytes = slotBytes;
-        this.release = release;
+    /** What becomes of the memory; one of the two is called, once. */
+    interface Lease {
+        void giveBack();
+
+        void drop();
     }
 
-    public int count() {
+    SlotRing(int count, long slotBytes, Lease lease) {
+        this.count = count;
+        this.slotBytes = slotBytes;
+        this.lease = lease;
+    }
+
+    public final int count() {
         return count;
     }
 
     /** Capacity of one slot in bytes. */
-    public long slotBytes() {
+    public final long slotBytes() {
         return slotBytes;
     }
 
-    public Path path() {
-        return memory.path();
-    }
-
-    /** First byte of a slot in the file. */
-    public long offset(int slot) {
+    /** First byte of a slot in the block. */
+    public final long offset(int slot) {
         return slot * slotBytes;
     }
 
-    public MemorySegment slot(int slot) {
-        return memory.segment().asSlice(offset(slot), slotBytes);
-    }
+    /** The slot as the engine maps it. */
+    public abstract SlotMemory memory(int slot);
 
     /** Frees the memory instead of giving it back: a process that does not answer may still write to it. */
-    public void discard() {
+    public final void discard() {
         if (closed.compareAndSet(false, true)) {
-            memory.close();
-            release.accept(null);
+            lease.drop();
         }
     }
 
     /** Closing again does nothing. */
     @Override
-    public void close() {
+    public final void close() {
         if (closed.compareAndSet(false, true)) {
-            release.accept(memory);
+            lease.giveBack();
         }
     }
 }

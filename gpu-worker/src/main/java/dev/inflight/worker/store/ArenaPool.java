@@ -1,5 +1,6 @@
 package dev.inflight.worker.store;
 
+import dev.inflight.worker.device.Pinning;
 import dev.inflight.worker.device.SharedMemory;
 import dev.inflight.worker.device.ShmNames;
 import java.util.Comparator;
@@ -15,17 +16,19 @@ final class ArenaPool implements AutoCloseable {
     private static final int MOST_WASTE = 2;
 
     private final ShmNames names;
+    private final Pinning pinning;
     private final TreeSet<SharedMemory> idle = new TreeSet<>(Comparator.comparingLong(SharedMemory::bytes)
             .thenComparing(m -> m.path().toString()));
 
-    ArenaPool(ShmNames names) {
+    ArenaPool(ShmNames names, Pinning pinning) {
         this.names = names;
+        this.pinning = pinning;
     }
 
     /** @throws java.io.UncheckedIOException with the numbers, if the memory can not be had */
     SharedMemory take(long bytes) {
         var kept = takeIdle(bytes);
-        return kept.isPresent() ? kept.get() : SharedMemory.create(names.fresh("arena"), bytes);
+        return kept.isPresent() ? kept.get() : SharedMemory.create(names.fresh("arena"), bytes, pinning);
     }
 
     private synchronized Optional<SharedMemory> takeIdle(long bytes) {

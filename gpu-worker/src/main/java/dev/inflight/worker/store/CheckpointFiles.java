@@ -4,6 +4,7 @@ import dev.inflight.protocol.checkpoint.CheckpointException;
 import dev.inflight.protocol.checkpoint.CheckpointLayout;
 import dev.inflight.protocol.checkpoint.TensorSpec;
 import dev.inflight.protocol.plan.Slice;
+import dev.inflight.worker.device.Pinning;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -24,12 +25,16 @@ public final class CheckpointFiles implements AutoCloseable {
     private final boolean inPlace;
     private final Arena mappings = Arena.ofShared();
     private final Map<Integer, MemorySegment> mapped = new HashMap<>();
+    private final Pinning pinning;
+    private final List<Pinning.Pinned> pinned = new ArrayList<>();
 
-    private CheckpointFiles(Path root, List<CheckpointFile> files, CheckpointLayout layout, boolean inPlace) {
+    private CheckpointFiles(
+            Path root, List<CheckpointFile> files, CheckpointLayout layout, boolean inPlace, Pinning pinning) {
         this.root = root;
         this.files = List.copyOf(files);
         this.layout = layout;
         this.inPlace = inPlace;
+        this.pinning = pinning;
     }
 
     /**
@@ -41,6 +46,11 @@ public final class CheckpointFiles implements AutoCloseable {
      * @throws CheckpointException if the files can not be read or break the format
      */
     public static CheckpointFiles open(Path source) {
+        return open(source, Pinning.NONE);
+    }
+
+    /** @param pinning for files that are mapped */
+    static CheckpointFiles open(Path source, Pinning pinning) {
         List<CheckpointFile> files = new ArrayList<>();
         try {
             CheckpointSource resolved = CheckpointSource.resolve(source);
@@ -55,7 +65,7 @@ public final class CheckpointFiles implements AutoCloseable {
             if (resolved.index() != null) {
                 resolved.index().requireAgreement(layout);
             }
-            return new CheckpointFiles(resolved.root(), files, layout, inPlace);
+            return new CheckpointFiles(resolved.root(), files, layout, inPlace, pinning);
         } catch (IOException e) {
             closeAll(files);
             throw unreadable(source.toString(), e);
@@ -121,7 +131,9 @@ public final class CheckpointFiles implements AutoCloseable {
 
     private MemorySegment mapNow(int file) {
         try {
-            return files.get(file).map(mappings);
+            var memory = files.get(file).map(mappings);
+            pinned.add(pinning.pin(memory));
+            return memory;
         } catch (IOException e) {
             throw unreadable(files.get(file).name(), e);
         }
@@ -130,6 +142,7 @@ public final class CheckpointFiles implements AutoCloseable {
     @Override
     public void close() {
         if (mappings.scope().isAlive()) {
+            pinned.forEach(Pinning.Pinned::close);
             mappings.close();
         }
         closeAll(files);

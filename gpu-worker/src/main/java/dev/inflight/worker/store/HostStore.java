@@ -12,6 +12,7 @@ import dev.inflight.protocol.cluster.HostStoreEvent.Held;
 import dev.inflight.protocol.plan.Shard;
 import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.protocol.plan.Sharding;
+import dev.inflight.worker.device.Pinning;
 import dev.inflight.worker.device.ShmNames;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -28,6 +29,7 @@ import java.util.stream.IntStream;
 public final class HostStore implements AutoCloseable {
     private final String host;
     private final ArenaPool arenas;
+    private final Pinning pinning;
     private final int threads;
     private final Duration exchangeTimeout;
     private final SumsExchange exchange;
@@ -35,13 +37,21 @@ public final class HostStore implements AutoCloseable {
     private final CheckpointTable table = new CheckpointTable();
 
     /**
+     * @param pinning for everything that devices copy from
      * @param threads threads that read a checkpoint
      * @param exchangeTimeout longest wait for another host's block sums
      * @param peerTimeout longest silence of another host
      */
-    public HostStore(String host, ShmNames names, int threads, Duration exchangeTimeout, Duration peerTimeout) {
+    public HostStore(
+            String host,
+            ShmNames names,
+            Pinning pinning,
+            int threads,
+            Duration exchangeTimeout,
+            Duration peerTimeout) {
         this.host = host;
-        this.arenas = new ArenaPool(names);
+        this.arenas = new ArenaPool(names, pinning);
+        this.pinning = pinning;
         this.threads = threads;
         this.exchangeTimeout = exchangeTimeout;
         this.exchange = new SumsExchange(peerTimeout);
@@ -66,7 +76,7 @@ public final class HostStore implements AutoCloseable {
 
     private StoredCheckpoint load(HostStoreCommand.Load order, Publication publication, LongConsumer progress)
             throws InterruptedException {
-        var files = CheckpointFiles.open(Path.of(order.source()));
+        var files = CheckpointFiles.open(Path.of(order.source()), pinning);
         var loader = new ShardLoader(files, arenas, threads, progress);
         try {
             requireUnchanged(order, files.layout());
@@ -120,7 +130,7 @@ public final class HostStore implements AutoCloseable {
      */
     public StoredCheckpoint restore(HostStoreCommand.Restore order, LongConsumer progress) throws InterruptedException {
         var ref = order.checkpoint();
-        var files = CheckpointFiles.open(Path.of(ref.source()));
+        var files = CheckpointFiles.open(Path.of(ref.source()), pinning);
         var loader = new ShardLoader(files, arenas, threads, progress);
         try {
             var sharding = Sharding.of(files.layout(), ref.shardCount(), ref.maxPartBytes());

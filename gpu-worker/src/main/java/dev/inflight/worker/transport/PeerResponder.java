@@ -196,12 +196,11 @@ final class PeerResponder {
         synchronized (this) {
             delivered.add(bucket);
         }
-        long bytes = region.bytes().byteSize();
         if (mapped) {
-            channel.send(Op.READY, bucket, Payload.ready(new SlotRange(region.slot(), region.offset()), bytes));
+            channel.send(Op.READY, bucket, Payload.ready(region.at(), region.length()));
         } else {
-            channel.send(Op.BUCKET, bucket, Payload.length(bytes));
-            sendChunks(region.bytes());
+            channel.send(Op.BUCKET, bucket, Payload.length(region.length()));
+            sendChunks(service.bytes(key, bucket));
         }
     }
 

@@ -1,5 +1,7 @@
 package dev.inflight.worker.transport;
 
+import java.lang.foreign.MemorySegment;
+
 /**
  * What a {@link PeerServer} serves. Methods are called on virtual threads, for many connections at once, and may block;
  * a blocked call is interrupted when its client goes away or the server closes, and must then return promptly.
@@ -21,6 +23,9 @@ public interface PeerService {
      * {@link #closed}. Called in the order in which the consumer asked, one call at a time for each transfer.
      */
     SlotRegion awaitBucket(TransferKey key, int bucket) throws PeerException, InterruptedException;
+
+    /** The bytes of a bucket that was awaited, accessible from any thread; they stay as long as its slot does. */
+    MemorySegment bytes(TransferKey key, int bucket) throws PeerException;
 
     /**
      * The consumer needs the bucket's slot no longer. Called while {@link #awaitBucket} may be waiting for a later

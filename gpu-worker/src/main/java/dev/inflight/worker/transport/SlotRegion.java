@@ -1,12 +1,9 @@
 package dev.inflight.worker.transport;
 
-import java.lang.foreign.MemorySegment;
-
 /**
- * Where a verified bucket lies.
+ * Where a verified bucket lies in its owner's slots.
  *
- * @param slot the {@link SlotInfo#index()} of the slot it is in
- * @param offset its first byte in that slot
- * @param bytes the bucket itself; must be accessible from any thread (a shared or global arena)
+ * @param at its first byte
+ * @param length in bytes
  */
-public record SlotRegion(int slot, long offset, MemorySegment bytes) {}
+public record SlotRegion(SlotRange at, long length) {}

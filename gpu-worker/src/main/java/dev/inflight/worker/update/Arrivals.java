@@ -1,5 +1,6 @@
 package dev.inflight.worker.update;
 
+import dev.inflight.worker.transport.SlotRange;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -25,8 +26,9 @@ final class Arrivals {
         arrivals = Stream.generate(CompletableFuture::new).limit(buckets).toArray(CompletableFuture[]::new);
     }
 
-    void arrived(int bucket, int slot, long offset, Runnable release) {
-        arrivals[bucket].complete(new Arrival(slot, offset, release));
+    /** @param firstSlot the engine's number of the slot that {@code at} counts from */
+    void arrived(int bucket, SlotRange at, int firstSlot, Runnable release) {
+        arrivals[bucket].complete(new Arrival(firstSlot + at.slot(), at.offset(), release));
     }
 
     /** Ends the wait for every bucket that has not come. */

@@ -7,6 +7,7 @@ import dev.inflight.worker.transport.PeerService;
 import dev.inflight.worker.transport.SlotRegion;
 import dev.inflight.worker.transport.TransferKey;
 import dev.inflight.worker.transport.TransferOffer;
+import java.lang.foreign.MemorySegment;
 
 /** What a worker host offers to others: its store's documents and its workers' buckets. Thread-safe. */
 public final class HostPeerService implements PeerService {
@@ -44,6 +45,11 @@ public final class HostPeerService implements PeerService {
     @Override
     public SlotRegion awaitBucket(TransferKey key, int bucket) throws PeerException, InterruptedException {
         return hub.awaitBucket(key, bucket);
+    }
+
+    @Override
+    public MemorySegment bytes(TransferKey key, int bucket) throws PeerException {
+        return hub.bytes(key, bucket);
     }
 
     @Override

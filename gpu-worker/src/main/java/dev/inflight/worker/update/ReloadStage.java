@@ -101,7 +101,7 @@ final class ReloadStage implements Callable<Void> {
     /** Runs on the link's thread, once for each bucket, in order. */
     private void loaded(Bucket bucket, long sent) {
         long now = System.nanoTime();
-        times.reloadNanos.add(now - Math.max(sent, lastLoadedNanos));
+        times.reloaded(bucket.index(), new Timeline.Span(Math.max(sent, lastLoadedNanos), now));
         lastLoadedNanos = now;
         for (var placement : bucket.placements()) {
             times.loadedBytes.add(placement.slice().bytes());

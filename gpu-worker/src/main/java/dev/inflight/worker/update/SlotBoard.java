@@ -1,8 +1,6 @@
 package dev.inflight.worker.update;
 
-import dev.inflight.worker.device.SlotRing;
-import dev.inflight.worker.transport.SlotRegion;
-import java.lang.foreign.MemorySegment;
+import dev.inflight.worker.transport.SlotRange;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -28,7 +26,6 @@ import org.jspecify.annotations.Nullable;
 public final class SlotBoard {
     private static final int FREE = -1;
 
-    private final SlotRing ring;
     private final Duration patience;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition moved = lock.newCondition();
@@ -42,23 +39,25 @@ public final class SlotBoard {
 
     private static final class Entry {
         final int turnSlot;
-        final SlotRegion region;
+        final SlotRange at;
         final Set<String> waiting;
         boolean ready;
 
-        Entry(int turnSlot, SlotRegion region, Set<String> consumers) {
+        Entry(int turnSlot, SlotRange at, Set<String> consumers) {
             this.turnSlot = turnSlot;
-            this.region = region;
+            this.at = at;
             this.waiting = new HashSet<>(consumers);
         }
     }
 
-    /** @param patience longest wait without movement */
-    public SlotBoard(SlotRing ring, Duration patience) {
-        this.ring = ring;
+    /**
+     * @param slots number of slots of the ring
+     * @param patience longest wait without movement
+     */
+    public SlotBoard(int slots, Duration patience) {
         this.patience = patience;
-        this.occupant = new int[ring.count()];
-        this.laps = new int[ring.count()];
+        this.occupant = new int[slots];
+        this.laps = new int[slots];
         Arrays.fill(occupant, FREE);
     }
 
@@ -84,34 +83,30 @@ public final class SlotBoard {
      *
      * @param turn position among the buckets of this board, from 0 without gaps
      */
-    public MemorySegment enter(int bucket, int turn, long bytes) throws InterruptedException {
-        return enter(
-                        bucket,
-                        turn,
-                        slot -> new SlotRegion(slot, 0, ring.slot(slot).asSlice(0, bytes)))
-                .bytes();
+    public SlotRange enter(int bucket, int turn) throws InterruptedException {
+        return enter(bucket, turn, slot -> new SlotRange(slot, 0));
     }
 
     /**
      * Takes a turn for a bucket that stays where it is. It waits like any other, so that no consumer falls further
      * behind than there are slots.
      */
-    public void enterInPlace(int bucket, int turn, SlotRegion region) throws InterruptedException {
-        enter(bucket, turn, slot -> region);
+    public void enterInPlace(int bucket, int turn, SlotRange at) throws InterruptedException {
+        enter(bucket, turn, slot -> at);
     }
 
-    private SlotRegion enter(int bucket, int turn, IntFunction<SlotRegion> where) throws InterruptedException {
+    private SlotRange enter(int bucket, int turn, IntFunction<SlotRange> where) throws InterruptedException {
         lock.lock();
         try {
             sealed = true;
-            int slot = turn % ring.count();
-            int lap = turn / ring.count();
+            int slot = turn % occupant.length;
+            int lap = turn / occupant.length;
             await(() -> laps[slot] == lap && occupant[slot] == FREE, "slot " + slot + " to be released");
             laps[slot]++;
             occupant[slot] = bucket;
-            var region = where.apply(slot);
-            buckets.put(bucket, new Entry(slot, region, consumers));
-            return region;
+            var at = where.apply(slot);
+            buckets.put(bucket, new Entry(slot, at, consumers));
+            return at;
         } finally {
             lock.unlock();
         }
@@ -134,11 +129,11 @@ public final class SlotBoard {
     }
 
     /** Waits until a bucket is visible and returns where it lies. */
-    public SlotRegion awaitReady(int bucket) throws InterruptedException {
+    public SlotRange awaitReady(int bucket) throws InterruptedException {
         lock.lock();
         try {
             await(() -> isReady(bucket), "bucket " + bucket);
-            return region(bucket);
+            return at(bucket);
         } finally {
             lock.unlock();
         }
@@ -150,14 +145,14 @@ public final class SlotBoard {
     }
 
     /** Where a visible bucket lies. */
-    public SlotRegion region(int bucket) {
+    public SlotRange at(int bucket) {
         lock.lock();
         try {
             var entry = buckets.get(bucket);
             if (entry == null || !entry.ready) {
                 throw new UpdateException("bucket " + bucket + " is not in a slot", null);
             }
-            return entry.region;
+            return entry.at;
         } finally {
             lock.unlock();
         }

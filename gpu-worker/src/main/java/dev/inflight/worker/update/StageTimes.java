@@ -6,12 +6,35 @@ import java.util.concurrent.atomic.LongAdder;
 
 /** How long each stage of one update was busy. Thread-safe. */
 final class StageTimes {
+    private final Timeline timeline = new Timeline();
     final LongAdder h2dNanos = new LongAdder();
     final LongAdder verifyNanos = new LongAdder();
     final LongAdder transferNanos = new LongAdder();
     final LongAdder reloadNanos = new LongAdder();
     final LongAdder loadedBytes = new LongAdder();
     final LongAdder landedBytes = new LongAdder();
+
+    Timeline timeline() {
+        return timeline;
+    }
+
+    /** A bucket came to this worker's slots from the host store. */
+    void moved(int bucket, Timeline.Span span) {
+        h2dNanos.add(span.nanos());
+        timeline.add(Timeline.Stage.H2D, bucket, span);
+    }
+
+    /** A bucket came from another worker. */
+    void transferred(int bucket, Timeline.Span span) {
+        transferNanos.add(span.nanos());
+        timeline.add(Timeline.Stage.TRANSFER, bucket, span);
+    }
+
+    /** The engine loaded a bucket. */
+    void reloaded(int bucket, Timeline.Span span) {
+        reloadNanos.add(span.nanos());
+        timeline.add(Timeline.Stage.RELOAD, bucket, span);
+    }
 
     StageReport report(long streamNanos) {
         return new StageReport(

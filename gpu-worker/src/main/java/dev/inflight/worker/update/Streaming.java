@@ -9,20 +9,24 @@ import dev.inflight.protocol.plan.Bucket;
 import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Owner;
 import dev.inflight.protocol.plan.UpdatePlan;
+import dev.inflight.worker.device.CudaDevice;
+import dev.inflight.worker.device.HostDevice;
 import dev.inflight.worker.device.SlotRing;
 import dev.inflight.worker.link.EngineSession;
 import dev.inflight.worker.store.StoredCheckpoint;
+import dev.inflight.worker.transport.PeerException;
 import dev.inflight.worker.transport.PeerTransfer;
-import dev.inflight.worker.transport.SlotInfo;
 import dev.inflight.worker.transport.TransferKey;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.BiConsumer;
 import java.util.function.LongConsumer;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,16 +47,26 @@ final class Streaming implements AutoCloseable {
     private final LongConsumer progress;
     private final Duration patience;
     private final StageTimes times = new StageTimes();
+    private final DeviceStages device;
     private final List<SlotRef> slots = new ArrayList<>();
     private final List<Source> sources = new ArrayList<>();
-    private @Nullable SlotBoard own;
-    private @Nullable OwnBuckets places;
-    private @Nullable SlotBoard landing;
-    private int landingFirst;
+    private @Nullable Own own;
+    private @Nullable Landings landing;
     private final StageRunner runner;
 
-    /** A remote owner: its transfer and the engine's number of the first slot its buckets lie in. */
-    private record Source(String owner, PeerTransfer transfer, List<Bucket> buckets, int firstSlot) {}
+    /** This worker's own buckets and their turns. */
+    private record Own(OwnBuckets buckets, SlotBoard board) {}
+
+    /** The landing slots and the engine's number of the first. */
+    private record Landings(LandingBoard board, int firstSlot) {}
+
+    /**
+     * A remote owner.
+     *
+     * @param firstSlot the engine's number of the first slot its buckets lie in
+     * @param lands whether they are moved to landing slots
+     */
+    private record Source(RemoteOwner owner, int firstSlot, boolean lands) {}
 
     /** @param fail ends the session when a peer is lost, with the reason and whom to blame */
     Streaming(
@@ -72,22 +86,33 @@ final class Streaming implements AutoCloseable {
         this.fail = fail;
         this.progress = progress;
         this.patience = Duration.ofMillis(order.stallTimeoutMs());
+        this.device = stages();
         this.runner = new StageRunner("inflight-update-" + order.epoch() + "-" + context.worker());
+    }
+
+    private DeviceStages stages() {
+        return switch (context.device()) {
+            case HostDevice host -> new HostStages(host, checkpoint, order.slots(), closer, times);
+            case CudaDevice gpu -> new CudaStages(gpu, checkpoint, order.slots(), closer, times, this::peerRing);
+        };
+    }
+
+    private SlotRing peerRing(String worker) throws PeerException {
+        return context.hub().ring(new TransferKey(order.epoch(), worker, context.worker()));
     }
 
     /** Takes slots, offers own buckets to peers, then opens the transfers from peers. */
     void open() throws InterruptedException {
-        if (!bucketsOf(context.worker()).isEmpty()) {
-            var ring = takeRing();
-            var board = new SlotBoard(ring, patience);
-            var readable = new OwnBuckets(bucketsOf(context.worker()), checkpoint, ring);
-            own = board;
-            places = readable;
-            announce(readable.slots());
+        var mine = bucketsOf(context.worker());
+        if (!mine.isEmpty()) {
+            var readable = device.own(mine);
+            var board = new SlotBoard(readable.ring().count(), patience);
+            own = new Own(readable, board);
+            announce(readable.memories());
             if (engine != null) {
                 board.join(UpdateSession.SELF);
             }
-            context.hub().serve(order.epoch(), context.worker(), board, readable.slots(), this::consumerLost);
+            context.hub().serve(order.epoch(), context.worker(), board, readable, this::consumerLost);
             closer.add(() -> context.hub().withdraw(order.epoch(), context.worker()));
         }
         if (engine != null) {
@@ -95,18 +120,10 @@ final class Streaming implements AutoCloseable {
         }
     }
 
-    private SlotRing takeRing() {
-        var ring = context.device().slots(order.slots().count(), plan.slotBytes());
-        closer.add(ring::close);
-        return ring;
-    }
-
     /** Numbers slots for the engine; returns the number of the first. */
-    private int announce(List<SlotInfo> more) {
+    private int announce(List<SlotMemory> more) {
         int first = slots.size();
-        for (var slot : more) {
-            slots.add(new SlotRef(slots.size(), SlotMemory.shm(slot.path(), slot.offset(), slot.bytes())));
-        }
+        more.forEach(memory -> slots.add(new SlotRef(slots.size(), memory)));
         return first;
     }
 
@@ -133,25 +150,29 @@ final class Streaming implements AutoCloseable {
     }
 
     private void addSource(Owner owner, PeerTransfer transfer) {
-        int first;
-        if (transfer.mapped()) {
-            first = announce(transfer.slots());
+        var remote = new RemoteOwner(owner.worker(), bucketsOf(owner.worker()), transfer);
+        if (remote.mapped() && device.engineReadsPeers()) {
+            var memories = remote.slots().stream()
+                    .map(slot -> SlotMemory.shm(slot.path(), slot.offset(), slot.bytes()))
+                    .toList();
+            sources.add(new Source(remote, announce(memories), false));
         } else {
-            first = landingSlots();
+            sources.add(new Source(remote, landings().firstSlot(), true));
         }
-        sources.add(new Source(owner.worker(), transfer, bucketsOf(owner.worker()), first));
     }
 
-    /** Landing slots are one ring for all owners; the engine's number of the first of them. */
-    private int landingSlots() {
-        if (landing == null) {
-            var ring = takeRing();
-            var board = new SlotBoard(ring, patience);
-            board.join(UpdateSession.SELF);
-            landing = board;
-            landingFirst = announce(OwnBuckets.slotsOf(ring));
+    /** One ring for all owners. */
+    private Landings landings() {
+        var known = landing;
+        if (known == null) {
+            var taken = device.landing();
+            var ring = taken.ring();
+            int first =
+                    announce(IntStream.range(0, ring.count()).mapToObj(ring::memory).toList());
+            known = new Landings(new LandingBoard(taken, patience), first);
+            landing = known;
         }
-        return landingFirst;
+        return known;
     }
 
     private void consumerLost(String consumer, String reason) {
@@ -202,30 +223,18 @@ final class Streaming implements AutoCloseable {
         long start = System.nanoTime();
         var arrivals = new Arrivals(plan.buckets().size());
         var stages = new ArrayList<Callable<Void>>();
-        var board = own;
-        var readable = places;
-        if (board != null && readable != null) {
+        var mine = own;
+        if (mine != null) {
             stages.add(new H2dStage(
-                    context.device(),
-                    checkpoint,
                     bucketsOf(context.worker()),
-                    readable,
-                    board,
-                    times,
-                    bucket -> ownArrived(board, arrivals, bucket)));
+                    mine.buckets(),
+                    mine.board(),
+                    patience,
+                    bucket -> ownArrived(mine.board(), arrivals, bucket)));
         }
-        var turns = landingTurns();
+        expectLandings();
         for (var source : sources) {
-            stages.add(new FetchStage(
-                    source.owner(),
-                    source.transfer(),
-                    source.buckets(),
-                    checkpoint,
-                    source.transfer().mapped() ? null : landing,
-                    turns,
-                    (bucket, at, release) ->
-                            arrivals.arrived(bucket, source.firstSlot() + at.slot(), at.offset(), release),
-                    times));
+            stages.add(new FetchStage(source.owner(), incoming(source, arrivals)));
         }
         if (engine != null) {
             stages.add(new ReloadStage(
@@ -238,34 +247,44 @@ final class Streaming implements AutoCloseable {
     private void ownArrived(SlotBoard board, Arrivals arrivals, int bucket) {
         if (engine != null) {
             // The slot can not change hands before this worker's own engine has consumed the bucket.
-            var region = board.region(bucket);
-            arrivals.arrived(bucket, region.slot(), region.offset(), () -> board.consumed(bucket, UpdateSession.SELF));
+            arrivals.arrived(bucket, board.at(bucket), 0, () -> board.consumed(bucket, UpdateSession.SELF));
         }
     }
 
-    private int[] landingTurns() {
-        var landed = sources.stream()
-                .filter(source -> !source.transfer().mapped())
-                .flatMap(source -> source.buckets().stream())
-                .mapToInt(Bucket::index)
-                .sorted()
-                .toArray();
-        var turns = new int[plan.buckets().size()];
-        for (int turn = 0; turn < landed.length; turn++) {
-            turns[landed[turn]] = turn;
+    private void expectLandings() {
+        if (landing != null) {
+            landing.board()
+                    .expect(
+                            sources.stream()
+                                    .filter(Source::lands)
+                                    .flatMap(source -> source.owner().buckets().stream())
+                                    .sorted(Comparator.comparingInt(Bucket::index))
+                                    .toList(),
+                            plan.buckets().size());
         }
-        return turns;
+    }
+
+    private Incoming incoming(Source source, Arrivals arrivals) {
+        Incoming.Located located =
+                (bucket, at, release) -> arrivals.arrived(bucket, at, source.firstSlot(), release);
+        if (!source.lands()) {
+            return new MappedIncoming(source.owner(), located);
+        }
+        var board = landings().board();
+        return source.owner().mapped()
+                ? device.copied(source.owner(), board, located)
+                : new SocketIncoming(source.owner(), checkpoint, board, located, times);
     }
 
     /** Ends every wait of a running stage. Does not block. */
     void cancel(String reason) {
-        var board = own;
-        if (board != null) {
-            board.fail(reason);
+        var mine = own;
+        if (mine != null) {
+            mine.board().fail(reason);
         }
         var landed = landing;
         if (landed != null) {
-            landed.fail(reason);
+            landed.board().fail(reason);
         }
         runner.cancel();
     }

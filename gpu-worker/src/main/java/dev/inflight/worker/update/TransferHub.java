@@ -1,12 +1,12 @@
 package dev.inflight.worker.update;
 
+import dev.inflight.worker.device.SlotRing;
 import dev.inflight.worker.transport.PeerException;
-import dev.inflight.worker.transport.SlotInfo;
 import dev.inflight.worker.transport.SlotRegion;
 import dev.inflight.worker.transport.TransferKey;
 import dev.inflight.worker.transport.TransferOffer;
+import java.lang.foreign.MemorySegment;
 import java.time.Duration;
-import java.util.List;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
@@ -27,7 +27,7 @@ public final class TransferHub {
 
     private record Source(long epoch, String owner) {}
 
-    private record Serving(SlotBoard board, List<SlotInfo> slots, BiConsumer<String, String> consumerLost) {}
+    private record Serving(SlotBoard board, OwnBuckets buckets, BiConsumer<String, String> consumerLost) {}
 
     /**
      * @param machine identity of this host's shared memory
@@ -41,12 +41,12 @@ public final class TransferHub {
     /**
      * Serves a board's buckets to consumers.
      *
-     * @param slots what the board's buckets lie in
+     * @param buckets what the board's turns are for
      * @param consumerLost called with the consumer and the reason when one goes before it has consumed everything
      */
     void serve(
-            long epoch, String owner, SlotBoard board, List<SlotInfo> slots, BiConsumer<String, String> consumerLost) {
-        source(new Source(epoch, owner)).complete(new Serving(board, slots, consumerLost));
+            long epoch, String owner, SlotBoard board, OwnBuckets buckets, BiConsumer<String, String> consumerLost) {
+        source(new Source(epoch, owner)).complete(new Serving(board, buckets, consumerLost));
     }
 
     /** Stops serving an epoch's buckets of an owner; consumers that still ask are refused. */
@@ -62,7 +62,7 @@ public final class TransferHub {
         try {
             var serving = source(source).get(patience.toMillis(), TimeUnit.MILLISECONDS);
             serving.board().join(key.consumer());
-            return new TransferOffer(machine, serving.slots());
+            return new TransferOffer(machine, serving.buckets().slots());
         } catch (TimeoutException e) {
             sources.computeIfPresent(source, (k, f) -> f.isDone() ? f : null);
             throw new PeerException(
@@ -75,12 +75,27 @@ public final class TransferHub {
     }
 
     public SlotRegion awaitBucket(TransferKey key, int bucket) throws PeerException, InterruptedException {
-        var board = serving(key).board();
+        var serving = serving(key);
         try {
-            return board.awaitReady(bucket);
+            var at = serving.board().awaitReady(bucket);
+            return new SlotRegion(at, serving.buckets().length(bucket));
         } catch (UpdateException e) {
             throw new PeerException(String.valueOf(e.getMessage()), e);
         }
+    }
+
+    public MemorySegment bytes(TransferKey key, int bucket) throws PeerException {
+        var serving = serving(key);
+        try {
+            return serving.buckets().bytes(bucket, serving.board().at(bucket));
+        } catch (UpdateException e) {
+            throw new PeerException(String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    /** The ring of an owner in this process, whose transfer is open. */
+    SlotRing ring(TransferKey key) throws PeerException {
+        return serving(key).buckets().ring();
     }
 
     public void consumed(TransferKey key, int bucket) throws PeerException {

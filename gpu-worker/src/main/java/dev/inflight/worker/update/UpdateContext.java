@@ -1,6 +1,6 @@
 package dev.inflight.worker.update;
 
-import dev.inflight.worker.device.HostDevice;
+import dev.inflight.worker.device.Device;
 import dev.inflight.worker.store.HostStore;
 import java.time.Duration;
 
@@ -18,7 +18,7 @@ import java.time.Duration;
 public record UpdateContext(
         String worker,
         HostStore store,
-        HostDevice device,
+        Device device,
         TransferHub hub,
         Peers peers,
         Duration engineTimeout,

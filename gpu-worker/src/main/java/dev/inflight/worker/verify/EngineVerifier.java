@@ -6,9 +6,8 @@ import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.link.DumpPart;
-import dev.inflight.protocol.link.SlotMemory;
 import dev.inflight.protocol.link.WorkerMessage;
-import dev.inflight.worker.device.SlotRing;
+import dev.inflight.worker.device.HostSlotRing;
 import dev.inflight.worker.link.EngineSession;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.update.EngineAnswers;
@@ -41,7 +40,7 @@ public final class EngineVerifier {
         try {
             var checkpoint =
                     context.store().adopt(order.checkpoint(), context.peers().holders(order.holders()));
-            try (var ring = context.device().slots(1, slotBytes())) {
+            try (var ring = context.device().hostSlots(1, slotBytes())) {
                 return compare(order, checkpoint, ring);
             }
         } catch (InterruptedException | RuntimeException | Error e) {
@@ -58,7 +57,7 @@ public final class EngineVerifier {
         return new WorkerEvent.Verified(worker, order.verifyId(), null, null, 0, List.of(), 0, reason);
     }
 
-    private WorkerEvent compare(WorkerCommand.Verify order, StoredCheckpoint checkpoint, SlotRing ring)
+    private WorkerEvent compare(WorkerCommand.Verify order, StoredCheckpoint checkpoint, HostSlotRing ring)
             throws InterruptedException {
         var mismatched = new ArrayList<String>();
         long mismatches = 0;
@@ -93,14 +92,14 @@ public final class EngineVerifier {
 
     /** Tensors dumped together; a tensor larger than the slot goes through it in several pieces. */
     private final class Batch {
-        private final SlotRing ring;
+        private final HostSlotRing ring;
         private final StoredCheckpoint checkpoint;
         private final List<DumpPart> parts = new ArrayList<>();
         private final List<Integer> tensors = new ArrayList<>();
         private long used;
         private long nextId;
 
-        Batch(SlotRing ring, StoredCheckpoint checkpoint) {
+        Batch(HostSlotRing ring, StoredCheckpoint checkpoint) {
             this.ring = ring;
             this.checkpoint = checkpoint;
         }
@@ -162,8 +161,7 @@ public final class EngineVerifier {
         }
 
         private void dump(List<DumpPart> wanted) throws InterruptedException {
-            var memory = SlotMemory.shm(ring.path().toString(), ring.offset(0), ring.slotBytes());
-            var answer = engine.dump(new WorkerMessage.Dump(nextId++, memory, wanted));
+            var answer = engine.dump(new WorkerMessage.Dump(nextId++, ring.memory(0), wanted));
             try {
                 EngineAnswers.await("dump", engine, answer, context.engineTimeout());
             } catch (UpdateException | InterruptedException e) {
