@@ -6,17 +6,25 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
+from inflight.slots import MappedSlot
+
 IN_PLACE, SHADOW = "in-place", "shadow"
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Bytes to copy: ``size`` bytes from ``address`` to byte ``begin`` of the tensor, or the other way in a dump."""
+    """Bytes to copy: ``size`` bytes from the slot to byte ``begin`` of the tensor, or the other way in a dump.
+
+    They are at ``address``, in host memory or on a GPU as ``slot.kind`` says, which is ``offset`` bytes into the slot.
+    A slot stays mapped at least until the adapter returns; hold on to no view of it.
+    """
 
     name: str
     begin: int
     size: int
     address: int
+    slot: MappedSlot
+    offset: int
 
 
 class Adapter(Protocol):
@@ -24,9 +32,12 @@ class Adapter(Protocol):
 
     begin, (check, load)*, end, then commit or abort. The engine is paused during in-place updates and every commit; a
     dump comes between updates. Any method may raise; the message reaches the worker.
+
+    ``slot_kinds`` says which slots it can copy from and to: of ``shm`` and ``cuda``.
     """
 
     modes: tuple[str, ...]
+    slot_kinds: tuple[str, ...]
     whole_tensors: bool
 
     def begin(self, mode: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import socket
 import types
 import typing
@@ -20,11 +21,11 @@ from inflight.messages import (
     Begun,
     Commit,
     Committed,
+    CudaMemory,
     Device,
     Dump,
     Dumped,
     DumpPart,
-    DumpSlot,
     End,
     Ended,
     Error,
@@ -32,7 +33,9 @@ from inflight.messages import (
     Hello,
     Load,
     Loaded,
+    ShmMemory,
     Slot,
+    SlotMemory,
     TensorPart,
     Welcome,
 )
@@ -44,10 +47,10 @@ __all__ = [
     "Begun",
     "Commit",
     "Committed",
+    "CudaMemory",
     "Device",
     "Dump",
     "DumpPart",
-    "DumpSlot",
     "Dumped",
     "End",
     "Ended",
@@ -62,7 +65,9 @@ __all__ = [
     "MAX_FRAME_BYTES",
     "MAX_INTEGER",
     "PROTOCOL",
+    "ShmMemory",
     "Slot",
+    "SlotMemory",
     "TensorPart",
     "Welcome",
     "decode",
@@ -87,6 +92,12 @@ _CHOICES = {
     (Device, "kind"): ("host", "cuda"),
     (Aborted, "state"): ("SERVING", "PENDING_WEIGHTS"),
 }
+_HEX_DIGITS = {(CudaMemory, "handle"): 128}
+# Fields whose own fields stand in the record itself.
+_INLINE = {(Slot, "memory")}
+# What a union of records is told by.
+_KIND = "kind"
+_RECORDS_OF_A_KIND = {"shm": ShmMemory, "cuda": CudaMemory}
 
 
 def encode(message: object) -> bytes:
@@ -154,7 +165,11 @@ def _refuse_constant(text: str) -> None:
 
 
 def _fields_to_json(record: object) -> dict:
-    return {_wire_name(f.name): _to_json(getattr(record, f.name)) for f in dataclasses.fields(record)}
+    fields = {}
+    for f in dataclasses.fields(record):
+        value = _to_json(getattr(record, f.name))
+        fields.update(value if (type(record), f.name) in _INLINE else {_wire_name(f.name): value})
+    return fields
 
 
 def _to_json(value: object) -> object:
@@ -175,8 +190,14 @@ def _record(kind: type, tree: object, where: str) -> object:
         raise LinkError(f"{where} is not an object")
     values = {}
     for name, wire, field_type in _schema(kind):
+        if (kind, name) in _INLINE:
+            values[name] = _value(field_type, tree, where)
+            continue
         at = f"{where}.{wire}"
         values[name] = _value(field_type, tree.get(wire), at)
+        digits = _HEX_DIGITS.get((kind, name))
+        if digits and not re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", values[name]):
+            raise LinkError(f"{at} is not {digits} hex digits")
         allowed = _CHOICES.get((kind, name))
         if allowed:
             given = values[name] if isinstance(values[name], tuple) else (values[name],)
@@ -198,6 +219,8 @@ def _schema(kind: type) -> list:
 
 def _value(expected: object, value: object, where: str) -> object:
     if isinstance(expected, types.UnionType):
+        if types.NoneType not in typing.get_args(expected):
+            return _record_of_a_kind(value, where)
         if value is None:
             return None
         expected = typing.get_args(expected)[0]
@@ -215,3 +238,15 @@ def _value(expected: object, value: object, where: str) -> object:
     if expected is int and not 0 <= value <= MAX_INTEGER:
         raise LinkError(f"{where}: {value} is not in 0..2^63-1")
     return value
+
+
+def _record_of_a_kind(value: object, where: str) -> object:
+    if value is None:
+        raise LinkError(f"{where} is missing")
+    if not isinstance(value, dict):
+        raise LinkError(f"{where} is not an object")
+    kind = _value(str, value.get(_KIND), f"{where}.{_KIND}")
+    record = _RECORDS_OF_A_KIND.get(kind)
+    if record is None:
+        raise LinkError(f"{where}.{_KIND}: {kind!r:.80} is not one of {', '.join(_RECORDS_OF_A_KIND)}")
+    return _record(record, value, where)

@@ -9,22 +9,35 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Slot:
-    """A range of an shm file that buckets land in."""
+class ShmMemory:
+    """A range of a POSIX shm file."""
 
-    id: int
-    kind: str
     path: str
     offset: int
     bytes: int
+    kind: str = "shm"
 
 
 @dataclass(frozen=True)
-class DumpSlot:
-    kind: str
-    path: str
+class CudaMemory:
+    """A range of a CUDA allocation: its IPC handle in hex, and the UUID of its GPU."""
+
+    handle: str
+    device: str
     offset: int
     bytes: int
+    kind: str = "cuda"
+
+
+SlotMemory = ShmMemory | CudaMemory
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where buckets land. On the wire its memory's fields are its own."""
+
+    id: int
+    memory: SlotMemory
 
 
 @dataclass(frozen=True)
@@ -164,7 +177,7 @@ class Abort:
 @dataclass(frozen=True)
 class Dump:
     id: int
-    slot: DumpSlot
+    slot: SlotMemory
     tensors: tuple[DumpPart, ...]
 
 

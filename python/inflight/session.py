@@ -7,8 +7,8 @@ import logging
 from inflight import link
 from inflight.adapter import IN_PLACE, SHADOW, Adapter, Piece
 from inflight.gate import Gate
-from inflight.slots import MappedSlot
-from inflight.update import RefusedError, Update
+from inflight.slots import SlotMappings
+from inflight.update import RefusedError, Update, piece
 
 __all__ = [
     "IN_PLACE",
@@ -43,6 +43,7 @@ class Session:
         self._sizes: dict[str, int] = {}
         self._update: Update | None = None
         self._highest_epoch = -1
+        self._mappings = SlotMappings(adapter.slot_kinds)
 
     @property
     def version(self) -> str | None:
@@ -93,9 +94,12 @@ class Session:
             )
 
     def link_lost(self) -> None:
-        """Breaks off the running update: without the worker it can not complete."""
-        if self._update:
-            self._break_off()
+        """Breaks off the running update: without the worker it can not complete. Unmaps all of its slots."""
+        try:
+            if self._update:
+                self._break_off()
+        finally:
+            self._mappings.close()
 
     def close(self) -> None:
         self.link_lost()
@@ -109,29 +113,21 @@ class Session:
             raise RefusedError(f'this engine serves model "{self._model}", not "{message.model}"')
         if message.mode not in self.modes:
             raise RefusedError(f"mode {message.mode} is not supported here, only {', '.join(self.modes)}")
-        slots: dict[int, MappedSlot] = {}
-        try:
-            for s in message.slots:
-                if s.id in slots:
-                    raise RefusedError(f"slot id {s.id} is listed twice")
-                slots[s.id] = MappedSlot(s.kind, s.path, s.offset, s.bytes)
-            if message.mode == IN_PLACE:
-                was_paused = self._gate.paused
-                self._gate.pause()
-                try:
-                    self._adapter.begin(message.mode)
-                except Exception:
-                    if not was_paused:
-                        self._gate.resume()
-                    raise
-                # From here on the parameters are neither version.
-                self._served = None
-            else:
+        _refuse_twins(message.slots)
+        slots = self._mappings.open(message.slots)
+        if message.mode == IN_PLACE:
+            was_paused = self._gate.paused
+            self._gate.pause()
+            try:
                 self._adapter.begin(message.mode)
-        except Exception:
-            for slot in slots.values():
-                slot.close()
-            raise
+            except Exception:
+                if not was_paused:
+                    self._gate.resume()
+                raise
+            # From here on the parameters are neither version.
+            self._served = None
+        else:
+            self._adapter.begin(message.mode)
         self._highest_epoch = message.epoch
         self._update = Update(message, slots)
         return link.Begun(message.epoch)
@@ -153,7 +149,6 @@ class Session:
         tensors = update.require_complete()
         self._adapter.end(update.sizes.keys())
         update.ended = True
-        update.unmap()
         return link.Ended(message.epoch, tensors)
 
     def _on_commit(self, message: link.Commit) -> link.Committed:
@@ -185,8 +180,7 @@ class Session:
     def _on_dump(self, message: link.Dump) -> link.Dumped:
         if self._update or not self.served:
             raise RefusedError(f"a dump needs an engine that serves and is not being updated; it is {self.state}")
-        place = message.slot
-        slot = MappedSlot(place.kind, place.path, place.offset, place.bytes)
+        slot = self._mappings.writable(message.slot)
         try:
             pieces = []
             for part in message.tensors:
@@ -196,7 +190,7 @@ class Session:
                 end = part.begin + part.bytes
                 if end > size:
                     raise RefusedError(f'tensor "{part.name}": bytes {part.begin} to {end} are not in its {size} bytes')
-                pieces.append(Piece(part.name, part.begin, part.bytes, slot.range(part.offset, part.bytes)))
+                pieces.append(piece(part, slot))
             self._adapter.dump(pieces)
         finally:
             slot.close()
@@ -211,6 +205,13 @@ class Session:
 
     def _break_off(self) -> None:
         # An in-place update leaves the gate paused: the parameters are a mixture until another update ends well.
-        update, self._update = self._update, None
-        update.unmap()
+        self._update = None
         self._adapter.abort()
+
+
+def _refuse_twins(slots: tuple[link.Slot, ...]) -> None:
+    ids: set[int] = set()
+    for slot in slots:
+        if slot.id in ids:
+            raise RefusedError(f"slot id {slot.id} is listed twice")
+        ids.add(slot.id)

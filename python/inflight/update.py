@@ -77,7 +77,7 @@ class Update:
             if part.bytes and arrival.overlaps(part.begin, end):
                 raise RefusedError(f'tensor "{part.name}": bytes {part.begin} to {end} came already')
             batch.ranges.append((arrival, part.begin, end))
-            batch.pieces.append(Piece(part.name, part.begin, part.bytes, slot.range(part.offset, part.bytes)))
+            batch.pieces.append(piece(part, slot))
         _refuse_overlaps(batch.pieces)
         return batch
 
@@ -100,10 +100,10 @@ class Update:
             raise RefusedError(f"{tensors} tensors of {total} bytes came, {expected} were announced")
         return tensors
 
-    def unmap(self) -> None:
-        for slot in self._slots.values():
-            slot.close()
-        self._slots = {}
+
+def piece(part: link.TensorPart | link.DumpPart, slot: MappedSlot) -> Piece:
+    address = slot.range(part.offset, part.bytes)
+    return Piece(part.name, part.begin, part.bytes, address, slot, part.offset)
 
 
 def _first_part(part: link.TensorPart, adapter: Adapter) -> Arrival:

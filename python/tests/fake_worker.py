@@ -41,6 +41,10 @@ class FakeWorker:
         self.path.write_bytes(bytes(slot_bytes))
         self.slot_bytes = slot_bytes
 
+    @property
+    def slot(self) -> link.Slot:
+        return link.Slot(0, link.ShmMemory(str(self.path), 0, self.slot_bytes))
+
     def __enter__(self) -> FakeWorker:
         return self
 
@@ -51,7 +55,7 @@ class FakeWorker:
         fields = {
             "epoch": epoch, "model": MODEL, "version": version, "digest": "d" * 64, "mode": mode,
             "tensors": len(tensors), "bytes": sum(len(t.data) for t in tensors.values()),
-            "slots": (link.Slot(0, "shm", str(self.path), 0, self.slot_bytes),), **changes,
+            "slots": (self.slot,), **changes,
         }  # fmt: skip
         return self.session.handle(link.Begin(**fields))
 
@@ -79,7 +83,6 @@ class FakeWorker:
         return answer
 
     def dump(self, name: str, size: int, begin: int = 0) -> bytes:
-        slot = link.DumpSlot("shm", str(self.path), 0, self.slot_bytes)
-        answer = self.session.handle(link.Dump(1, slot, (link.DumpPart(name, 0, size, begin),)))
+        answer = self.session.handle(link.Dump(1, self.slot.memory, (link.DumpPart(name, 0, size, begin),)))
         assert answer == link.Dumped(1), answer
         return self.path.read_bytes()[:size]

@@ -80,6 +80,7 @@ class Version:
 
 V1, V2, V3 = Version("v1", 7), Version("v2", 8_000_000), Version("v3", 2**64 - 5)
 SLOT_BYTES = 4096
+NO_GPU = "GPU-00000000-0000-0000-0000-000000000000"
 
 # Two buckets; tensor 0 (256 bytes) is split in three parts over both, out of order.
 FIRST = ((1,), (0, 128, 256), (2,), (3,), (4,))
@@ -202,12 +203,22 @@ def slot(id: int, **changes) -> dict:
     return {"id": id, "kind": "shm", "path": f"${{slot:{id}}}", "offset": 0, "bytes": SLOT_BYTES, **changes}
 
 
+def cuda_slot(id: int, **changes) -> dict:
+    """A slot on a GPU that no machine has."""
+    place = {"kind": "cuda", "handle": "5a" * 64, "device": NO_GPU, "offset": 0, "bytes": SLOT_BYTES}
+    return {"id": id, **place, **changes}
+
+
 def load(epoch: int, bucket: int, slot_id: int, parts: list[dict]) -> dict:
     return {"verb": "load", "epoch": epoch, "bucket": bucket, "slot": slot_id, "tensors": parts}
 
 
 def dump(id: int, parts: list[dict], **slot_changes) -> dict:
-    place = {k: v for k, v in slot(2, **slot_changes).items() if k != "id"}
+    return dump_into(slot(2, **slot_changes), id, parts)
+
+
+def dump_into(place: dict, id: int, parts: list[dict]) -> dict:
+    place = {k: v for k, v in place.items() if k != "id"}
     tensors = [{k: p[k] for k in ("name", "offset", "bytes", "begin")} for p in parts]
     return {"verb": "dump", "id": id, "slot": place, "tensors": tensors}
 
@@ -375,7 +386,6 @@ def sessions() -> list[Script]:
         [slot(0, bytes=SLOT_BYTES + 1)],
         [slot(0, offset=1)],
         [slot(0, offset=2**63 - 1)],
-        [slot(0, kind="cuda")],
         [slot(0), slot(0)],
     ]
     for slots in bad:
@@ -398,6 +408,17 @@ def sessions() -> list[Script]:
     s.failed(dump(5, [{**part[0], "name": "no.such.tensor"}]), id=5)
     s.step(holds={"id": 2, "fill": [{"offset": 0, "hex": "00" * 64}]})
     s.dump(6, V1, ((0,),)).serves(V1)
+    scripts.append(s)
+
+    s = Script("cuda-slots", "An engine that can not map a CUDA slot refuses it, and nothing changes.")
+    s.hello().step(slot={"id": 0, "bytes": SLOT_BYTES, "fill": []})
+    s.failed(s.begin_message(1, V1, "in-place", slots=[cuda_slot(0)]), epoch=1).pending()
+    s.failed(s.begin_message(1, V1, "in-place", slots=[slot(0), cuda_slot(1)]), epoch=1).pending()
+    s.update(1, V1, "in-place").serves(V1)
+    for mode in ("in-place", "shadow"):
+        s.failed(s.begin_message(2, V2, mode, slots=[cuda_slot(0), slot(1)]), epoch=2).serves(V1)
+    s.failed(dump_into(cuda_slot(2), 1, V1.parts((0,))), id=1, epoch=None).serves(V1)
+    s.dump(2, V1, ((0,), (1,))).update(2, V2, "shadow").serves(V2)
     scripts.append(s)
 
     s = Script("modes", "An engine refuses a mode that it did not offer.", modes="shadow")
@@ -460,6 +481,10 @@ def sessions() -> list[Script]:
     return scripts
 
 
+def without(record: dict, field: str) -> dict:
+    return {k: v for k, v in record.items() if k != field}
+
+
 def frame_hex(body: bytes) -> str:
     return (len(body).to_bytes(4, "big") + body).hex()
 
@@ -493,6 +518,14 @@ def frames() -> list[dict]:
             {"id": 7, "kind": "shm", "path": "/dev/shm/t", "offset": 4096, "bytes": 2**30},
         ],
     }
+    cuda = {
+        "id": 8,
+        "kind": "cuda",
+        "handle": "0123456789abcdef" * 8,
+        "device": "GPU-4f6a1b2c-0000-1111-2222-333344445555",
+        "offset": 2**33,
+        "bytes": 2**28,
+    }
     part = {
         "name": 'z.\U0001f600\uff5e"\\\n',
         "dtype": "F8_E4M3",
@@ -521,6 +554,8 @@ def frames() -> list[dict]:
         ("error of a worker", "worker", {"verb": "error", "message": ""}),
         ("welcome", "worker", {"verb": "welcome", "protocol": 1, "worker": "worker-0/0"}),
         ("begin", "worker", begin),
+        ("begin with slots of both kinds", "worker", {**begin, "slots": [*begin["slots"], cuda]}),
+        ("handle in capitals", "worker", {**begin, "slots": [{**cuda, "handle": "0F" * 64}]}),
         ("begin without slots", "worker", {**begin, "slots": []}),
         (
             "load",
@@ -538,6 +573,16 @@ def frames() -> list[dict]:
                 "id": 1,
                 "slot": {"kind": "shm", "path": "/dev/shm/d", "offset": 0, "bytes": 8},
                 "tensors": [{"name": "a", "offset": 0, "bytes": 8, "begin": 1048576}],
+            },
+        ),
+        (
+            "dump into a CUDA slot",
+            "worker",
+            {
+                "verb": "dump",
+                "id": 2,
+                "slot": {k: v for k, v in cuda.items() if k != "id"},
+                "tensors": [{"name": "a", "offset": 256, "bytes": 8, "begin": 0}],
             },
         ),
     ]
@@ -614,6 +659,28 @@ def frames() -> list[dict]:
     bad_body(
         "slot without a path",
         json.dumps({**begin, "slots": [{"id": 0, "kind": "shm", "offset": 0, "bytes": 1}]}).encode(),
+    )
+    bad_body("slot of an unknown kind", json.dumps({**begin, "slots": [{**cuda, "kind": "disk"}]}).encode())
+    bad_body("slot without a kind", json.dumps({**begin, "slots": [without(cuda, "kind")]}).encode())
+    bad_body("shm slot with a handle", json.dumps({**begin, "slots": [{**cuda, "kind": "shm"}]}).encode())
+    bad_body("CUDA slot with a path", json.dumps({**begin, "slots": [{**begin["slots"][0], "kind": "cuda"}]}).encode())
+    for field in ("handle", "device", "offset", "bytes"):
+        bad_body(f"CUDA slot without {field}", json.dumps({**begin, "slots": [without(cuda, field)]}).encode())
+    for name, change in (
+        ("a handle of 127 digits", {"handle": "0" * 127}),
+        ("a handle of 130 digits", {"handle": "0" * 130}),
+        ("a handle that is not hex", {"handle": "0" * 127 + "g"}),
+        ("a handle with a line end", {"handle": "0" * 128 + "\n"}),
+        ("a handle with digits of another script", {"handle": "\u0661" * 128}),
+        ("a handle that is a number", {"handle": 0}),
+        ("a device that is a number", {"device": 0}),
+        ("a negative offset", {"offset": -1}),
+        ("half a byte", {"bytes": 0.5}),
+    ):
+        bad_body(f"CUDA slot with {name}", json.dumps({**begin, "slots": [{**cuda, **change}]}).encode())
+    bad_body(
+        "dump into a slot of an unknown kind",
+        json.dumps({"verb": "dump", "id": 1, "slot": {**cuda, "kind": "CUDA"}, "tensors": []}).encode(),
     )
     bad_body(
         "negative size in a shape",

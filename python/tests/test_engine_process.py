@@ -2,6 +2,7 @@ import signal
 import subprocess
 import sys
 
+import pytest
 import torch
 from conformance import ROOT, write_architecture
 from make_vectors import TENSORS
@@ -30,9 +31,25 @@ def test_an_architecture_that_is_not_there_is_one_line(tmp_path):
     assert done.stderr == "inflight.engine: /no/such/checkpoint: no such file or directory\n"
 
 
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("gpu", '"gpu" is no device; say cpu, cuda, cuda:N or GPU-uuid'),
+        ("cuda:x", '"cuda:x" is no device; say cpu, cuda, cuda:N or GPU-uuid'),
+        ("cuda:4711", "there is no cuda:4711 here: this process sees"),
+        ("GPU-00000000-0000-0000-0000-000000000000", "is not visible to this engine, which sees"),
+    ],
+)
+def test_a_device_that_is_not_there_is_one_line(tmp_path, device, message):
+    command = engine(tmp_path, "--device", device)
+    done = subprocess.run(command, cwd=ROOT, timeout=30, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert message in done.stderr and done.stderr.count("\n") == 1
+
+
 def test_a_module_that_can_not_be_loaded_into_is_one_line(monkeypatch, capsys):
     module = torch.nn.Linear(2, 2, device="meta")
-    monkeypatch.setattr("inflight.engine.__main__.module_of", lambda specs: module)
+    monkeypatch.setattr("inflight.engine.__main__.module_of", lambda specs, device: module)
     monkeypatch.setattr("inflight.engine.__main__.read_specs", lambda source: [])
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     threads = torch.get_num_threads()

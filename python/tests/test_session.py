@@ -12,6 +12,7 @@ class Recorder:
     """An adapter that writes down what it was asked, and fails when told to."""
 
     modes = ("in-place", "shadow")
+    slot_kinds = ("shm",)
     whole_tensors = False
 
     def __init__(self):
@@ -115,7 +116,7 @@ def test_what_an_adapter_raises_is_answered_as_failed(worker, adapter, gate, ste
     adapter.failing = step
     session = worker.session
     answers = [
-        session.handle(link.Dump(7, link.DumpSlot("shm", str(worker.path), 0, 4096), ())),
+        session.handle(link.Dump(7, link.ShmMemory(str(worker.path), 0, 4096), ())),
         worker.begin(2, "v2", "shadow", TENSORS),
         *(worker.load(2, name, w) for name, w in TENSORS.items()),
         session.handle(link.End(2)),

@@ -154,7 +154,7 @@ def test_a_converted_module_is_refused_by_name():
     with worker:
         worker.update(1, "v1", "in-place", weights)
         module.half()
-        dump = link.Dump(1, link.DumpSlot("shm", str(worker.path), 0, 64), (link.DumpPart("bias", 0, 4, 0),))
+        dump = link.Dump(1, link.ShmMemory(str(worker.path), 0, 64), (link.DumpPart("bias", 0, 4, 0),))
         for answer in (worker.begin(2, "v2", "in-place", weights), worker.session.handle(dump)):
             assert '"weight" was F32 [2, 2] when the adapter was made and is F16 [2, 2] now' in refusal(answer)
         assert worker.session.version == "v1"

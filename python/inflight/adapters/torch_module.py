@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Collection, Iterable
 
 import torch
 
+from inflight import link
 from inflight.adapter import IN_PLACE, SHADOW, Piece
+from inflight.adapters.torch_copies import Copies, Streams
 from inflight.adapters.torch_dtypes import TORCH_DTYPES, describe, fits, storage_spec
-from inflight.adapters.torch_storage import HeldTensor, Storage, TorchAdapterError, bind, source
+from inflight.adapters.torch_storage import HeldTensor, Storage, TorchAdapterError, bind
+from inflight.cuda_devices import visible_uuids
+from inflight.slots import CUDA, SHM
 
 __all__ = ["ALIGNMENT", "TORCH_DTYPES", "TorchAdapterError", "TorchModuleAdapter", "storage_spec"]
 
@@ -29,12 +32,14 @@ class TorchModuleAdapter:
     """
 
     modes = (IN_PLACE, SHADOW)
+    slot_kinds = (SHM, CUDA)
     whole_tensors = False
 
     def __init__(self, module: torch.nn.Module, reserve_shadow: bool = False):
         self._module = module
         self._storages: list[Storage] = []
         self._by_name: dict[str, HeldTensor] = {}
+        self._streams = Streams()
         self._bind()
         self._mode: str | None = None
         if reserve_shadow:
@@ -46,8 +51,17 @@ class TorchModuleAdapter:
     def names(self) -> list[str]:
         return list(self._by_name)
 
+    @property
+    def device(self) -> link.Device:
+        """What to report in ``hello``: the first GPU that holds any of the module, else the host."""
+        gpus = sorted(s.live.device.index for s in self._storages if s.live.is_cuda)
+        return link.Device("cuda", visible_uuids()[gpus[0]]) if gpus else link.Device("host")
+
     def begin(self, mode: str) -> None:
         self._follow(self._by_name.values())
+        # Requests are done, but what they queued may still read the storages that are now written to.
+        for device in {s.live.device for s in self._storages if s.live.is_cuda}:
+            torch.cuda.synchronize(device)
         if mode == SHADOW:
             self._reserve_shadow()
         for storage in self._storages:
@@ -62,24 +76,17 @@ class TorchModuleAdapter:
 
     def load(self, pieces: list[Piece]) -> None:
         shadow = self._mode == SHADOW
-        copies = _HostCopies()
-        cuda = False
+        copies = Copies(self._streams)
         for p in pieces:
             storage = self._held(p.name).storage
             target = storage.shadow if shadow else storage.live
             if not p.size:
                 continue
             if storage.tied:
-                copies.flush()
+                copies.finish()
                 storage.require_agreement(p, target)
-            if target.device.type == "cpu":
-                copies.add(target.data_ptr() + p.begin, p.address, p.size)
-            else:
-                target[p.begin : p.begin + p.size].copy_(source(p), non_blocking=True)
-                cuda = True
-        copies.flush()
-        if cuda:
-            torch.cuda.synchronize()
+            copies.load(p, target)
+        copies.finish()
 
     def end(self, names: Collection[str]) -> None:
         for held in self._by_name.values():
@@ -102,25 +109,19 @@ class TorchModuleAdapter:
     def dump(self, pieces: list[Piece]) -> None:
         # What the module computes with, wherever it is by now: a dump of forgotten memory would prove nothing.
         self._follow([self._held(p.name) for p in pieces])
+        copies = Copies(self._streams)
         for p in pieces:
-            live = self._held(p.name).storage.live
-            if not p.size:
-                continue
-            if live.device.type == "cpu":
-                ctypes.memmove(p.address, live.data_ptr() + p.begin, p.size)
-            else:
-                source(p).copy_(live[p.begin : p.begin + p.size])
+            if p.size:
+                copies.dump(p, self._held(p.name).storage.live)
+        copies.finish()
 
-    def staged_bytes(self, name: str) -> memoryview:
-        """The bytes, in host memory and without a copy, that are live after the commit of the present update.
+    def staged(self, name: str) -> torch.Tensor:
+        """The bytes, flat and without a copy, that are live after the commit of the present update.
 
         They stay so until the commit after it.
         """
         storage = self._held(name).storage
-        data = storage.shadow if self._mode == SHADOW else storage.live
-        if data.device.type != "cpu":
-            raise TorchAdapterError(f'"{name}" is on {data.device}; only host memory can be viewed')
-        return memoryview(data.numpy())
+        return storage.shadow if self._mode == SHADOW else storage.live
 
     def _held(self, name: str) -> HeldTensor:
         held = self._by_name.get(name)
@@ -151,26 +152,3 @@ class TorchModuleAdapter:
             arena = torch.empty(total, dtype=torch.uint8, device=device)
             for s, place in zip(mine, places):
                 s.shadow = arena[place : place + s.size]
-
-
-class _HostCopies:
-    """Copies in host memory, neighbours in one go.
-
-    memmove was measured twice as fast as copy_. Like it, it runs without the interpreter's lock, which a busy engine
-    does not give back soon: the fewer calls, the better.
-    """
-
-    def __init__(self) -> None:
-        self._target = self._source = self._size = 0
-
-    def add(self, target: int, source: int, size: int) -> None:
-        if target == self._target + self._size and source == self._source + self._size:
-            self._size += size
-            return
-        self.flush()
-        self._target, self._source, self._size = target, source, size
-
-    def flush(self) -> None:
-        if self._size:
-            ctypes.memmove(self._target, self._source, self._size)
-            self._size = 0

@@ -9,6 +9,7 @@ import torch
 
 from inflight.adapter import Piece
 from inflight.adapters.torch_dtypes import describe
+from inflight.slots import CUDA
 
 
 class TorchAdapterError(Exception):
@@ -114,6 +115,8 @@ def bind(module: torch.nn.Module, earlier: Iterable[Storage]) -> list[Storage]:
 
 def source(piece: Piece) -> torch.Tensor:
     """The piece's bytes where it comes from, or goes to in a dump."""
+    if piece.slot.kind == CUDA:
+        return piece.slot.tensor[piece.offset : piece.offset + piece.size]
     return torch.frombuffer((ctypes.c_ubyte * piece.size).from_address(piece.address), dtype=torch.uint8)
 
 

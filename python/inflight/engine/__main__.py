@@ -18,6 +18,7 @@ if __name__ == "__main__":
 import torch
 
 from inflight.adapters.torch_module import TorchAdapterError
+from inflight.cuda_devices import DeviceError, named
 from inflight.engine.architecture import BertEmbedder, module_of
 from inflight.engine.serving import Application, EngineServer, ServedModule
 from inflight.engine_link import EngineLink
@@ -37,6 +38,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--model", required=True, help="the model it serves")
     parser.add_argument(
         "--architecture", required=True, help="safetensors file or directory to take names and shapes from, or bert:DIR"
+    )
+    parser.add_argument(
+        "--device", default="cpu", help="where the weights live: cpu, cuda (the first visible GPU), cuda:N or GPU-uuid"
     )
     parser.add_argument("--modes", type=_modes, default=(IN_PLACE, SHADOW), help="load modes to offer")
     parser.add_argument("--reserve-shadow", action="store_true", help="allocate the second set of storages at start")
@@ -82,20 +86,21 @@ def main(arguments: list[str] | None = None) -> int:
     parent = os.getppid()
     embedder = None
     try:
+        device = named(flags.device)
         if flags.architecture.startswith(BERT):
-            embedder = BertEmbedder(flags.architecture.removeprefix(BERT))
+            embedder = BertEmbedder(flags.architecture.removeprefix(BERT), device)
             module = embedder.module
         else:
-            module = module_of(read_specs(flags.architecture))
+            module = module_of(read_specs(flags.architecture), device)
         adapter = ServedModule(module, flags.reserve_shadow)
-    except (CheckpointError, TorchAdapterError, OSError) as e:
+    except (CheckpointError, DeviceError, TorchAdapterError, torch.OutOfMemoryError, OSError) as e:
         print(f"inflight.engine: {e}", file=sys.stderr)
         return 2
     gate = Gate(wait_seconds=flags.pause_timeout_ms / 1000)
     session = Session(flags.model, adapter, gate, flags.modes)
     server = EngineServer(flags.http_port, Application(flags.id, flags.model, session, gate, adapter, embedder))
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
-    EngineLink(flags.link, flags.id, flags.model, session, on_crash=crashed).start()
+    EngineLink(flags.link, flags.id, flags.model, session, adapter.device, on_crash=crashed).start()
     if flags.announce:
         announce(flags.announce, flags.id, server.url)
     while not stop.wait(PARENT_POLL_SECONDS):

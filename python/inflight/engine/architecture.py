@@ -13,8 +13,10 @@ import torch
 from inflight.adapters.torch_module import ALIGNMENT, storage_spec
 from inflight.safetensors_header import TensorSpec, read_specs
 
+HOST = torch.device("cpu")
 
-def module_of(specs: Iterable[TensorSpec]) -> torch.nn.Module:
+
+def module_of(specs: Iterable[TensorSpec], device: torch.device = HOST) -> torch.nn.Module:
     """Nested modules whose parameters have these names, dtypes and shapes, all zero and in touched memory."""
     kinds = [(spec, *storage_spec(spec.dtype, spec.shape)) for spec in specs]
     places, total = [], 0
@@ -22,7 +24,7 @@ def module_of(specs: Iterable[TensorSpec]) -> torch.nn.Module:
         places.append(total)
         size = math.prod(shape) * kind.itemsize
         total += -(-size // ALIGNMENT) * ALIGNMENT
-    arena = torch.zeros(total, dtype=torch.uint8).fill_(0)
+    arena = torch.zeros(total, dtype=torch.uint8, device=device).fill_(0)
     root = torch.nn.Module()
     for (spec, kind, shape), place in zip(kinds, places):
         data = arena[place : place + math.prod(shape) * kind.itemsize].view(kind).view(shape)
@@ -46,7 +48,7 @@ def _put(root: torch.nn.Module, name: str, parameter: torch.nn.Parameter) -> Non
 class BertEmbedder:
     """Sentence embeddings by transformers' BertModel: mean pooling, L2 norm."""
 
-    def __init__(self, directory: str | Path):
+    def __init__(self, directory: str | Path, device: torch.device = HOST):
         from tokenizers import Tokenizer
         from transformers import BertConfig, BertModel
 
@@ -54,7 +56,8 @@ class BertEmbedder:
         config = BertConfig.from_dict(json.loads((directory / "config.json").read_text()))
         weights = directory / "model.safetensors"
         pooler = weights.exists() and any(spec.name.startswith("pooler.") for spec in read_specs(weights))
-        self.module = BertModel(config, add_pooling_layer=pooler).eval().requires_grad_(False)
+        self.module = BertModel(config, add_pooling_layer=pooler).eval().requires_grad_(False).to(device)
+        self._device = device
         self._tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
         self._tokenizer.enable_truncation(config.max_position_embeddings)
         self._tokenizer.enable_padding(pad_id=config.pad_token_id)
@@ -62,13 +65,13 @@ class BertEmbedder:
     def embed(self, texts: list[str]) -> torch.Tensor:
         """One row per text."""
         encodings = self._tokenizer.encode_batch(texts)
-        ids = torch.tensor([e.ids for e in encodings])
-        mask = torch.tensor([e.attention_mask for e in encodings])
+        ids = torch.tensor([e.ids for e in encodings], device=self._device)
+        mask = torch.tensor([e.attention_mask for e in encodings], device=self._device)
         with torch.no_grad():
             hidden = self.module(input_ids=ids, attention_mask=mask).last_hidden_state
             weights = mask.unsqueeze(-1).to(hidden.dtype)
             pooled = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1e-9)
-            return torch.nn.functional.normalize(pooled, dim=1).to(torch.float32)
+            return torch.nn.functional.normalize(pooled, dim=1).to("cpu", torch.float32)
 
 
 def embedding_digest(embeddings: torch.Tensor) -> str:

@@ -33,7 +33,7 @@ class ServedModule(TorchModuleAdapter):
 
     def end(self, names: Collection[str]) -> None:
         super().end(names)
-        self._staged = FastAnswer(in_order({name: self.staged_bytes(name) for name in names}))
+        self._staged = FastAnswer(in_order({name: self.staged(name) for name in names}))
 
     def commit(self) -> None:
         super().commit()

@@ -34,10 +34,10 @@ final class SlotMapping {
                 Set.of(StandardOpenOption.READ, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS));
     }
 
-    private static MemorySegment map(SlotMemory slot, Arena arena, MapMode mode, Set<? extends OpenOption> options)
+    private static MemorySegment map(SlotMemory memory, Arena arena, MapMode mode, Set<? extends OpenOption> options)
             throws Refusal {
-        if (!slot.kind().equals(SlotMemory.SHM)) {
-            throw new Refusal("slot %s: this engine maps slots of kind shm, not %s", slot.path(), slot.kind());
+        if (!(memory instanceof SlotMemory.Shm slot)) {
+            throw new Refusal("this engine has no CUDA: it maps slots of kind shm only, not cuda");
         }
         try (FileChannel file = FileChannel.open(regularShmFile(slot.path()), options)) {
             long size = file.size();

@@ -12,6 +12,9 @@ import java.nio.ByteBuffer;
 
 /** The verbs a worker uses. */
 final class WorkerMessageCodec {
+    private static final String SHM = "shm";
+    private static final String CUDA = "cuda";
+
     private WorkerMessageCodec() {}
 
     static ByteBuffer encode(WorkerMessage message) throws LinkException {
@@ -88,8 +91,17 @@ final class WorkerMessageCodec {
     }
 
     private static void write(JsonFieldWriter json, SlotMemory memory) throws IOException {
-        json.text("kind", memory.kind());
-        json.text("path", memory.path());
+        switch (memory) {
+            case SlotMemory.Shm shm -> {
+                json.text("kind", SHM);
+                json.text("path", shm.path());
+            }
+            case SlotMemory.Cuda cuda -> {
+                json.text("kind", CUDA);
+                json.text("handle", cuda.handle());
+                json.text("device", cuda.device());
+            }
+        }
         json.number("offset", memory.offset());
         json.number("bytes", memory.bytes());
     }
@@ -123,8 +135,22 @@ final class WorkerMessageCodec {
     }
 
     private static SlotMemory memory(JsonFields fields) throws LinkException {
-        return new SlotMemory(
-                fields.text("kind"), fields.text("path"), fields.natural("offset"), fields.natural("bytes"));
+        String kind = fields.text("kind");
+        return switch (kind) {
+            case SHM -> new SlotMemory.Shm(fields.text("path"), fields.natural("offset"), fields.natural("bytes"));
+            case CUDA ->
+                new SlotMemory.Cuda(
+                        handle(fields), fields.text("device"), fields.natural("offset"), fields.natural("bytes"));
+            default -> throw fields.error("unknown slot kind \"%s\"".formatted(kind));
+        };
+    }
+
+    private static String handle(JsonFields fields) throws LinkException {
+        String handle = fields.text("handle");
+        if (!SlotMemory.Cuda.isHandle(handle)) {
+            throw fields.error("field \"handle\" must be %d hex digits".formatted(SlotMemory.Cuda.HANDLE_DIGITS));
+        }
+        return handle;
     }
 
     private static TensorPart tensorPart(JsonFields fields) throws LinkException {

@@ -4,7 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.inflight.protocol.checkpoint.Dtype;
+import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.link.WorkerMessage.Abort;
+import dev.inflight.protocol.link.WorkerMessage.Begin;
+import dev.inflight.protocol.link.WorkerMessage.Dump;
 import dev.inflight.protocol.link.WorkerMessage.Load;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
@@ -84,6 +87,37 @@ class LinkCodecTest {
                   {"name":"w","dtype":"F32","shape":[1],"offset":0,"bytes":"4","begin":0}]}""", "load.tensors[0]: field \"bytes\" must be an integer from 0 to 2^63-1");
         assertRefused("{\"verb\":\"end\"}", "end: field \"epoch\" is missing; it must be an integer from 0 to 2^63-1");
         assertRefused("{\"verb\":\"loaded\",\"epoch\":1,\"bucket\":0}", "unknown verb \"loaded\"");
+    }
+
+    @Test
+    void slotsOfBothKindsSurviveTheWire() throws IOException {
+        String handle = "0f".repeat(32) + "AB".repeat(32);
+        Begin begin = new Begin(
+                1,
+                "m",
+                "v",
+                "d",
+                LoadMode.SHADOW,
+                0,
+                0,
+                List.of(
+                        new SlotRef(0, SlotMemory.shm("/dev/shm/s", 0, 8)),
+                        new SlotRef(1, new SlotMemory.Cuda(handle, "GPU-1", 1L << 40, 1L << 30))));
+        assertThat(LinkCodec.decodeWorkerMessage(json(frame(begin)))).isEqualTo(begin);
+        Dump dump = new Dump(1, new SlotMemory.Cuda(handle, "GPU-1", 0, 8), List.of());
+        assertThat(LinkCodec.decodeWorkerMessage(json(frame(dump)))).isEqualTo(dump);
+    }
+
+    @Test
+    void slotsThatAreNeitherKindAreRefused() {
+        String dump = "{\"verb\":\"dump\",\"id\":1,\"tensors\":[],\"slot\":{\"offset\":0,\"bytes\":1,%s}}";
+        assertRefused(dump.formatted("\"kind\":\"disk\""), "dump.slot: unknown slot kind \"disk\"");
+        assertRefused(
+                dump.formatted("\"kind\":\"cuda\",\"device\":\"GPU-1\",\"handle\":\"%s\"".formatted("0".repeat(127))),
+                "dump.slot: field \"handle\" must be 128 hex digits");
+        assertThatThrownBy(() -> new SlotMemory.Cuda("g".repeat(128), "GPU-1", 0, 8))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("128 hex digits");
     }
 
     @Test

@@ -1,0 +1,99 @@
+"""Copies between slots and the memory of a module, each way, wherever either is."""
+
+from __future__ import annotations
+
+import ctypes
+from contextlib import ExitStack
+
+import torch
+
+from inflight.adapter import Piece
+from inflight.adapters.torch_storage import source
+from inflight.slots import SHM
+
+
+class Streams:
+    """One stream for each GPU, so that copies wait for no kernel of the engine's and it for none of them."""
+
+    def __init__(self) -> None:
+        self._streams: dict[torch.device, torch.cuda.Stream] = {}
+
+    def on(self, device: torch.device) -> torch.cuda.Stream:
+        stream = self._streams.get(device)
+        if stream is None:
+            stream = self._streams[device] = torch.cuda.Stream(device)
+        return stream
+
+
+class Copies:
+    """The copies of one load or dump. All are done when ``finish`` returns, also if it raises."""
+
+    def __init__(self, streams: Streams):
+        self._host = _HostCopies()
+        self._cuda = _CudaCopies(streams)
+
+    def load(self, piece: Piece, target: torch.Tensor) -> None:
+        """From the slot to the piece's place in ``target``, a flat tensor of bytes."""
+        if piece.slot.kind == SHM and not target.is_cuda:
+            self._host.add(target.data_ptr() + piece.begin, piece.address, piece.size)
+        else:
+            self._cuda.add(target[piece.begin : piece.begin + piece.size], source(piece))
+
+    def dump(self, piece: Piece, live: torch.Tensor) -> None:
+        """From the piece's place in ``live`` to the slot."""
+        if piece.slot.kind == SHM and not live.is_cuda:
+            self._host.add(piece.address, live.data_ptr() + piece.begin, piece.size)
+        else:
+            self._cuda.add(source(piece), live[piece.begin : piece.begin + piece.size])
+
+    def finish(self) -> None:
+        self._host.flush()
+        self._cuda.finish()
+
+
+class _CudaCopies:
+    """Copies with a GPU at one end at least: queued one after the other and waited for once."""
+
+    def __init__(self, streams: Streams):
+        self._streams = streams
+        self._pairs: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def add(self, target: torch.Tensor, source: torch.Tensor) -> None:
+        self._pairs.append((target, source))
+
+    def finish(self) -> None:
+        pairs, self._pairs = self._pairs, []
+        devices = {tensor.device for pair in pairs for tensor in pair if tensor.is_cuda}
+        streams = [self._streams.on(device) for device in devices]
+        try:
+            with ExitStack() as current:
+                for stream in streams:
+                    current.enter_context(torch.cuda.stream(stream))
+                for target, source in pairs:
+                    target.copy_(source, non_blocking=True)
+        finally:
+            for stream in streams:
+                stream.synchronize()
+
+
+class _HostCopies:
+    """Copies in host memory, neighbours in one go.
+
+    memmove was measured twice as fast as copy_. Like it, it runs without the interpreter's lock, which a busy engine
+    does not give back soon: the fewer calls, the better.
+    """
+
+    def __init__(self) -> None:
+        self._target = self._source = self._size = 0
+
+    def add(self, target: int, source: int, size: int) -> None:
+        if target == self._target + self._size and source == self._source + self._size:
+            self._size += size
+            return
+        self.flush()
+        self._target, self._source, self._size = target, source, size
+
+    def flush(self) -> None:
+        if self._size:
+            ctypes.memmove(self._target, self._source, self._size)
+            self._size = 0
