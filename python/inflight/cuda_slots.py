@@ -58,6 +58,9 @@ class CudaSlot:
         require_inside(self, offset, size)
         return self.address + offset
 
+    def is_current(self) -> bool:
+        return True  # The exporter keeps it while the link lives.
+
     def close(self) -> None:
         if self._allocation is not None:
             self.tensor = None

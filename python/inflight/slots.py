@@ -38,6 +38,9 @@ class MappedSlot(Protocol):
     def range(self, offset: int, size: int) -> int:
         """The address of a range, after checking that it is inside the slot."""
 
+    def is_current(self) -> bool:
+        """Whether the memory can still be listed again, as far as this process can know."""
+
     def close(self) -> None: ...
 
 
@@ -107,6 +110,7 @@ class ShmSlot:
         self._map: mmap.mmap | None = mmap.mmap(file.descriptor, length, access=access, offset=base)
         self.path = memory.path
         self.size = memory.bytes
+        self._key = file.key
         # The exported buffer keeps the mapping alive for as long as this object holds it.
         self._anchor: object | None = ctypes.c_ubyte.from_buffer(self._map)
         start = ctypes.addressof(self._anchor)
@@ -123,6 +127,13 @@ class ShmSlot:
     def range(self, offset: int, size: int) -> int:
         require_inside(self, offset, size)
         return self.address + offset
+
+    def is_current(self) -> bool:
+        try:
+            status = os.stat(self._key.path)
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == (self._key.device, self._key.inode)
 
     def close(self) -> None:
         if self._map is not None:
@@ -151,6 +162,7 @@ class SlotMappings:
     def open(self, slots: Iterable[Slot]) -> dict[int, MappedSlot]:
         """Maps an update's slots, by id. Closes those that neither this update nor the one before uses.
 
+        Of the latter, files that are gone are let go as well: they take memory for as long as they are mapped.
         Raises SlotError; no slot is mapped or closed then.
         """
         opened: dict[int, MappedSlot] = {}
@@ -164,7 +176,9 @@ class SlotMappings:
             _close(fresh)
             raise
         self._kept.update(fresh)
-        _close({key: self._kept.pop(key) for key in self._kept.keys() - used - self._used})
+        idle = self._kept.keys() - used
+        gone = [key for key in idle if key not in self._used or not self._kept[key].is_current()]
+        _close({key: self._kept.pop(key) for key in gone})
         self._used = used
         return opened
 

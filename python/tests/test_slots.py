@@ -91,9 +91,17 @@ def test_another_file_under_the_same_path_is_mapped_anew(shm, mappings):
         file.write(b"new" + bytes(5000))
     new = mappings.open([slot])[0]
     assert new is not old and content(new, 0, 3) == b"new"
-    assert content(old, 0, 3) == bytes(3)
-    mappings.open([slot])
-    assert len(mapped(shm)) == 1
+    assert len(mapped(shm)) == len(mappings) == 1
+
+
+def test_a_deleted_file_is_let_go_at_the_next_update(shm, mappings):
+    deleted = shm + "-deleted"
+    with open(deleted, "wb") as file:
+        file.write(bytes(100))
+    mappings.open([Slot(0, ShmMemory(deleted, 0, 100))])
+    os.unlink(deleted)
+    mappings.open([Slot(0, ShmMemory(shm, 0, 100))])
+    assert mapped(deleted) == [] and len(mappings) == 1
 
 
 def test_a_mapped_file_that_was_cut_short_is_refused(shm, mappings):

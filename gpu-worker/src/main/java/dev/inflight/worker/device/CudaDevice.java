@@ -1,0 +1,75 @@
+package dev.inflight.worker.device;
+
+import dev.inflight.worker.cuda.CudaContext;
+import dev.inflight.worker.cuda.CudaOutOfMemoryException;
+import dev.inflight.worker.cuda.DeviceBuffer;
+
+/** A GPU. Its rings are plain allocations that an engine maps by their CUDA IPC handle. */
+public final class CudaDevice implements Device {
+    private final CudaContext context;
+    private final long slotMemoryBytes;
+    private final double memoryFraction;
+    private final SlotPool<DeviceBuffer> pool;
+    private final HostDevice host;
+
+    /**
+     * @param context the GPU's; closed with this device
+     * @param slotMemoryBytes most memory that one ring may take
+     * @param memoryFraction most of the GPU's free memory that one ring may take, above 0 and at most 1
+     * @param pinning for memory through which bytes come from a socket
+     */
+    public CudaDevice(
+            CudaContext context, long slotMemoryBytes, double memoryFraction, ShmNames names, Pinning pinning) {
+        this.context = context;
+        this.slotMemoryBytes = slotMemoryBytes;
+        this.memoryFraction = memoryFraction;
+        this.pool = new SlotPool<>(context::allocate, DeviceBuffer::bytes, DeviceBuffer::close);
+        this.host = new HostDevice(names, slotMemoryBytes, pinning);
+    }
+
+    public CudaContext context() {
+        return context;
+    }
+
+    @Override
+    public String id() {
+        return context.gpu().uuid();
+    }
+
+    /** Memory that idle rings hold counts as free. */
+    @Override
+    public long slotBudgetBytes() {
+        long free = context.freeBytes() + pool.idleBytes();
+        return Math.min(slotMemoryBytes, (long) (memoryFraction * free));
+    }
+
+    @Override
+    public CudaSlotRing slots(int count, long slotBytes) {
+        long bytes = DeviceMemoryException.requireWithin(count, slotBytes, slotMemoryBytes);
+        try {
+            var buffer = pool.take(bytes);
+            return new CudaSlotRing(buffer, count, slotBytes, pool.lease(buffer));
+        } catch (CudaOutOfMemoryException e) {
+            throw new DeviceMemoryException(String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    @Override
+    public HostSlotRing hostSlots(int count, long slotBytes) {
+        return host.slots(count, slotBytes);
+    }
+
+    @Override
+    public int ringsOut() {
+        return pool.out() + host.ringsOut();
+    }
+
+    @Override
+    public void close() {
+        host.close();
+        pool.close();
+        if (pool.out() == 0) {
+            context.close();
+        }
+    }
+}

@@ -1,0 +1,160 @@
+package dev.inflight.worker.update;
+
+import dev.inflight.protocol.link.SlotMemory;
+import dev.inflight.protocol.plan.Bucket;
+import dev.inflight.worker.device.CudaSlotRing;
+import dev.inflight.worker.device.HostSlotRing;
+import dev.inflight.worker.store.StoredCheckpoint;
+import dev.inflight.worker.transport.SlotInfo;
+import dev.inflight.worker.transport.SlotRange;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Supplier;
+import java.util.stream.IntStream;
+
+/**
+ * Own buckets of a GPU: copied to its slots from pinned host memory, in one stream, while all cores check the blocks at
+ * the source. The link to the GPU checks what it carries itself.
+ */
+final class CudaOwnBuckets implements OwnBuckets {
+    private final StoredCheckpoint checkpoint;
+    private final CudaSlotRing ring;
+    private final CudaLane lane;
+    private final StageTimes times;
+    private final Map<Integer, Bucket> buckets = new HashMap<>();
+    private final Lazy<HostCopies> hostCopies;
+
+    /** @param hostRing takes a ring of host memory like {@code ring}, for peers that want bytes */
+    CudaOwnBuckets(
+            List<Bucket> buckets,
+            StoredCheckpoint checkpoint,
+            CudaSlotRing ring,
+            CudaLane lane,
+            Supplier<HostSlotRing> hostRing,
+            StageTimes times) {
+        this.checkpoint = checkpoint;
+        this.ring = ring;
+        this.lane = lane;
+        this.times = times;
+        this.hostCopies = new Lazy<>(() -> new HostCopies(hostRing.get()));
+        buckets.forEach(bucket -> this.buckets.put(bucket.index(), bucket));
+    }
+
+    @Override
+    public CudaSlotRing ring() {
+        return ring;
+    }
+
+    @Override
+    public long length(int bucket) {
+        return bucket(bucket).bytes();
+    }
+
+    private Bucket bucket(int index) {
+        var bucket = buckets.get(index);
+        if (bucket == null) {
+            throw new UpdateException("bucket " + index + " is not of this worker", null);
+        }
+        return bucket;
+    }
+
+    @Override
+    public List<SlotMemory> memories() {
+        return IntStream.range(0, ring.count()).mapToObj(ring::memory).toList();
+    }
+
+    @Override
+    public List<SlotInfo> slots() {
+        var uuid = ring.buffer().context().gpu().uuid();
+        return IntStream.range(0, ring.count())
+                .mapToObj(slot -> new SlotInfo(slot, uuid, ring.offset(slot), ring.slotBytes()))
+                .toList();
+    }
+
+    @Override
+    public Optional<SlotRange> inPlace(Bucket bucket) {
+        return Optional.empty();
+    }
+
+    /** All slots but the one that is waited for may be on their way: the link to the host never rests. */
+    @Override
+    public int ahead() {
+        return ring.count() - 1;
+    }
+
+    @Override
+    public Landing bring(Bucket bucket, SlotRange at) {
+        long base = ring.offset(at.slot()) + at.offset();
+        var copies = lane.begin();
+        for (var placement : bucket.placements()) {
+            if (placement.slice().bytes() > 0) {
+                lane.stream().copyIn(checkpoint.bytes(placement.slice()), ring.buffer(), base + placement.offset());
+            }
+        }
+        copies.end();
+        return patience -> {
+            try (copies) {
+                check(bucket);
+                copies.await(patience);
+                times.moved(bucket.index(), copies.span());
+            }
+        };
+    }
+
+    private record Block(StoredCheckpoint.ExpectedBlocks expected, MemorySegment source, long at) {
+        void check() {
+            long length = Math.min(StoredCheckpoint.BLOCK_BYTES, source.byteSize() - at);
+            expected.check(at, source.asSlice(at, length));
+        }
+    }
+
+    private void check(Bucket bucket) {
+        long start = System.nanoTime();
+        var blocks = new ArrayList<Block>();
+        for (var placement : bucket.placements()) {
+            var expected = checkpoint.blocks(placement.slice());
+            var source = checkpoint.bytes(placement.slice());
+            for (long at = 0; at < source.byteSize(); at += StoredCheckpoint.BLOCK_BYTES) {
+                blocks.add(new Block(expected, source, at));
+            }
+        }
+        blocks.parallelStream().forEach(Block::check);
+        times.verifyNanos.add(System.nanoTime() - start);
+    }
+
+    @Override
+    public MemorySegment bytes(int index, SlotRange at) {
+        var bucket = bucket(index);
+        var arena = checkpoint.inArena(bucket);
+        return arena.isPresent() ? arena.get().bytes() : hostCopies.get().of(bucket, at.slot());
+    }
+
+    /** Buckets put together in host memory as they lie in the slots, each as long as it holds its slot. */
+    private final class HostCopies {
+        private final HostSlotRing copies;
+        private final int[] held;
+
+        HostCopies(HostSlotRing copies) {
+            this.copies = copies;
+            this.held = new int[copies.count()];
+            Arrays.fill(held, -1);
+        }
+
+        synchronized MemorySegment of(Bucket bucket, int slot) {
+            var copy = copies.slot(slot).asSlice(0, bucket.bytes());
+            if (held[slot] != bucket.index()) {
+                for (var placement : bucket.placements()) {
+                    var source = checkpoint.bytes(placement.slice());
+                    MemorySegment.copy(source, 0, copy, placement.offset(), source.byteSize());
+                }
+                held[slot] = bucket.index();
+            }
+            return copy;
+        }
+    }
+}

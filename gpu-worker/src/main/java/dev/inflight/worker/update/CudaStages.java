@@ -1,0 +1,126 @@
+package dev.inflight.worker.update;
+
+import dev.inflight.protocol.plan.Bucket;
+import dev.inflight.protocol.plan.Slots;
+import dev.inflight.worker.device.CudaDevice;
+import dev.inflight.worker.device.CudaSlotRing;
+import dev.inflight.worker.device.HostSlotRing;
+import dev.inflight.worker.device.SlotRing;
+import dev.inflight.worker.store.StoredCheckpoint;
+import dev.inflight.worker.transport.PeerException;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.List;
+
+/**
+ * Buckets land in GPU memory. An engine maps the slots of its own GPU only, since it may not see another, so buckets of
+ * a worker in the same process are copied from GPU to GPU.
+ */
+final class CudaStages implements DeviceStages {
+    private final CudaDevice device;
+    private final StoredCheckpoint checkpoint;
+    private final Slots slots;
+    private final Closer closer;
+    private final StageTimes times;
+    private final PeerRings peers;
+
+    /** Finds the slots of another worker of this process. */
+    interface PeerRings {
+        SlotRing of(String worker) throws PeerException;
+    }
+
+    /** @param closer given everything that is taken */
+    CudaStages(
+            CudaDevice device,
+            StoredCheckpoint checkpoint,
+            Slots slots,
+            Closer closer,
+            StageTimes times,
+            PeerRings peers) {
+        this.device = device;
+        this.checkpoint = checkpoint;
+        this.slots = slots;
+        this.closer = closer;
+        this.times = times;
+        this.peers = peers;
+    }
+
+    @Override
+    public OwnBuckets own(List<Bucket> buckets) {
+        return new CudaOwnBuckets(buckets, checkpoint, ring(), lane(), this::hostRing, times);
+    }
+
+    @Override
+    public LandingSlots landing() {
+        return new CudaLanding(ring(), lane());
+    }
+
+    private CudaSlotRing ring() {
+        var ring = device.slots(slots.count(), slots.bytes());
+        closer.add(ring::close);
+        return ring;
+    }
+
+    private HostSlotRing hostRing() {
+        var ring = device.hostSlots(slots.count(), slots.bytes());
+        closer.add(ring::close);
+        return ring;
+    }
+
+    /** Closed before the rings it copies to, since it was taken after them. */
+    private CudaLane lane() {
+        var lane = new CudaLane(device.context(), times.timeline());
+        closer.add(lane::close);
+        return lane;
+    }
+
+    @Override
+    public boolean engineReadsPeers() {
+        return false;
+    }
+
+    @Override
+    public Incoming copied(RemoteOwner owner, LandingBoard landing, Incoming.Located located) {
+        try {
+            if (peers.of(owner.worker()) instanceof CudaSlotRing from
+                    && landing.slots().ring() instanceof CudaSlotRing to) {
+                device.context().enablePeerAccess(from.buffer().context());
+                return new CopiedIncoming(owner, from, to, lane(), landing, located, times);
+            }
+            throw new UpdateException(owner.worker() + " has no GPU and " + device.id() + " can not copy from it", null);
+        } catch (PeerException e) {
+            throw new UpdateException(String.valueOf(e.getMessage()), owner.worker(), e);
+        }
+    }
+
+    /** From a socket, bytes come through a ring of host memory that is taken when the first do. */
+    private final class CudaLanding implements LandingSlots {
+        private final CudaSlotRing ring;
+        private final CudaLane lane;
+        private final Lazy<HostSlotRing> inbound = new Lazy<>(CudaStages.this::hostRing);
+
+        CudaLanding(CudaSlotRing ring, CudaLane lane) {
+            this.ring = ring;
+            this.lane = lane;
+        }
+
+        @Override
+        public CudaSlotRing ring() {
+            return ring;
+        }
+
+        @Override
+        public MemorySegment inbound(int slot) {
+            return inbound.get().slot(slot);
+        }
+
+        @Override
+        public void settle(int slot, long bytes, Duration patience) throws InterruptedException {
+            try (var copy = lane.begin()) {
+                lane.stream().copyIn(inbound(slot).asSlice(0, bytes), ring.buffer(), ring.offset(slot));
+                copy.end();
+                copy.await(patience);
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+package dev.inflight.worker.update;
+
+import dev.inflight.protocol.plan.Bucket;
+import dev.inflight.protocol.plan.Slots;
+import dev.inflight.worker.device.HostDevice;
+import dev.inflight.worker.device.HostSlotRing;
+import dev.inflight.worker.store.StoredCheckpoint;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.List;
+
+/** Buckets land in host memory. */
+final class HostStages implements DeviceStages {
+    private final HostDevice device;
+    private final StoredCheckpoint checkpoint;
+    private final Slots slots;
+    private final Closer closer;
+    private final StageTimes times;
+
+    /** @param closer given everything that is taken */
+    HostStages(HostDevice device, StoredCheckpoint checkpoint, Slots slots, Closer closer, StageTimes times) {
+        this.device = device;
+        this.checkpoint = checkpoint;
+        this.slots = slots;
+        this.closer = closer;
+        this.times = times;
+    }
+
+    @Override
+    public OwnBuckets own(List<Bucket> buckets) {
+        return new HostOwnBuckets(buckets, checkpoint, ring(), times);
+    }
+
+    @Override
+    public LandingSlots landing() {
+        return new HostLanding(ring());
+    }
+
+    private HostSlotRing ring() {
+        var ring = device.slots(slots.count(), slots.bytes());
+        closer.add(ring::close);
+        return ring;
+    }
+
+    @Override
+    public boolean engineReadsPeers() {
+        return true;
+    }
+
+    @Override
+    public Incoming copied(RemoteOwner owner, LandingBoard landing, Incoming.Located located) {
+        throw new IllegalStateException("engines read the slots of " + owner.worker() + " where they are");
+    }
+
+    private record HostLanding(HostSlotRing ring) implements LandingSlots {
+        @Override
+        public MemorySegment inbound(int slot) {
+            return ring.slot(slot);
+        }
+
+        @Override
+        public void settle(int slot, long bytes, Duration patience) {
+            // It came into the slot itself.
+        }
+    }
+}
