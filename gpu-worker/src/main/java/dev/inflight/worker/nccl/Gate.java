@@ -4,8 +4,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * Lets one call at a time into NCCL, also a look at the communicator's state, which puts away finished work; and keeps
- * what a call uses from being freed under it.
+ * Lets one call at a time use a communicator, since NCCL promises thread safety only between communicators, and keeps
+ * it from being freed under that call.
  */
 final class Gate {
     /**

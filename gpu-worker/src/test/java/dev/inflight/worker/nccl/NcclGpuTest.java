@@ -151,7 +151,9 @@ class NcclGpuTest {
         long killed = System.nanoTime();
         boolean ended = receiver.waitFor(10, TimeUnit.SECONDS);
         long ms = (System.nanoTime() - killed) / 1_000_000;
-        receiver.destroyForcibly().waitFor();
+        // Through its handle, which leaves the output readable.
+        receiver.toHandle().destroyForcibly();
+        receiver.waitFor();
         output.lines().forEach(line -> said.append(line).append('\n'));
         System.out.println("the receiver's end, " + ms + " ms after the root's:\n" + said);
         assertThat(ended).as("ended within 10 s, having said:\n" + said).isTrue();
