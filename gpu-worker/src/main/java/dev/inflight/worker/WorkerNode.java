@@ -4,8 +4,7 @@ import akka.Done;
 import akka.actor.CoordinatedShutdown;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Props;
-import dev.inflight.worker.device.HostDevice;
-import dev.inflight.worker.device.Pinning;
+import dev.inflight.worker.device.Devices;
 import dev.inflight.worker.device.ShmNames;
 import dev.inflight.worker.link.EngineLink;
 import dev.inflight.worker.store.HostStore;
@@ -22,7 +21,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 
@@ -44,12 +42,17 @@ public final class WorkerNode {
     public static Started start(ActorSystem<?> system, WorkerSettings settings) {
         var names = new ShmNames(settings.shmDir(), settings.name());
         names.sweep();
+        var devices = devices(settings, names);
         var store = new HostStore(
-                settings.name(), names, Pinning.NONE, settings.storeThreads(), settings.exchangeTimeout(), settings.peerTimeout());
-        var devices = new ArrayList<HostDevice>();
+                settings.name(),
+                names,
+                devices.pinning(),
+                settings.storeThreads(),
+                settings.exchangeTimeout(),
+                settings.peerTimeout());
         try {
             Files.createDirectories(settings.runDir());
-            var machine = settings.mapSharedMemory() ? MachineIdentity.local() : MachineIdentity.unshared();
+            var machine = machine(settings);
             var hub = new TransferHub(machine, settings.prepareTimeout());
             var server = PeerServer.start(
                     new InetSocketAddress(settings.peerHost(), settings.peerPort()),
@@ -62,8 +65,7 @@ public final class WorkerNode {
                     "host-store", HostStoreActor.create(settings.name(), server.endpoint(), store)));
             var sockets = new LinkedHashMap<String, Path>();
             for (int index = 0; index < settings.workers(); index++) {
-                var device = new HostDevice(names, settings.slotMemoryBytes());
-                devices.add(device);
+                var device = devices.devices().get(index);
                 if (settings.warmSlots()) {
                     device.warm();
                 }
@@ -88,13 +90,26 @@ public final class WorkerNode {
         }
     }
 
-    private static void closeAtShutdown(
-            ActorSystem<?> system, PeerServer server, List<HostDevice> devices, HostStore store) {
+    private static Devices devices(WorkerSettings settings, ShmNames names) {
+        return switch (settings.device()) {
+            case HOST -> Devices.host(settings.workers(), names, settings.slotMemoryBytes());
+            case CUDA -> Devices.cuda(settings.workers(), names, settings.slotMemoryBytes(), settings.memoryFraction());
+        };
+    }
+
+    /** GPU memory is shared within this process only. */
+    private static String machine(WorkerSettings settings) throws IOException {
+        return settings.mapSharedMemory() && settings.device() == WorkerSettings.DeviceKind.HOST
+                ? MachineIdentity.local()
+                : MachineIdentity.unshared();
+    }
+
+    private static void closeAtShutdown(ActorSystem<?> system, PeerServer server, Devices devices, HostStore store) {
         CoordinatedShutdown.get(system)
                 .addTask(CoordinatedShutdown.PhaseActorSystemTerminate(), "free-host-memory", () -> {
                     server.close();
-                    devices.forEach(HostDevice::close);
                     store.close();
+                    devices.close();
                     return CompletableFuture.completedFuture(Done.getInstance());
                 });
     }

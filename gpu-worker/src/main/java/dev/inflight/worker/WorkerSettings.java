@@ -9,7 +9,9 @@ import java.time.Duration;
  * Configuration of a worker host, read from {@code inflight.worker} and checked when read; reference.conf documents
  * every setting with its unit and range.
  *
+ * @param device what buckets land on
  * @param slotMemoryBytes most memory of one worker's slots
+ * @param memoryFraction most of a GPU's free memory that one worker's slots may take
  * @param mapSharedMemory whether slots of other hosts on the same machine are mapped rather than copied
  * @param storeThreads threads that load a checkpoint
  */
@@ -18,7 +20,9 @@ public record WorkerSettings(
         int workers,
         Path runDir,
         Path shmDir,
+        DeviceKind device,
         long slotMemoryBytes,
+        double memoryFraction,
         boolean warmSlots,
         String peerHost,
         int peerPort,
@@ -31,6 +35,12 @@ public record WorkerSettings(
         Duration abortTimeout,
         Duration orphanTimeout) {
 
+    /** What buckets land on. */
+    public enum DeviceKind {
+        HOST,
+        CUDA
+    }
+
     /** @throws ConfigException naming the setting that is missing or out of range */
     public static WorkerSettings from(Config root) {
         var config = root.getConfig("inflight.worker");
@@ -40,7 +50,9 @@ public record WorkerSettings(
                 inRange(config, "workers", 1, 64),
                 Path.of(config.getString("run-dir")),
                 Path.of(config.getString("shm-dir")),
+                config.getEnum(DeviceKind.class, "device"),
                 atLeastOneMiB(config, "slot-memory"),
+                fraction(config, "memory-fraction"),
                 config.getBoolean("warm-slots"),
                 config.getString("peer.host"),
                 inRange(config, "peer.port", 0, 65535),
@@ -59,6 +71,15 @@ public record WorkerSettings(
         if (value < least || value > most) {
             throw new ConfigException.BadValue(
                     config.origin(), "inflight.worker." + path, value + " is not in " + least + " to " + most);
+        }
+        return value;
+    }
+
+    private static double fraction(Config config, String path) {
+        double value = config.getDouble(path);
+        if (!(value > 0 && value <= 1)) {
+            throw new ConfigException.BadValue(
+                    config.origin(), "inflight.worker." + path, value + " is not above 0 and at most 1");
         }
         return value;
     }

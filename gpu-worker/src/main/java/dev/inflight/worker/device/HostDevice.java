@@ -17,8 +17,7 @@ public final class HostDevice implements Device {
 
     HostDevice(ShmNames names, long budgetBytes, Pinning pinning) {
         this.budgetBytes = budgetBytes;
-        this.pool = new SlotPool<>(
-                bytes -> allocate(names, bytes, pinning), SharedMemory::bytes, SharedMemory::close);
+        this.pool = new SlotPool<>(bytes -> allocate(names, bytes, pinning), SharedMemory::bytes, SharedMemory::close);
     }
 
     private static SharedMemory allocate(ShmNames names, long bytes, Pinning pinning) {

@@ -43,12 +43,7 @@ public final class HostStore implements AutoCloseable {
      * @param peerTimeout longest silence of another host
      */
     public HostStore(
-            String host,
-            ShmNames names,
-            Pinning pinning,
-            int threads,
-            Duration exchangeTimeout,
-            Duration peerTimeout) {
+            String host, ShmNames names, Pinning pinning, int threads, Duration exchangeTimeout, Duration peerTimeout) {
         this.host = host;
         this.arenas = new ArenaPool(names, pinning);
         this.pinning = pinning;

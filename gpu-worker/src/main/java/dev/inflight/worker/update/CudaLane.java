@@ -23,14 +23,13 @@ final class CudaLane implements AutoCloseable {
 
     private final long originNanos;
 
-    /** @param nanoTime our clock */
-    CudaLane(CudaContext context, Timeline.Clock clock) {
+    CudaLane(CudaContext context) {
         this.context = context;
         this.stream = context.newStream();
         this.origin = context.newEvent();
         stream.record(origin);
         stream.synchronize();
-        this.originNanos = clock.nanos();
+        this.originNanos = System.nanoTime();
     }
 
     CudaStream stream() {
@@ -50,7 +49,10 @@ final class CudaLane implements AutoCloseable {
             stream.record(last);
             last.await(DRAIN);
         } catch (CudaTimeoutException e) {
-            LOG.error("copies to {} do not end; their stream stays open", context.gpu().uuid(), e);
+            LOG.error(
+                    "copies to {} do not end; their stream stays open",
+                    context.gpu().uuid(),
+                    e);
             return;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -69,7 +69,7 @@ final class CudaStages implements DeviceStages {
 
     /** Closed before the rings it copies to, since it was taken after them. */
     private CudaLane lane() {
-        var lane = new CudaLane(device.context(), times.timeline());
+        var lane = new CudaLane(device.context());
         closer.add(lane::close);
         return lane;
     }
@@ -84,10 +84,10 @@ final class CudaStages implements DeviceStages {
         try {
             if (peers.of(owner.worker()) instanceof CudaSlotRing from
                     && landing.slots().ring() instanceof CudaSlotRing to) {
-                device.context().enablePeerAccess(from.buffer().context());
                 return new CopiedIncoming(owner, from, to, lane(), landing, located, times);
             }
-            throw new UpdateException(owner.worker() + " has no GPU and " + device.id() + " can not copy from it", null);
+            throw new UpdateException(
+                    owner.worker() + " has no GPU and " + device.id() + " can not copy from it", null);
         } catch (PeerException e) {
             throw new UpdateException(String.valueOf(e.getMessage()), owner.worker(), e);
         }

@@ -105,7 +105,9 @@ final class HostOwnBuckets implements OwnBuckets {
     @Override
     public MemorySegment bytes(int bucket, SlotRange at) {
         var inArena = inArenas.get(bucket);
-        return inArena == null ? ring.slot(at.slot()).asSlice(0, length(bucket)) : inArena.range().bytes();
+        return inArena == null
+                ? ring.slot(at.slot()).asSlice(0, length(bucket))
+                : inArena.range().bytes();
     }
 
     @Override

@@ -13,11 +13,7 @@ final class SocketIncoming implements Incoming {
     private final StageTimes times;
 
     SocketIncoming(
-            RemoteOwner owner,
-            StoredCheckpoint checkpoint,
-            LandingBoard landing,
-            Located located,
-            StageTimes times) {
+            RemoteOwner owner, StoredCheckpoint checkpoint, LandingBoard landing, Located located, StageTimes times) {
         this.owner = owner;
         this.checkpoint = checkpoint;
         this.landing = landing;

@@ -167,8 +167,8 @@ final class Streaming implements AutoCloseable {
         if (known == null) {
             var taken = device.landing();
             var ring = taken.ring();
-            int first =
-                    announce(IntStream.range(0, ring.count()).mapToObj(ring::memory).toList());
+            int first = announce(
+                    IntStream.range(0, ring.count()).mapToObj(ring::memory).toList());
             known = new Landings(new LandingBoard(taken, patience), first);
             landing = known;
         }
@@ -265,8 +265,7 @@ final class Streaming implements AutoCloseable {
     }
 
     private Incoming incoming(Source source, Arrivals arrivals) {
-        Incoming.Located located =
-                (bucket, at, release) -> arrivals.arrived(bucket, at, source.firstSlot(), release);
+        Incoming.Located located = (bucket, at, release) -> arrivals.arrived(bucket, at, source.firstSlot(), release);
         if (!source.lands()) {
             return new MappedIncoming(source.owner(), located);
         }

@@ -5,13 +5,8 @@ import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 
 /** What each stage of one update did to which bucket, and when. Thread-safe. */
-final class Timeline implements Timeline.Clock {
-    /** Nanoseconds on some monotonic clock. */
-    interface Clock {
-        long nanos();
-    }
-
-    /** @param begin on the clock of {@link #nanos()} */
+final class Timeline {
+    /** From begin to end by {@link System#nanoTime()}. */
     record Span(long begin, long end) {
         long nanos() {
             return end - begin;
@@ -27,11 +22,6 @@ final class Timeline implements Timeline.Clock {
     record Entry(Stage stage, int bucket, Span span) {}
 
     private final Queue<Entry> entries = new ConcurrentLinkedQueue<>();
-
-    @Override
-    public long nanos() {
-        return System.nanoTime();
-    }
 
     void add(Stage stage, int bucket, Span span) {
         entries.add(new Entry(stage, bucket, span));

@@ -44,8 +44,7 @@ public final class TransferHub {
      * @param buckets what the board's turns are for
      * @param consumerLost called with the consumer and the reason when one goes before it has consumed everything
      */
-    void serve(
-            long epoch, String owner, SlotBoard board, OwnBuckets buckets, BiConsumer<String, String> consumerLost) {
+    void serve(long epoch, String owner, SlotBoard board, OwnBuckets buckets, BiConsumer<String, String> consumerLost) {
         source(new Source(epoch, owner)).complete(new Serving(board, buckets, consumerLost));
     }
 
