@@ -51,7 +51,7 @@ run_launcher() {
 }
 
 # Tests are named as they begin and end, so that a log shows which one hung; a hung one does not stop the others.
-# Skipped tests are named with their reason. No test at all is a failure, and so are only skipped ones beside a GPU.
+# No test at all is a failure, and so are only skipped ones beside a GPU.
 run_tests() {
   local class_path module
   class_path="$(printf '%s:' "$unpacked"/test-classes/* "$unpacked"/lib/*.jar "$unpacked"/test-lib/*.jar)"
@@ -120,6 +120,8 @@ figures() {
   case "$1" in
     tests)
       grep -E 'tests (successful|failed|skipped|aborted) ' "$out/tests.log" | tr -s ' []' ' '
+      # The reasons of skipped tests, and how many have each.
+      grep -o '<skipped><!\[CDATA\[[^]]*' "$out/tests.xml" | cut -d[ -f3 | sort | uniq -c
       sed -n '/^Failures (/,/^Test run finished/p' "$out/tests.log" | grep -E '=>|MethodSource' | head -40 ;;
     python) tail -n 20 "$out/python.log" ;;
     bench) tail -c 3000 "$out/bench.log" ;;
