@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# Runs all that needs a GPU, on a machine that has bundle/ (from scripts/gpu/bundle.sh) and neither JDK nor Maven.
+# Ends with one line per step and the figures; fails if a step failed.
+set -euo pipefail
+
+usage="usage: scripts/gpu/verify.sh [--out DIR] [--only launcher|tests|python|bench]...
+  --out DIR    where logs and JSON go (default: \$OUT, else a new temporary directory)
+  --only STEP  run this step; may be repeated (default: all)"
+
+home="$(cd -P "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
+# shellcheck source=../../inflight disable=SC1091 # for fail and jvm_flags
+source "$home/inflight"
+
+# Seconds a step may take: together less than the ten minutes that one command has on a lent machine.
+declare -A bound=([launcher]=40 [tests]=220 [python]=130 [bench]=150)
+steps=(launcher tests python bench)
+
+out="${OUT:-}"
+only=()
+while (($#)); do
+  case "$1" in
+    --out) out="${2:?$usage}"; shift 2 ;;
+    --only)
+      [[ -n "${bound[${2:-none}]:-}" ]] || fail "$usage"
+      only+=("$2"); shift 2 ;;
+    --help) echo "$usage"; exit 0 ;;
+    *) fail "$usage" ;;
+  esac
+done
+((${#only[@]})) && steps=("${only[@]}")
+[[ -n "$out" ]] || out="$(mktemp -d)"
+mkdir -p "$out"
+out="$(cd "$out" && pwd)"
+
+unpacked="$(mktemp -d)"
+trap 'rm -rf "$unpacked"' EXIT
+
+unpack() {
+  mkdir -p "$2"
+  [[ -r "$1" ]] || fail "$1 is not there; make it with scripts/gpu/bundle.sh"
+  if command -v xz >/dev/null; then
+    tar -C "$2" -xJf "$1"
+  else
+    python3 -c 'import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2])' "$1" "$2"
+  fi
+}
+
+run_launcher() {
+  "$home/inflight" --help
+  "$home/inflight" demo --size 64MiB --json
+}
+
+# Tests are named as they begin and end, so that a log shows which one hung; a hung one does not stop the others.
+# No test at all is a failure, and so are only skipped ones beside a GPU.
+run_tests() {
+  local class_path module
+  class_path="$(printf '%s:' "$unpacked"/test-classes/* "$unpacked"/lib/*.jar "$unpacked"/test-lib/*.jar)"
+  local roots=()
+  for module in "$unpacked"/test-classes/*; do
+    roots+=(--scan-classpath "$module")
+  done
+  "$unpacked/jdk/bin/java" "${jvm_flags[@]}" -Xmx4g -jar "$unpacked"/console/*.jar execute \
+    --disable-banner --disable-ansi-colors --details=testfeed --fail-if-no-tests \
+    --config junit.jupiter.execution.timeout.testable.method.default=90s \
+    --config junit.jupiter.execution.timeout.thread.mode.default=separate_thread \
+    --class-path "${class_path%:}" "${roots[@]}" --include-engine junit-jupiter --include-tag gpu \
+    --include-classname '.*' --reports-dir "$unpacked/reports" | tee "$unpacked/tests.log"
+  if nvidia-smi -L 2>/dev/null | grep -q '^GPU' && grep -qE ' 0 tests started ' "$unpacked/tests.log"; then
+    echo "nvidia-smi lists GPUs, but every test was skipped"
+    return 1
+  fi
+}
+
+run_python() {
+  python3 -c 'import torch' 2>/dev/null || { echo "skipped: python3 has no torch"; return; }
+  export PYTHONPATH="$home/python${PYTHONPATH:+:$PYTHONPATH}"
+  if [[ -e "$home/python/tests/gpu_checks.py" ]]; then
+    (cd "$home/python" && PYTHONUNBUFFERED=1 python3 tests/gpu_checks.py)
+  elif python3 -c 'import pytest' 2>/dev/null; then
+    # 5: there was nothing to run.
+    (cd "$home/python" && python3 -m pytest tests -m gpu -q) || (($? == 5))
+  else
+    echo "skipped: neither python/tests/gpu_checks.py nor pytest"
+  fi
+}
+
+run_bench() {
+  if ! "$home/inflight" bench --help | grep -qE '^  gpu '; then
+    echo "skipped: there is no bench gpu"
+    return
+  fi
+  "$home/inflight" bench gpu --json >"$out/bench-gpu.json"
+  cat "$out/bench-gpu.json"
+}
+
+# Runs in a shell of its own, so that `timeout` can bound a function and end what it started.
+run_step() {
+  local step="$1" started=$SECONDS status
+  echo "== $step (at most ${bound[$step]} s)"
+  set +e
+  timeout --kill-after=10 "${bound[$step]}" "${BASH:-bash}" -c "
+    set -euo pipefail
+    $(declare -p home unpacked out jvm_flags)
+    $(declare -f "run_$step")
+    run_$step" 2>&1 | tee "$out/$step.log"
+  status=${PIPESTATUS[0]}
+  set -e
+  local outcome=ok
+  case "$status" in
+    0) grep -q '^skipped: ' "$out/$step.log" && outcome="$(grep -m1 '^skipped: ' "$out/$step.log")" ;;
+    124 | 137) outcome="FAILED (not done in time)" ;;
+    *) outcome="FAILED ($status)" ;;
+  esac
+  [[ "$outcome" != FAILED* ]] || failed=1
+  summary+=("$(printf '%-9s %4d s  %s' "$step" $((SECONDS - started)) "$outcome")")
+}
+
+# The lines of a log that say how it went.
+figures() {
+  case "$1" in
+    tests)
+      grep -E 'tests (successful|failed|skipped|aborted) ' "$out/tests.log" | tr -s ' []' ' '
+      # The reasons of skipped tests, and how many have each.
+      grep -o '<skipped><!\[CDATA\[[^]]*' "$out/tests.xml" | cut -d[ -f3 | sort | uniq -c
+      sed -n '/^Failures (/,/^Test run finished/p' "$out/tests.log" | grep -E '=>|MethodSource' | head -40 ;;
+    python) tail -n 20 "$out/python.log" ;;
+    bench) tail -c 3000 "$out/bench.log" ;;
+  esac
+}
+
+unpack "$home/bundle/jdk.tar.xz" "$unpacked/jdk"
+unpack "$home/bundle/inflight.tar.xz" "$unpacked"
+export INFLIGHT_BUNDLE="$unpacked"
+failed=0
+summary=("commit    $(cat "$unpacked/COMMIT")")
+if command -v nvidia-smi >/dev/null; then
+  summary+=("$(nvidia-smi --query-gpu=index,name,uuid,driver_version --format=csv,noheader 2>&1 || true)")
+fi
+for step in "${steps[@]}"; do
+  run_step "$step"
+done
+if [[ -e "$unpacked/reports/TEST-junit-jupiter.xml" ]]; then
+  cp "$unpacked/reports/TEST-junit-jupiter.xml" "$out/tests.xml"
+fi
+
+{
+  echo "== summary"
+  printf '%s\n' "${summary[@]}"
+  for step in "${steps[@]}"; do
+    echo "-- $step"
+    figures "$step" || true
+  done
+} | tee "$out/summary.txt"
+echo "logs: $out"
+exit "$failed"
