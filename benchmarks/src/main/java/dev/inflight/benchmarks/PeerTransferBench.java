@@ -5,6 +5,7 @@ import dev.inflight.worker.transport.PeerException;
 import dev.inflight.worker.transport.PeerServer;
 import dev.inflight.worker.transport.PeerService;
 import dev.inflight.worker.transport.PeerTransfer;
+import dev.inflight.worker.transport.SlotRange;
 import dev.inflight.worker.transport.SlotRegion;
 import dev.inflight.worker.transport.TransferKey;
 import dev.inflight.worker.transport.TransferOffer;
@@ -161,7 +162,12 @@ public final class PeerTransferBench {
 
         @Override
         public SlotRegion awaitBucket(TransferKey key, int bucket) {
-            return new SlotRegion(0, 0, bytes);
+            return new SlotRegion(new SlotRange(0, 0), bytes.byteSize());
+        }
+
+        @Override
+        public MemorySegment bytes(TransferKey key, int bucket) {
+            return bytes;
         }
 
         @Override

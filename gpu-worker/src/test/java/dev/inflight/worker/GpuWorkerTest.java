@@ -22,6 +22,7 @@ import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.protocol.plan.Slots;
 import dev.inflight.worker.device.HostDevice;
+import dev.inflight.worker.device.Pinning;
 import dev.inflight.worker.device.ShmNames;
 import dev.inflight.worker.store.CheckpointFiles;
 import dev.inflight.worker.store.HostStore;
@@ -58,7 +59,7 @@ class GpuWorkerTest {
     @BeforeEach
     void start() {
         var names = new ShmNames(Path.of("/dev/shm"), "gpu-worker-test");
-        store = new HostStore("h", names, 1, PATIENCE, PATIENCE);
+        store = new HostStore("h", names, Pinning.NONE, 1, PATIENCE, PATIENCE);
         device = new HostDevice(names, 3 << 20);
         var hub = new TransferHub("here", PATIENCE);
         var peers = new Peers("here", PATIENCE);

@@ -11,6 +11,7 @@ import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.plan.ShardRange;
+import dev.inflight.worker.device.Pinning;
 import dev.inflight.worker.device.ShmNames;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -40,7 +41,7 @@ class HostStoreTest {
     @BeforeEach
     void open() throws IOException {
         shm = Files.createTempDirectory(Path.of("/dev/shm"), "inflight-store-test");
-        store = new HostStore("h", new ShmNames(shm, "h"), 2, SOON, SOON);
+        store = new HostStore("h", new ShmNames(shm, "h"), Pinning.NONE, 2, SOON, SOON);
     }
 
     @AfterEach
@@ -111,7 +112,7 @@ class HostStoreTest {
     void aLostShardComesBackFromTheFiles() throws Exception {
         var file = TestCheckpoints.file(directory.resolve("a.safetensors"), "t", 2_000_000, 2_000_000);
         var ref = store.load(load("v1", file), bytes -> {}).ref();
-        try (var other = new HostStore("other", new ShmNames(shm, "other"), 1, SOON, SOON)) {
+        try (var other = new HostStore("other", new ShmNames(shm, "other"), Pinning.NONE, 1, SOON, SOON)) {
             var restored = other.restore(restore(file, ref), bytes -> {});
             assertThat(restored.manifest().digest()).isEqualTo(ref.digest());
             assertThat(restored.heldShards()).containsExactly(0);
@@ -125,7 +126,7 @@ class HostStoreTest {
         var changed = Files.readAllBytes(file);
         changed[changed.length - 1] ^= 1;
         Files.write(file, changed);
-        try (var other = new HostStore("other", new ShmNames(shm, "other"), 1, SOON, SOON)) {
+        try (var other = new HostStore("other", new ShmNames(shm, "other"), Pinning.NONE, 1, SOON, SOON)) {
             assertThatThrownBy(() -> other.restore(restore(file, ref), bytes -> {}))
                     .isInstanceOf(StoreException.class)
                     .hasMessageContaining(file.toString())

@@ -24,8 +24,11 @@ final class StubService implements PeerService {
     volatile String machine = "elsewhere";
     private final Map<Integer, CompletableFuture<SlotRegion>> buckets = new ConcurrentHashMap<>();
 
+    private final Map<Integer, MemorySegment> contents = new ConcurrentHashMap<>();
+
     void put(int bucket, int slot, MemorySegment bytes) {
-        future(bucket).complete(new SlotRegion(slot, 0, bytes));
+        contents.put(bucket, bytes);
+        future(bucket).complete(new SlotRegion(new SlotRange(slot, 0), bytes.byteSize()));
     }
 
     void fail(int bucket, Exception cause) {
@@ -74,6 +77,15 @@ final class StubService implements PeerService {
             }
             throw new IllegalStateException(e.getCause());
         }
+    }
+
+    @Override
+    public MemorySegment bytes(TransferKey key, int bucket) throws PeerException {
+        var bytes = contents.get(bucket);
+        if (bytes == null) {
+            throw new PeerException("bucket " + bucket + " is not in a slot");
+        }
+        return bytes;
     }
 
     @Override

@@ -3,10 +3,6 @@ package dev.inflight.worker.update;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.inflight.worker.device.HostDevice;
-import dev.inflight.worker.device.ShmNames;
-import java.lang.foreign.ValueLayout;
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -14,26 +10,16 @@ import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 class SlotBoardTest {
     private static final Duration PATIENCE = Duration.ofSeconds(20);
 
-    @TempDir
-    Path shm;
-
-    private HostDevice device;
+    private int[] memory = {};
 
     private SlotBoard board(int slots, Duration patience) {
-        device = new HostDevice(new ShmNames(shm, "test"), 1 << 20);
-        return new SlotBoard(device.slots(slots, 4096), patience);
-    }
-
-    @AfterEach
-    void closeDevice() {
-        device.close();
+        memory = new int[slots];
+        return new SlotBoard(slots, patience);
     }
 
     @Test
@@ -54,18 +40,17 @@ class SlotBoardTest {
         }
     }
 
-    private static Callable<Void> writer(SlotBoard board, int buckets) {
+    private Callable<Void> writer(SlotBoard board, int buckets) {
         return () -> {
             for (int bucket = 0; bucket < buckets; bucket++) {
-                var slot = board.enter(bucket, bucket, Integer.BYTES);
-                slot.set(ValueLayout.JAVA_INT, 0, bucket);
+                memory[board.enter(bucket, bucket).slot()] = bucket;
                 board.ready(bucket);
             }
             return null;
         };
     }
 
-    private static Callable<Void> reader(SlotBoard board, String name, int buckets, long seed) {
+    private Callable<Void> reader(SlotBoard board, String name, int buckets, long seed) {
         return () -> {
             var pace = new Random(seed);
             for (int bucket = 0; bucket < buckets; bucket++) {
@@ -73,8 +58,7 @@ class SlotBoardTest {
                 for (int spin = pace.nextInt(20); spin > 0; spin--) {
                     Thread.yield();
                 }
-                assertThat(board.region(bucket).bytes().get(ValueLayout.JAVA_INT, 0))
-                        .isEqualTo(bucket);
+                assertThat(memory[board.at(bucket).slot()]).isEqualTo(bucket);
                 board.consumed(bucket, name);
             }
             return null;
@@ -87,11 +71,11 @@ class SlotBoardTest {
         board.join("engine");
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
             var late = threads.submit(() -> {
-                board.enter(11, 1, 8);
+                board.enter(11, 1);
                 board.ready(11);
                 return null;
             });
-            board.enter(10, 0, 8);
+            board.enter(10, 0);
             board.ready(10);
             assertThat(board.awaitReady(10).slot()).isZero();
             board.consumed(10, "engine");
@@ -104,9 +88,9 @@ class SlotBoardTest {
     void aConsumerThatNeverLetsGoEndsTheWaitAndIsNamed() throws Exception {
         var board = board(1, Duration.ofMillis(50));
         board.join("worker-7/0");
-        board.enter(0, 0, 8);
+        board.enter(0, 0);
         board.ready(0);
-        assertThatThrownBy(() -> board.enter(1, 1, 8))
+        assertThatThrownBy(() -> board.enter(1, 1))
                 .isInstanceOf(UpdateException.class)
                 .hasMessageContaining("held by worker-7/0");
     }
@@ -120,13 +104,13 @@ class SlotBoardTest {
             board.fail("the coordinator said so");
             assertThatThrownBy(waiting::get).hasRootCauseMessage("the coordinator said so");
         }
-        assertThatThrownBy(() -> board.enter(0, 0, 8)).hasMessage("the coordinator said so");
+        assertThatThrownBy(() -> board.enter(0, 0)).hasMessage("the coordinator said so");
     }
 
     @Test
     void aConsumerMayNotJoinOnceStreamingBegan() throws Exception {
         var board = board(1, PATIENCE);
-        board.enter(0, 0, 8);
+        board.enter(0, 0);
         assertThatThrownBy(() -> board.join("late")).isInstanceOf(UpdateException.class);
     }
 }

@@ -7,6 +7,7 @@ import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.worker.device.HostDevice;
+import dev.inflight.worker.device.Pinning;
 import dev.inflight.worker.device.ShmNames;
 import dev.inflight.worker.link.EngineLink;
 import dev.inflight.worker.link.EngineSession;
@@ -43,7 +44,7 @@ final class TestHost implements AutoCloseable {
         this.name = name;
         this.directory = directory;
         var names = new ShmNames(Path.of("/dev/shm"), "test-" + name);
-        store = new HostStore(name, names, 2, PATIENCE, PATIENCE);
+        store = new HostStore(name, names, Pinning.NONE, 2, PATIENCE, PATIENCE);
         device = new HostDevice(names, slotMemory);
         var hub = new TransferHub(machine, PATIENCE);
         server = PeerServer.start(
