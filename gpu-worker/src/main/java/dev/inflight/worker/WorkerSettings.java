@@ -50,7 +50,7 @@ public record WorkerSettings(
                 inRange(config, "workers", 1, 64),
                 Path.of(config.getString("run-dir")),
                 Path.of(config.getString("shm-dir")),
-                config.getEnum(DeviceKind.class, "device"),
+                deviceKind(config),
                 atLeastOneMiB(config, "slot-memory"),
                 fraction(config, "memory-fraction"),
                 config.getBoolean("warm-slots"),
@@ -73,6 +73,17 @@ public record WorkerSettings(
                     config.origin(), "inflight.worker." + path, value + " is not in " + least + " to " + most);
         }
         return value;
+    }
+
+    private static DeviceKind deviceKind(Config config) {
+        var value = config.getString("device");
+        return switch (value) {
+            case "host" -> DeviceKind.HOST;
+            case "cuda" -> DeviceKind.CUDA;
+            default ->
+                throw new ConfigException.BadValue(
+                        config.origin(), "inflight.worker.device", "\"" + value + "\" is neither host nor cuda");
+        };
     }
 
     private static double fraction(Config config, String path) {

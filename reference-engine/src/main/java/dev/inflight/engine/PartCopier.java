@@ -10,7 +10,8 @@ import java.util.concurrent.Future;
 
 /**
  * Copies parts out of slots. One core does not saturate memory, so what is large is shared with a second thread:
- * 19 GB/s instead of 10 on two cores. For one thread.
+ * 19 GB/s instead of 10. Not on machines with two cores or less: worker and other engines have a use for the other one,
+ * and each hand-over would wait for it. For one thread.
  */
 final class PartCopier {
     /** Below this, handing half of it over costs more than it saves. */
@@ -41,7 +42,7 @@ final class PartCopier {
     /** Returns when every byte is copied. */
     void copy(List<Copy> copies) {
         long total = copies.stream().mapToLong(Copy::bytes).sum();
-        if (total < MIN_SHARED_BYTES) {
+        if (total < MIN_SHARED_BYTES || Runtime.getRuntime().availableProcessors() <= 2) {
             copies.forEach(Copy::run);
             return;
         }

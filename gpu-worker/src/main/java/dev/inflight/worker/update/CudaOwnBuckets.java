@@ -45,9 +45,14 @@ final class CudaOwnBuckets implements OwnBuckets {
         buckets.forEach(bucket -> this.buckets.put(bucket.index(), bucket));
     }
 
-    @Override
-    public CudaSlotRing ring() {
+    /** The slots, for copies between GPUs of this process. */
+    CudaSlotRing ring() {
         return ring;
+    }
+
+    @Override
+    public int firstRingSlot() {
+        return 0;
     }
 
     @Override

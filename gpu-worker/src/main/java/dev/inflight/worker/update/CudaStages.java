@@ -5,7 +5,6 @@ import dev.inflight.protocol.plan.Slots;
 import dev.inflight.worker.device.CudaDevice;
 import dev.inflight.worker.device.CudaSlotRing;
 import dev.inflight.worker.device.HostSlotRing;
-import dev.inflight.worker.device.SlotRing;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.PeerException;
 import java.lang.foreign.MemorySegment;
@@ -22,21 +21,16 @@ final class CudaStages implements DeviceStages {
     private final Slots slots;
     private final Closer closer;
     private final StageTimes times;
-    private final PeerRings peers;
+    private final Peers peers;
 
-    /** Finds the slots of another worker of this process. */
-    interface PeerRings {
-        SlotRing of(String worker) throws PeerException;
+    /** Finds the buckets of another worker of this process. */
+    interface Peers {
+        OwnBuckets of(String worker) throws PeerException;
     }
 
     /** @param closer given everything that is taken */
     CudaStages(
-            CudaDevice device,
-            StoredCheckpoint checkpoint,
-            Slots slots,
-            Closer closer,
-            StageTimes times,
-            PeerRings peers) {
+            CudaDevice device, StoredCheckpoint checkpoint, Slots slots, Closer closer, StageTimes times, Peers peers) {
         this.device = device;
         this.checkpoint = checkpoint;
         this.slots = slots;
@@ -82,9 +76,9 @@ final class CudaStages implements DeviceStages {
     @Override
     public Incoming copied(RemoteOwner owner, LandingBoard landing, Incoming.Located located) {
         try {
-            if (peers.of(owner.worker()) instanceof CudaSlotRing from
+            if (peers.of(owner.worker()) instanceof CudaOwnBuckets from
                     && landing.slots().ring() instanceof CudaSlotRing to) {
-                return new CopiedIncoming(owner, from, to, lane(), landing, located, times);
+                return new CopiedIncoming(owner, from.ring(), to, lane(), landing, located, times);
             }
             throw new UpdateException(
                     owner.worker() + " has no GPU and " + device.id() + " can not copy from it", null);

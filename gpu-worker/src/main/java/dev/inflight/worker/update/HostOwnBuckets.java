@@ -14,36 +14,44 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
-import java.util.stream.IntStream;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * On a host without a GPU the host store's arenas are as near as slots are: a bucket that lies in an arena as it would
  * in a slot is read there, and only checked. The others are copied to the ring, and every block is checked where it
- * landed, while it is still in the cache. Slots are numbered from the ring's first; arenas follow.
+ * landed, while it is still in the cache; only they need a ring. Arenas are numbered first, its slots follow.
  */
 final class HostOwnBuckets implements OwnBuckets {
     /** Arenas beyond this many are not worth a mapping each. */
     private static final int MOST_ARENAS = 256;
 
     private final StoredCheckpoint checkpoint;
-    private final HostSlotRing ring;
+    private final @Nullable HostSlotRing ring;
+    private final int firstRingSlot;
     private final StageTimes times;
-    private final List<SlotInfo> slots;
+    private final List<SlotInfo> slots = new ArrayList<>();
     private final Map<Integer, Long> lengths = new HashMap<>();
     private final Map<Integer, InArena> inArenas = new HashMap<>();
 
     private record InArena(SlotRange at, ArenaRange range) {}
 
-    HostOwnBuckets(List<Bucket> buckets, StoredCheckpoint checkpoint, HostSlotRing ring, StageTimes times) {
+    /** @param takeRing called if there are buckets that must be copied */
+    HostOwnBuckets(
+            List<Bucket> buckets, StoredCheckpoint checkpoint, Supplier<HostSlotRing> takeRing, StageTimes times) {
         this.checkpoint = checkpoint;
-        this.ring = ring;
         this.times = times;
-        this.slots = new ArrayList<>(slotsOf(ring));
         var arenas = new HashMap<Path, Integer>();
         for (var bucket : buckets) {
             lengths.put(bucket.index(), bucket.bytes());
             checkpoint.inArena(bucket).ifPresent(range -> place(bucket, range, arenas));
+        }
+        firstRingSlot = slots.size();
+        ring = inArenas.size() == buckets.size() ? null : takeRing.get();
+        if (ring != null) {
+            addSlots(ring);
         }
     }
 
@@ -59,11 +67,10 @@ final class HostOwnBuckets implements OwnBuckets {
         inArenas.put(bucket.index(), new InArena(new SlotRange(slot, range.offset()), range));
     }
 
-    /** A ring's slots under their own numbers. */
-    private static List<SlotInfo> slotsOf(HostSlotRing ring) {
-        return IntStream.range(0, ring.count())
-                .mapToObj(slot -> new SlotInfo(slot, ring.path().toString(), ring.offset(slot), ring.slotBytes()))
-                .toList();
+    private void addSlots(HostSlotRing taken) {
+        for (int slot = 0; slot < taken.count(); slot++) {
+            slots.add(new SlotInfo(slots.size(), taken.path().toString(), taken.offset(slot), taken.slotBytes()));
+        }
     }
 
     @Override
@@ -106,13 +113,13 @@ final class HostOwnBuckets implements OwnBuckets {
     public MemorySegment bytes(int bucket, SlotRange at) {
         var inArena = inArenas.get(bucket);
         return inArena == null
-                ? ring.slot(at.slot()).asSlice(0, length(bucket))
+                ? Objects.requireNonNull(ring).slot(at.slot() - firstRingSlot).asSlice(0, length(bucket))
                 : inArena.range().bytes();
     }
 
     @Override
-    public HostSlotRing ring() {
-        return ring;
+    public int firstRingSlot() {
+        return firstRingSlot;
     }
 
     @Override

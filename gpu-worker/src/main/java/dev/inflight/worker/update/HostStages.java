@@ -28,7 +28,7 @@ final class HostStages implements DeviceStages {
 
     @Override
     public OwnBuckets own(List<Bucket> buckets) {
-        return new HostOwnBuckets(buckets, checkpoint, ring(), times);
+        return new HostOwnBuckets(buckets, checkpoint, this::ring, times);
     }
 
     @Override

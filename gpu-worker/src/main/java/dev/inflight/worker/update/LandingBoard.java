@@ -15,7 +15,7 @@ final class LandingBoard {
     LandingBoard(LandingSlots slots, Duration patience) {
         this.slots = slots;
         this.patience = patience;
-        this.board = new SlotBoard(slots.ring().count(), patience);
+        this.board = new SlotBoard(slots.ring().count(), 0, patience);
         board.join(UpdateSession.SELF);
     }
 

@@ -2,7 +2,6 @@ package dev.inflight.worker.update;
 
 import dev.inflight.protocol.link.SlotMemory;
 import dev.inflight.protocol.plan.Bucket;
-import dev.inflight.worker.device.SlotRing;
 import dev.inflight.worker.transport.SlotInfo;
 import dev.inflight.worker.transport.SlotRange;
 import java.lang.foreign.MemorySegment;
@@ -11,8 +10,8 @@ import java.util.Optional;
 
 /** A worker's own buckets: where engines and peers read them, and how they come there from the host store. */
 interface OwnBuckets {
-    /** The slots that buckets are moved to. */
-    SlotRing ring();
+    /** Number among {@link #slots} of the first slot that buckets are moved to. */
+    int firstRingSlot();
 
     /** Bytes of a bucket, padding between its slices included. */
     long length(int bucket);

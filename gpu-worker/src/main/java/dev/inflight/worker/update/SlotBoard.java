@@ -26,6 +26,7 @@ import org.jspecify.annotations.Nullable;
 public final class SlotBoard {
     private static final int FREE = -1;
 
+    private final int firstSlot;
     private final Duration patience;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition moved = lock.newCondition();
@@ -52,9 +53,11 @@ public final class SlotBoard {
 
     /**
      * @param slots number of slots of the ring
+     * @param firstSlot number of the first of them where slots of several rings are counted together
      * @param patience longest wait without movement
      */
-    public SlotBoard(int slots, Duration patience) {
+    public SlotBoard(int slots, int firstSlot, Duration patience) {
+        this.firstSlot = firstSlot;
         this.patience = patience;
         this.occupant = new int[slots];
         this.laps = new int[slots];
@@ -84,7 +87,7 @@ public final class SlotBoard {
      * @param turn position among the buckets of this board, from 0 without gaps
      */
     public SlotRange enter(int bucket, int turn) throws InterruptedException {
-        return enter(bucket, turn, slot -> new SlotRange(slot, 0));
+        return enter(bucket, turn, slot -> new SlotRange(firstSlot + slot, 0));
     }
 
     /**

@@ -11,7 +11,6 @@ import dev.inflight.protocol.plan.Owner;
 import dev.inflight.protocol.plan.UpdatePlan;
 import dev.inflight.worker.device.CudaDevice;
 import dev.inflight.worker.device.HostDevice;
-import dev.inflight.worker.device.SlotRing;
 import dev.inflight.worker.link.EngineSession;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.PeerException;
@@ -93,12 +92,12 @@ final class Streaming implements AutoCloseable {
     private DeviceStages stages() {
         return switch (context.device()) {
             case HostDevice host -> new HostStages(host, checkpoint, order.slots(), closer, times);
-            case CudaDevice gpu -> new CudaStages(gpu, checkpoint, order.slots(), closer, times, this::peerRing);
+            case CudaDevice gpu -> new CudaStages(gpu, checkpoint, order.slots(), closer, times, this::peerBuckets);
         };
     }
 
-    private SlotRing peerRing(String worker) throws PeerException {
-        return context.hub().ring(new TransferKey(order.epoch(), worker, context.worker()));
+    private OwnBuckets peerBuckets(String worker) throws PeerException {
+        return context.hub().buckets(new TransferKey(order.epoch(), worker, context.worker()));
     }
 
     /** Takes slots, offers own buckets to peers, then opens the transfers from peers. */
@@ -106,7 +105,7 @@ final class Streaming implements AutoCloseable {
         var mine = bucketsOf(context.worker());
         if (!mine.isEmpty()) {
             var readable = device.own(mine);
-            var board = new SlotBoard(readable.ring().count(), patience);
+            var board = new SlotBoard(order.slots().count(), readable.firstRingSlot(), patience);
             own = new Own(readable, board);
             announce(readable.memories());
             if (engine != null) {

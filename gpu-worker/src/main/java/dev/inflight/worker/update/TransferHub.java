@@ -1,6 +1,5 @@
 package dev.inflight.worker.update;
 
-import dev.inflight.worker.device.SlotRing;
 import dev.inflight.worker.transport.PeerException;
 import dev.inflight.worker.transport.SlotRegion;
 import dev.inflight.worker.transport.TransferKey;
@@ -92,9 +91,9 @@ public final class TransferHub {
         }
     }
 
-    /** The ring of an owner in this process, whose transfer is open. */
-    SlotRing ring(TransferKey key) throws PeerException {
-        return serving(key).buckets().ring();
+    /** The buckets of an owner in this process, whose transfer is open. */
+    OwnBuckets buckets(TransferKey key) throws PeerException {
+        return serving(key).buckets();
     }
 
     public void consumed(TransferKey key, int bucket) throws PeerException {

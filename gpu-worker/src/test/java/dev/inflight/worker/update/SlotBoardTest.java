@@ -19,7 +19,7 @@ class SlotBoardTest {
 
     private SlotBoard board(int slots, Duration patience) {
         memory = new int[slots];
-        return new SlotBoard(slots, patience);
+        return new SlotBoard(slots, 0, patience);
     }
 
     @Test
