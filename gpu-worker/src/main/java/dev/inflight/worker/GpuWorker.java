@@ -13,6 +13,7 @@ import akka.actor.typed.receptionist.Receptionist;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
+import dev.inflight.protocol.link.EngineMessage.Hello;
 import dev.inflight.worker.CurrentUpdate.Step;
 import dev.inflight.worker.GpuWorkerMessage.AbortDone;
 import dev.inflight.worker.GpuWorkerMessage.Asked;
@@ -33,6 +34,7 @@ import dev.inflight.worker.verify.EngineVerifier;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashSet;
+import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -68,6 +70,11 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
         this.self = context.getSelf();
         this.steps = new UpdateSteps(self);
         this.link = EngineLink.listen(socket, update.worker(), new EngineLink.Listener() {
+            @Override
+            public Optional<String> refusal(Hello hello) {
+                return update.device().refusal(hello.device());
+            }
+
             @Override
             public void attached(EngineSession session) {
                 self.tell(new EngineAttached(session));

@@ -12,6 +12,7 @@ import dev.inflight.worker.transport.MachineIdentity;
 import dev.inflight.worker.transport.PeerServer;
 import dev.inflight.worker.update.HostPeerService;
 import dev.inflight.worker.update.Peers;
+import dev.inflight.worker.update.Traces;
 import dev.inflight.worker.update.TransferHub;
 import dev.inflight.worker.update.UpdateContext;
 import java.io.IOException;
@@ -75,6 +76,7 @@ public final class WorkerNode {
                         device,
                         hub,
                         new Peers(machine, settings.peerTimeout()),
+                        new Traces(settings.traceDir()),
                         settings.engineTimeout(),
                         settings.abortTimeout());
                 EngineLink.requireFree(settings.socket(index));

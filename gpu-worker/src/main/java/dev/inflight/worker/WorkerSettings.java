@@ -4,11 +4,13 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import java.nio.file.Path;
 import java.time.Duration;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Configuration of a worker host, read from {@code inflight.worker} and checked when read; reference.conf documents
  * every setting with its unit and range.
  *
+ * @param traceDir where timelines of updates are written; null for nowhere
  * @param device what buckets land on
  * @param slotMemoryBytes most memory of one worker's slots
  * @param memoryFraction most of a GPU's free memory that one worker's slots may take
@@ -20,6 +22,7 @@ public record WorkerSettings(
         int workers,
         Path runDir,
         Path shmDir,
+        @Nullable Path traceDir,
         DeviceKind device,
         long slotMemoryBytes,
         double memoryFraction,
@@ -50,6 +53,7 @@ public record WorkerSettings(
                 inRange(config, "workers", 1, 64),
                 Path.of(config.getString("run-dir")),
                 Path.of(config.getString("shm-dir")),
+                config.getString("trace-dir").isEmpty() ? null : Path.of(config.getString("trace-dir")),
                 deviceKind(config),
                 atLeastOneMiB(config, "slot-memory"),
                 fraction(config, "memory-fraction"),

@@ -1,8 +1,10 @@
 package dev.inflight.worker.device;
 
+import dev.inflight.protocol.link.EngineDevice;
 import dev.inflight.worker.cuda.CudaContext;
 import dev.inflight.worker.cuda.CudaOutOfMemoryException;
 import dev.inflight.worker.cuda.DeviceBuffer;
+import java.util.Optional;
 
 /** A GPU. Its rings are plain allocations that an engine maps by their CUDA IPC handle. */
 public final class CudaDevice implements Device {
@@ -34,6 +36,16 @@ public final class CudaDevice implements Device {
     @Override
     public String id() {
         return context.gpu().uuid();
+    }
+
+    @Override
+    public Optional<String> refusal(EngineDevice engine) {
+        if (id().equals(engine.uuid())) {
+            return Optional.empty();
+        }
+        return Optional.of("this worker's GPU is " + id() + " but the engine's parameters are on "
+                + (engine.uuid() == null ? "the host" : engine.uuid())
+                + "; start the engine on that GPU or give it the socket of its own GPU's worker");
     }
 
     /** Memory that idle rings hold counts as free. */

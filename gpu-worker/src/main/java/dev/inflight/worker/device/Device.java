@@ -1,5 +1,8 @@
 package dev.inflight.worker.device;
 
+import dev.inflight.protocol.link.EngineDevice;
+import java.util.Optional;
+
 /**
  * What buckets land on, and the memory that a worker shares with its engine. Memory of closed rings is kept and handed
  * out again: the engine keeps it mapped, and first touch is paid once. Thread-safe.
@@ -7,6 +10,9 @@ package dev.inflight.worker.device;
 public sealed interface Device extends AutoCloseable permits HostDevice, CudaDevice {
     /** {@code host}, or the GPU's UUID. */
     String id();
+
+    /** Why an engine with its parameters there can not be given buckets by this device; empty if it can. */
+    Optional<String> refusal(EngineDevice engine);
 
     /** Most bytes that one ring may take now. */
     long slotBudgetBytes();

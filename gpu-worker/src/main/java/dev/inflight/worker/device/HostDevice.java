@@ -1,6 +1,8 @@
 package dev.inflight.worker.device;
 
+import dev.inflight.protocol.link.EngineDevice;
 import java.io.UncheckedIOException;
+import java.util.Optional;
 
 /** A device whose memory is POSIX shared memory: the default where there is no GPU. */
 public final class HostDevice implements Device {
@@ -31,6 +33,12 @@ public final class HostDevice implements Device {
     @Override
     public String id() {
         return ID;
+    }
+
+    /** Any process of this machine can map shared memory. */
+    @Override
+    public Optional<String> refusal(EngineDevice engine) {
+        return Optional.empty();
     }
 
     @Override

@@ -99,6 +99,10 @@ final class EngineConnection {
             throw new LinkException("the first message must be a hello");
         }
         check(hello);
+        var refusal = link.listener().refusal(hello);
+        if (refusal.isPresent()) {
+            throw new LinkException(refusal.get());
+        }
         if (!link.attach(this)) {
             throw new LinkException("worker %s has an engine already; it takes one at a time".formatted(link.worker()));
         }

@@ -1,11 +1,13 @@
 package dev.inflight.worker.link;
 
+import dev.inflight.protocol.link.EngineMessage.Hello;
 import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashSet;
+import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -18,6 +20,11 @@ import org.slf4j.LoggerFactory;
 public final class EngineLink implements AutoCloseable {
     /** Told about engines on link threads; must not block. */
     public interface Listener {
+        /** Why an engine that said this can not be taken; empty if it can. */
+        default Optional<String> refusal(Hello hello) {
+            return Optional.empty();
+        }
+
         /** An engine said hello and was welcomed. Its session may be used at once, also from within this call. */
         void attached(EngineSession session);
 

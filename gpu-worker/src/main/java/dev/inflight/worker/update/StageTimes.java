@@ -14,6 +14,10 @@ final class StageTimes {
     final LongAdder loadedBytes = new LongAdder();
     final LongAdder landedBytes = new LongAdder();
 
+    Timeline timeline() {
+        return timeline;
+    }
+
     /** A bucket came to this worker's slots from the host store. */
     void moved(int bucket, Timeline.Span span) {
         h2dNanos.add(span.nanos());

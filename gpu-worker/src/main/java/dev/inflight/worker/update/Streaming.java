@@ -240,7 +240,9 @@ final class Streaming implements AutoCloseable {
                     engine, order.epoch(), checkpoint.layout(), plan.buckets(), arrivals, patience, times, progress));
         }
         runner.all(stages);
-        return times.report(System.nanoTime() - start);
+        long nanos = System.nanoTime() - start;
+        context.traces().write(order.epoch(), context.worker(), times.timeline());
+        return times.report(nanos);
     }
 
     private void ownArrived(SlotBoard board, Arrivals arrivals, int bucket) {

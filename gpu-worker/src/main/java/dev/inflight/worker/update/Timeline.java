@@ -14,9 +14,20 @@ final class Timeline {
     }
 
     enum Stage {
-        H2D,
-        TRANSFER,
-        RELOAD
+        H2D("H2D"),
+        TRANSFER("transfer"),
+        RELOAD("reload");
+
+        private final String label;
+
+        Stage(String label) {
+            this.label = label;
+        }
+
+        /** As people read it. */
+        String label() {
+            return label;
+        }
     }
 
     record Entry(Stage stage, int bucket, Span span) {}

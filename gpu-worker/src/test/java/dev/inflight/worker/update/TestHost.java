@@ -49,7 +49,8 @@ final class TestHost implements AutoCloseable {
         var hub = new TransferHub(machine, PATIENCE);
         server = PeerServer.start(
                 new InetSocketAddress("127.0.0.1", 0), name, new HostPeerService(store, hub), PATIENCE);
-        context = new UpdateContext(worker(), store, device, hub, new Peers(machine, PATIENCE), PATIENCE, PATIENCE);
+        context = new UpdateContext(
+                worker(), store, device, hub, new Peers(machine, PATIENCE), new Traces(directory), PATIENCE, PATIENCE);
         var attached = new CompletableFuture<EngineSession>();
         link = EngineLink.listen(directory.resolve(name + ".sock"), worker(), new EngineLink.Listener() {
             @Override

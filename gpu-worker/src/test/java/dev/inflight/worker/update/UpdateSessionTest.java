@@ -33,6 +33,7 @@ import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -50,6 +51,9 @@ class UpdateSessionTest {
     Path directory;
 
     private final List<TestHost> hosts = new ArrayList<>();
+
+    /** Where checkpoints are published from, if not from {@link #directory}. */
+    private @Nullable Path checkpoints;
 
     @AfterAll
     static void stopActors() {
@@ -83,6 +87,38 @@ class UpdateSessionTest {
         assertThat(mismatches(second)).allMatch(count -> count > 0);
         update(2, second, mode, slots);
         assertThat(mismatches(second)).containsExactly(0L, 0L);
+    }
+
+    @Test
+    void bucketsAreReadInTheStoreAndNotCopied() throws Exception {
+        start("this-machine", "this-machine");
+        var reports = update(1, publish("v1", 1), LoadMode.IN_PLACE, 3);
+        assertThat(reports).allMatch(report -> report.h2dMicros() == 0 && report.verifyMicros() > 0);
+    }
+
+    @Test
+    void bucketsOfFilesThatOthersMayChangeAreCopiedAndTheCopyIsVerified() throws Exception {
+        start("this-machine", "this-machine");
+        checkpoints = Files.createTempDirectory(Path.of("/dev/shm"), "inflight-test-");
+        try {
+            var target = publish("v1", 1);
+            var reports = update(1, target, LoadMode.IN_PLACE, 3);
+            assertThat(reports).allMatch(report -> report.h2dMicros() > 0 && report.verifyMicros() > 0);
+            assertThat(mismatches(target)).containsExactly(0L, 0L);
+        } finally {
+            Files.delete(checkpoints.resolve("v1.safetensors"));
+            Files.delete(checkpoints);
+        }
+    }
+
+    @Test
+    void anUpdateLeavesATimelineOfEveryBucketAndStage() throws Exception {
+        start("this-machine", "another-machine");
+        update(1, publish("v1", 1), LoadMode.IN_PLACE, 3);
+        for (var host : hosts) {
+            var trace = Files.readString(directory.resolve("1-" + host.name + "_0.json"));
+            assertThat(trace).contains("\"tid\":\"reload\"").contains("\"name\":\"bucket 0\"");
+        }
     }
 
     @Test
@@ -207,7 +243,7 @@ class UpdateSessionTest {
         tensors.add(SafetensorsWriter.Tensor.of("model.empty", Dtype.F32, List.of(0L, 4L), new byte[0]));
         tensors.add(
                 SafetensorsWriter.Tensor.of("model.scale", Dtype.F32, List.of(), new byte[] {1, 2, 3, (byte) seed}));
-        var file = directory.resolve(version + ".safetensors");
+        var file = (checkpoints == null ? directory : checkpoints).resolve(version + ".safetensors");
         SafetensorsWriter.write(file, Map.of(), tensors);
 
         var holders = new ArrayList<HostStoreCommand.Holder>();
@@ -271,13 +307,15 @@ class UpdateSessionTest {
         });
     }
 
-    private void update(long epoch, CheckpointRef target, LoadMode mode, int slots) throws Exception {
+    private List<WorkerEvent.StageReport> update(long epoch, CheckpointRef target, LoadMode mode, int slots)
+            throws Exception {
         var sessions = prepare(epoch, target, mode, slots);
         begin(sessions);
         var reports = together(sessions, UpdateSession::stream);
         assertThat(reports).allMatch(report -> report.loadedBytes() == target.bytes());
         together(sessions, UpdateSession::commit);
         sessions.forEach(UpdateSession::close);
+        return reports;
     }
 
     private List<Long> mismatches(CheckpointRef expected) throws Exception {
