@@ -95,7 +95,13 @@ public final class WorkerNode {
     private static Devices devices(WorkerSettings settings, ShmNames names) {
         return switch (settings.device()) {
             case HOST -> Devices.host(settings.workers(), names, settings.slotMemoryBytes());
-            case CUDA -> Devices.cuda(settings.workers(), names, settings.slotMemoryBytes(), settings.memoryFraction());
+            case CUDA ->
+                Devices.cuda(
+                        settings.workers(),
+                        settings.gpus(),
+                        names,
+                        settings.slotMemoryBytes(),
+                        settings.memoryFraction());
         };
     }
 

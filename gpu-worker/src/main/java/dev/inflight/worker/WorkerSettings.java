@@ -4,6 +4,7 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -12,6 +13,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param traceDir where timelines of updates are written; null for nowhere
  * @param device what buckets land on
+ * @param gpus GPUs of the workers in order, by number or UUID; empty for the first ones
  * @param slotMemoryBytes most memory of one worker's slots
  * @param memoryFraction most of a GPU's free memory that one worker's slots may take
  * @param mapSharedMemory whether slots of other hosts on the same machine are mapped rather than copied
@@ -24,6 +26,7 @@ public record WorkerSettings(
         Path shmDir,
         @Nullable Path traceDir,
         DeviceKind device,
+        List<String> gpus,
         long slotMemoryBytes,
         double memoryFraction,
         boolean warmSlots,
@@ -55,6 +58,7 @@ public record WorkerSettings(
                 Path.of(config.getString("shm-dir")),
                 config.getString("trace-dir").isEmpty() ? null : Path.of(config.getString("trace-dir")),
                 deviceKind(config),
+                config.getStringList("gpus"),
                 atLeastOneMiB(config, "slot-memory"),
                 fraction(config, "memory-fraction"),
                 config.getBoolean("warm-slots"),
