@@ -92,7 +92,8 @@ class LocalScenarioTest {
 
     @Test
     void moreThanTheMemoryIsRefusedBeforeAnythingStarts() throws Exception {
-        ScenarioOptions huge = new ScenarioOptions(EngineKind.REFERENCE, "shadow", 64, 1L << 50, null, FleetDevice.HOST);
+        ScenarioOptions huge =
+                new ScenarioOptions(EngineKind.REFERENCE, "shadow", 64, 1L << 50, null, FleetDevice.HOST);
 
         assertThatExceptionOfType(ScenarioFailedException.class)
                 .isThrownBy(() -> UpdateBench.run(huge, 1, installation(), progress))

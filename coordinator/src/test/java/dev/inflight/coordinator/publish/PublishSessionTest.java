@@ -74,9 +74,10 @@ class PublishSessionTest {
     @Test
     void hasEndedVisiblyOnceEveryHostShowsItsShards() {
         ActorRef<HostStoreEvent> answers = loading();
-        answers.tell(new Loaded("h1", "p", "d", 8, 0));
-        answers.tell(new Loaded("h2", "p", "d", 8, 0));
+        answers.tell(new Loaded("h1", "p", "d", 8, 250_000));
+        answers.tell(new Loaded("h2", "p", "d", 8, 100_000));
         PublishEnded ended = ended();
+        assertThat(ended.operation().resultJson()).contains("\"registerSeconds\":0.25");
         assertThat(ended.visibleIn(fleet.view())).isFalse();
         fleet.host("h1", TestFleet.held(ended.checkpoint(), 0, 1)).host("h2", TestFleet.held(ended.checkpoint(), 2, 2));
         assertThat(ended.visibleIn(fleet.view())).isTrue();

@@ -16,6 +16,9 @@ final class TimedPinning implements Pinning {
 
     @Override
     public Pinned pin(MemorySegment memory) {
+        if (Pinning.NONE.equals(pinning)) {
+            return pinning.pin(memory);
+        }
         long start = System.nanoTime();
         var pinned = pinning.pin(memory);
         nanos.add(System.nanoTime() - start);
