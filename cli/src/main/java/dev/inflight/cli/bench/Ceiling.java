@@ -22,7 +22,7 @@ public final class Ceiling {
     /**
      * To be called before the fleet is started.
      *
-     * @throws dev.inflight.cli.demo.ScenarioFailedException if the fleet needs more GPUs than there are
+     * @throws dev.inflight.cli.gpu.MissingGpuException if the fleet needs more GPUs than there are
      */
     public static Ceiling beforeFleet(FleetDevice device, int workers, Progress progress) throws InterruptedException {
         if (!device.cuda()) {

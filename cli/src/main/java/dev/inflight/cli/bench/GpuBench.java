@@ -55,7 +55,8 @@ public final class GpuBench {
     /**
      * Takes minutes.
      *
-     * @throws ScenarioFailedException if there are not the GPUs or the memory for it, or nothing could be measured
+     * @throws dev.inflight.cli.gpu.MissingGpuException if there are not the GPUs for it
+     * @throws ScenarioFailedException if there is not the memory for it, or the fleet did not start
      */
     public static GpuBenchReport run(GpuBenchOptions options, Installation installation, Progress progress)
             throws InterruptedException {

@@ -1,6 +1,5 @@
 package dev.inflight.cli.gpu;
 
-import dev.inflight.cli.demo.ScenarioFailedException;
 import dev.inflight.worker.cuda.CudaDriver;
 import dev.inflight.worker.cuda.CudaException;
 import dev.inflight.worker.cuda.CudaGpu;
@@ -23,12 +22,12 @@ public final class VisibleGpus {
      *
      * @param who what needs them, for the message
      * @param count how many, at least 1
-     * @throws ScenarioFailedException if there are fewer, or the driver does not work
+     * @throws MissingGpuException if there are fewer, or the driver does not work
      */
     public static List<CudaGpu> require(String who, int count) {
         List<CudaGpu> gpus = all(who);
         if (gpus.size() < count) {
-            throw new ScenarioFailedException(who + " needs " + count + " NVIDIA GPU" + (count == 1 ? "" : "s")
+            throw new MissingGpuException(who + " needs " + count + " NVIDIA GPU" + (count == 1 ? "" : "s")
                     + " and CUDA shows " + (gpus.isEmpty() ? "none" : gpus.size())
                     + " to this process; ./inflight doctor tells more");
         }
@@ -45,7 +44,7 @@ public final class VisibleGpus {
         try {
             return CudaDriver.load().map(CudaDriver::gpus).orElse(List.of());
         } catch (CudaException e) {
-            throw new ScenarioFailedException(
+            throw new MissingGpuException(
                     who + " needs NVIDIA GPUs and their driver does not work: " + e.getMessage(), e);
         }
     }
