@@ -25,6 +25,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -156,8 +157,19 @@ public final class GpuBench {
         scenario.fleet().requireAllAlive();
         long peak = bench.warmUp(mode, memory, before);
         GpuModeBench.Timed timed = bench.measure(mode, options.runs());
-        GpuModeReport.Repeat repeat = options.repeat() == 0 ? null : bench.repeat(mode, options.repeat(), memory);
-        return new Mode(timed, peak, repeat, scenario.verify());
+        progress.step(String.format(Locale.ROOT, "%s: median %.4f s", mode, timed.medianSeconds()));
+        GpuModeReport.Repeat repeat = null;
+        boolean verified = false;
+        try {
+            if (options.repeat() > 0) {
+                repeat = bench.repeat(mode, options.repeat(), memory);
+            }
+            verified = scenario.verify();
+        } catch (RuntimeException e) {
+            // What was measured before stays worth telling.
+            problem(mode, e, scenario);
+        }
+        return new Mode(timed, peak, repeat, verified);
     }
 
     /** Medians by mode, of the modes that were measured overlapped. */
@@ -199,7 +211,7 @@ public final class GpuBench {
     }
 
     /** The fastest update of each mode; with several modes the file's name tells which. */
-    private void keepTraces(Overlapped overlapped, Path traces) throws IOException {
+    private void keepTraces(Overlapped overlapped, Path traces) {
         Path trace = options.trace();
         if (trace == null) {
             return;
@@ -208,8 +220,12 @@ public final class GpuBench {
             long epoch = mode.getValue().timed().fastest().result().epoch();
             Path target =
                     trace.resolve(options.modes().size() == 1 ? "update.json" : "update-" + mode.getKey() + ".json");
-            if (TraceMerge.merge(traces, epoch, target) == 0) {
-                problems.add("the workers wrote no trace of update " + epoch);
+            try {
+                if (TraceMerge.merge(traces, epoch, target) == 0) {
+                    problems.add("the workers wrote no trace of update " + epoch);
+                }
+            } catch (IOException e) {
+                problems.add("no " + target + ": " + e.getMessage());
             }
         }
     }
