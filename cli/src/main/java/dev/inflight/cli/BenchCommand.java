@@ -9,7 +9,7 @@ import picocli.CommandLine.Spec;
         name = "bench",
         description = "Measure updates and plans on this machine.",
         synopsisSubcommandLabel = "COMMAND",
-        subcommands = {BenchUpdateCommand.class, BenchPlanCommand.class})
+        subcommands = {BenchUpdateCommand.class, BenchPlanCommand.class, BenchGpuCommand.class})
 @SuppressWarnings("NullAway.Init")
 final class BenchCommand implements Callable<Integer> {
     @Spec

@@ -1,10 +1,13 @@
 package dev.inflight.cli;
 
+import dev.inflight.cli.bench.Ceiling;
 import dev.inflight.cli.bench.UpdateBench;
 import dev.inflight.cli.bench.UpdateBenchReport;
 import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.console.Progress;
+import dev.inflight.cli.demo.FleetDevice;
 import dev.inflight.cli.demo.Installation;
+import dev.inflight.cli.demo.ScenarioOptions;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -17,7 +20,7 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "update",
         description = {
-            "Update a local fleet back and forth and compare with the machine's copy bandwidth.",
+            "Update a local fleet back and forth and compare with what the machine can copy.",
             "",
             "Its JSON also tells, of the median run, the slots every worker had (\"slots\": count, bytes of one,"
                     + " reason) and the busy time of each stage on the worker that was busy longest (\"stages\":"
@@ -50,17 +53,18 @@ final class BenchUpdateCommand implements Callable<Integer> {
             throw new ParameterException(spec.commandLine(), "--runs " + runs + " is below 1");
         }
         try (Progress progress = answer.progress()) {
-            UpdateBenchReport report = UpdateBench.run(flags.options(), runs, Installation.current(), progress);
-            answer.print(report, text(report));
+            ScenarioOptions options = flags.options();
+            UpdateBenchReport report = UpdateBench.run(options, runs, Installation.current(), progress);
+            answer.print(report, text(report, options.device()));
             return report.verified() ? ExitCode.OK : ExitCode.FAILED;
         }
     }
 
-    private static String text(UpdateBenchReport report) {
+    private static String text(UpdateBenchReport report, FleetDevice device) {
         return String.format(
                 Locale.ROOT,
-                "%s, %s x %d engines, median of %d: %.3f s (%.3f to %.3f), %.2f GB/s delivered, %.2f of the %.1f GB/s"
-                        + " two threads can copy; stall %.1f ms; %s",
+                "%s, %s x %d engines, median of %d: %.3f s (%.3f to %.3f), %.2f GB/s delivered, %s;"
+                        + " stall %.1f ms; %s",
                 report.mode(),
                 ByteSize.format(report.bytes()),
                 report.workers(),
@@ -69,8 +73,7 @@ final class BenchUpdateCommand implements Callable<Integer> {
                 report.fastestSeconds(),
                 report.slowestSeconds(),
                 report.deliveredGBps(),
-                report.ratio(),
-                report.ceilingGBps(),
+                Ceiling.format(report.ratio(), report.ceilingGBps(), device),
                 report.stallMs(),
                 report.verified() ? "verified" : "NOT verified");
     }

@@ -1,10 +1,13 @@
 package dev.inflight.cli;
 
+import dev.inflight.cli.bench.Ceiling;
 import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.console.Progress;
 import dev.inflight.cli.console.Table;
 import dev.inflight.cli.demo.DemoReport;
+import dev.inflight.cli.demo.FleetDevice;
 import dev.inflight.cli.demo.Installation;
+import dev.inflight.cli.demo.ScenarioOptions;
 import dev.inflight.cli.demo.UpdateScenario;
 import dev.inflight.cli.load.LoadReport;
 import java.util.Locale;
@@ -44,8 +47,9 @@ final class DemoCommand implements Callable<Integer> {
             throw new ParameterException(spec.commandLine(), "--scenario " + scenario + " is none of update");
         }
         try (Progress progress = answer.progress()) {
-            UpdateScenario.Outcome outcome = UpdateScenario.run(flags.options(), Installation.current(), progress);
-            answer.print(outcome.report(), text(outcome.report(), outcome.load()));
+            ScenarioOptions options = flags.options();
+            UpdateScenario.Outcome outcome = UpdateScenario.run(options, Installation.current(), progress);
+            answer.print(outcome.report(), text(outcome.report(), outcome.load(), options.device()));
             if (outcome.load().firstProblem() != null) {
                 spec.commandLine()
                         .getErr()
@@ -55,7 +59,7 @@ final class DemoCommand implements Callable<Integer> {
         }
     }
 
-    private static String text(DemoReport report, LoadReport load) {
+    private static String text(DemoReport report, LoadReport load, FleetDevice device) {
         return new Table()
                 .row(
                         "update",
@@ -64,9 +68,8 @@ final class DemoCommand implements Callable<Integer> {
                 .row("duration", format("%.3f s", report.seconds()))
                 .row(
                         "delivered",
-                        format("%.2f GB/s", report.deliveredGBps())
-                                + format(", %.2f of the ", report.ratio())
-                                + format("%.1f GB/s two threads can copy", report.ceilingGBps()))
+                        format("%.2f GB/s, ", report.deliveredGBps())
+                                + Ceiling.format(report.ratio(), report.ceilingGBps(), device))
                 .row("stall", format("%.1f ms", report.stallMs()))
                 .row(
                         "requests",

@@ -38,6 +38,7 @@ import picocli.CommandLine.Spec;
         footer = {
             "  INFLIGHT_COORDINATOR  coordinator's address where --coordinator is not given",
             "  INFLIGHT_JAVA_HOME    JDK 25 or newer to run on",
+            "  INFLIGHT_PYTHON       Python with torch for torch engines (default: python/.venv, built on first use)",
             "  INFLIGHT_JAVA_OPTS    more JVM options, e.g. -Xmx2g for a large worker host"
         })
 public final class Inflight implements Callable<Integer> {

@@ -2,6 +2,7 @@ package dev.inflight.cli;
 
 import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.demo.EngineKind;
+import dev.inflight.cli.demo.FleetDevice;
 import dev.inflight.cli.demo.ScenarioOptions;
 import dev.inflight.worker.store.CheckpointFiles;
 import java.nio.file.Files;
@@ -10,6 +11,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -28,9 +30,21 @@ final class ScenarioFlags {
     @Option(
             names = "--engine",
             paramLabel = "ENGINE",
-            defaultValue = "reference",
-            description = "reference (Java) or torch (Python, built on first use) (default: ${DEFAULT-VALUE}).")
-    private String engine;
+            description =
+                    "reference (Java) or torch (Python: what INFLIGHT_PYTHON names, or else python/.venv, built on"
+                            + " first use) (default: reference, on GPUs torch).")
+    private @Nullable String engine;
+
+    @Option(
+            names = "--device",
+            paramLabel = "DEVICE",
+            defaultValue = "host",
+            description = "host, or cuda: engine i and its slots on the i-th GPU, torch only"
+                    + " (default: ${DEFAULT-VALUE}).")
+    private String device;
+
+    @Mixin
+    private SlotMemoryFlag slotMemory;
 
     @Option(
             names = "--mode",
@@ -43,7 +57,7 @@ final class ScenarioFlags {
             names = "--workers",
             paramLabel = "N",
             defaultValue = "2",
-            description = "Worker hosts, each with one engine, all on this machine (default: ${DEFAULT-VALUE}).")
+            description = "GPU workers, each with one engine, all on this machine (default: ${DEFAULT-VALUE}).")
     private int workers;
 
     @Option(
@@ -60,7 +74,8 @@ final class ScenarioFlags {
     private @Nullable Path checkpoint;
 
     ScenarioOptions options() {
-        EngineKind kind = kind();
+        FleetDevice on = device();
+        EngineKind kind = kind(on);
         if (!MODES.contains(mode)) {
             throw wrong("--mode " + mode + " is none of " + String.join(", ", MODES));
         }
@@ -71,11 +86,30 @@ final class ScenarioFlags {
             throw wrong("--checkpoint " + checkpoint + " does not exist");
         }
         return checkpoint == null
-                ? new ScenarioOptions(kind, mode, workers, bytes(), null)
-                : new ScenarioOptions(kind, mode, workers, bytesOf(checkpoint), checkpoint.toAbsolutePath());
+                ? new ScenarioOptions(kind, mode, workers, bytes(), null, on)
+                : new ScenarioOptions(kind, mode, workers, bytesOf(checkpoint), checkpoint.toAbsolutePath(), on);
     }
 
-    private EngineKind kind() {
+    private FleetDevice device() {
+        return switch (device) {
+            case "host" -> FleetDevice.HOST;
+            case "cuda" -> new FleetDevice(FleetDevice.Kind.CUDA, slotMemory.bytes());
+            default -> throw wrong("--device " + device + " is none of host, cuda");
+        };
+    }
+
+    private EngineKind kind(FleetDevice on) {
+        if (engine == null) {
+            return on.cuda() ? EngineKind.TORCH : EngineKind.REFERENCE;
+        }
+        EngineKind kind = named(engine);
+        if (on.cuda() && kind != EngineKind.TORCH) {
+            throw wrong("--engine " + engine + " runs on the host only; with --device cuda it must be torch");
+        }
+        return kind;
+    }
+
+    private EngineKind named(String engine) {
         return Arrays.stream(EngineKind.values())
                 .filter(kind -> kind.toString().equals(engine))
                 .findFirst()

@@ -2,7 +2,9 @@ package dev.inflight.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.inflight.worker.cuda.CudaDriver;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledIf;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -20,6 +22,7 @@ class CommandLineTest {
                 "bench --help",
                 "bench update --help",
                 "bench plan --help",
+                "bench gpu --help",
                 "doctor --help"
             })
     void everyHelpTellsTheExitCodes(String arguments) {
@@ -44,12 +47,34 @@ class CommandLineTest {
     }
 
     @Test
+    void theHelpNamesThePythonOfTorchEngines() {
+        assertThat(CommandRun.of("--help").out()).contains("INFLIGHT_PYTHON");
+        assertThat(CommandRun.of("demo", "--help").out()).contains("--device", "--slot-memory", "768MiB");
+    }
+
+    @Test
+    @DisabledIf("aGpu")
+    void withoutAGpuItSaysWhatIsMissing() {
+        assertThat(CommandRun.of("bench", "gpu", "--gpus", "2", "--json"))
+                .satisfies(run -> assertThat(run.exitCode()).isEqualTo(1))
+                .satisfies(run -> assertThat(run.json().path("error").asText())
+                        .contains("bench gpu needs 2 NVIDIA GPUs and CUDA shows none"));
+        assertThat(CommandRun.of("bench", "gpu").err()).contains("bench gpu needs 1 NVIDIA GPU ");
+        assertThat(CommandRun.of("bench", "update", "--device", "cuda").err())
+                .contains("--device cuda needs 2 NVIDIA GPUs");
+    }
+
+    static boolean aGpu() {
+        return CudaDriver.load().isPresent();
+    }
+
+    @Test
     void benchWithoutACommandShowsItsUsageAndFails() {
         CommandRun run = CommandRun.of("bench");
 
         assertThat(run.exitCode()).isEqualTo(2);
         assertThat(run.out()).isEmpty();
-        assertThat(run.err()).contains("Usage: inflight bench", "update", "plan");
+        assertThat(run.err()).contains("Usage: inflight bench", "update", "plan", "gpu");
     }
 
     @Test
@@ -71,7 +96,16 @@ class CommandLineTest {
                 "demo --engine steam",
                 "demo --scenario flood",
                 "demo --checkpoint /does/not/exist",
+                "demo --device tpu",
+                "demo --device cuda --engine reference",
+                "demo --device cuda --slot-memory 1KiB",
                 "bench update --runs 0",
+                "bench gpu --model gpt-9",
+                "bench gpu --mode sideways",
+                "bench gpu --gpus 0",
+                "bench gpu --runs 0",
+                "bench gpu --repeat -1",
+                "bench gpu --slot-memory much",
                 "bench plan --model gpt-9",
                 "bench plan --workers 0",
                 "node",

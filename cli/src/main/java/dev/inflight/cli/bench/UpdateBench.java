@@ -23,10 +23,12 @@ public final class UpdateBench {
      */
     public static UpdateBenchReport run(ScenarioOptions options, int runs, Installation installation, Progress progress)
             throws InterruptedException {
-        return LocalScenario.run(options, installation, progress, scenario -> measure(options, runs, scenario));
+        Ceiling ceiling = Ceiling.beforeFleet(options.device(), options.workers(), progress);
+        return LocalScenario.run(
+                options, installation, progress, scenario -> measure(options, runs, scenario, ceiling));
     }
 
-    private static UpdateBenchReport measure(ScenarioOptions options, int runs, LocalScenario scenario)
+    private static UpdateBenchReport measure(ScenarioOptions options, int runs, LocalScenario scenario, Ceiling ceiling)
             throws InterruptedException {
         scenario.publish(LocalScenario.V1);
         scenario.publish(LocalScenario.V2);
@@ -37,8 +39,7 @@ public final class UpdateBench {
             updates.add(scenario.update(i % 2 == 0 ? LocalScenario.V1 : LocalScenario.V2));
         }
         boolean verified = scenario.verify();
-        scenario.progress().step("measuring the copy ceiling");
-        return report(options, scenario, updates, verified, CopyCeiling.measureGBps());
+        return report(options, scenario, updates, verified, ceiling.gigabytesPerSecond(scenario.progress()));
     }
 
     private static UpdateBenchReport report(
@@ -59,7 +60,7 @@ public final class UpdateBench {
                 .sorted()
                 .toArray();
         long bytes = scenario.checkpoints().bytes();
-        double delivered = (double) bytes * options.workers() / median(seconds) / 1e9;
+        double delivered = (double) bytes * options.workers() / Median.ofSorted(seconds) / 1e9;
         return new UpdateBenchReport(
                 "update",
                 options.engine().toString(),
@@ -68,22 +69,17 @@ public final class UpdateBench {
                 bytes,
                 scenario.checkpoints().tensors(),
                 seconds.length,
-                measured(median(seconds)),
+                measured(Median.ofSorted(seconds)),
                 measured(seconds[0]),
                 measured(seconds[seconds.length - 1]),
                 measured(delivered),
                 measured(ceiling),
                 measured(delivered / ceiling),
-                measured(median(stalls)),
+                measured(Median.ofSorted(stalls)),
                 typical.slots(),
                 typical.stages(),
                 Machine.processors(),
                 Machine.cpuModel(),
                 verified);
-    }
-
-    private static double median(double[] sorted) {
-        int middle = sorted.length / 2;
-        return sorted.length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
     }
 }

@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * @param fastestSeconds shortest of the runs
  * @param slowestSeconds longest of the runs
  * @param deliveredGBps checkpoint bytes times engines, per second of the median, in 10^9 bytes
- * @param ceilingGBps two threads copying touched memory, measured in the same run
+ * @param ceilingGBps what {@link Ceiling} found in the same run
  * @param ratio delivered / ceiling
  * @param stallMs median over the runs of the longest time an engine could not serve
  * @param slots buffers of every worker in the median run, as the coordinator reports them

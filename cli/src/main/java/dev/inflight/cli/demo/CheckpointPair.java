@@ -2,6 +2,7 @@ package dev.inflight.cli.demo;
 
 import dev.inflight.cli.load.ExpectedAnswers;
 import dev.inflight.cli.model.ModelTensor;
+import dev.inflight.cli.model.ParallelCheckpoint;
 import dev.inflight.cli.model.SizedModel;
 import dev.inflight.cli.model.SyntheticCheckpoint;
 import dev.inflight.protocol.checkpoint.CheckpointLayout;
@@ -26,9 +27,9 @@ public final class CheckpointPair implements AutoCloseable {
         this.secondFiles = CheckpointFiles.open(second);
     }
 
-    /** Told how far the making is, on the thread that makes. */
+    /** Told how far the making is, on the threads that make. */
     @FunctionalInterface
-    interface Watcher {
+    public interface Watcher {
         void written(long bytes, long totalBytes);
     }
 
@@ -59,6 +60,34 @@ public final class CheckpointPair implements AutoCloseable {
         return new CheckpointPair(first, second);
     }
 
+    /**
+     * Makes up both versions of a model with all cores.
+     *
+     * @param place the run whose end removes them
+     */
+    public static CheckpointPair make(LocalRun place, List<ModelTensor> tensors, Watcher watcher)
+            throws IOException, InterruptedException {
+        long each = bytes(tensors);
+        Path directory = place.directory().checkpoints(2 * each);
+        Path first = directory.resolve(LocalScenario.V1);
+        Path second = directory.resolve(LocalScenario.V2);
+        int threads = Runtime.getRuntime().availableProcessors();
+        ParallelCheckpoint.write(first, tensors, 1, threads, written -> watcher.written(written, 2 * each));
+        ParallelCheckpoint.write(second, tensors, 2, threads, written -> watcher.written(each + written, 2 * each));
+        return new CheckpointPair(first, second);
+    }
+
+    /** Makes up a first version in the likeness of a given checkpoint, which is the second. */
+    public static CheckpointPair inLikenessOf(LocalRun place, Path second, Watcher watcher)
+            throws IOException, InterruptedException {
+        List<ModelTensor> tensors = tensorsOf(second);
+        long total = bytes(tensors);
+        Path first = place.directory().checkpoints(total).resolve(LocalScenario.V1);
+        int threads = Runtime.getRuntime().availableProcessors();
+        ParallelCheckpoint.write(first, tensors, 1, threads, written -> watcher.written(written, total));
+        return new CheckpointPair(first, second);
+    }
+
     private static long bytes(List<ModelTensor> tensors) {
         return tensors.stream().mapToLong(ModelTensor::bytes).sum();
     }
@@ -71,7 +100,8 @@ public final class CheckpointPair implements AutoCloseable {
         }
     }
 
-    Path first() {
+    /** The first version's directory, from which torch engines build their module. */
+    public Path first() {
         return first;
     }
 

@@ -5,12 +5,12 @@ package dev.inflight.cli.demo;
  *
  * @param engine {@code reference} or {@code torch}
  * @param mode {@code in-place} or {@code shadow}
- * @param workers worker hosts, each with one engine
+ * @param workers GPU workers, each with one engine
  * @param bytes size of the checkpoint
  * @param tensors number of tensors
  * @param seconds duration of the update from v1 to v2, as who asked for it saw it
  * @param deliveredGBps checkpoint bytes times engines, per second, in 10^9 bytes
- * @param ceilingGBps two threads copying touched memory, measured in the same run
+ * @param ceilingGBps what {@link dev.inflight.cli.bench.Ceiling} found in the same run
  * @param ratio delivered / ceiling
  * @param stallMs the longest time an engine could not serve
  * @param verified whether every engine's live tensors equal the manifest's

@@ -2,12 +2,14 @@ package dev.inflight.cli.demo;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** Starts one engine process of the wanted kind beside its worker. */
 final class EngineLauncher {
+    private static final String VISIBLE_DEVICES = "CUDA_VISIBLE_DEVICES";
     private static final String REFERENCE_MAIN = "dev.inflight.engine.ReferenceEngine";
     /** Parameters live outside the heap. */
     private static final List<String> REFERENCE_FLAGS = List.of("-Xmx256m", "-XX:+UseSerialGC");
@@ -16,6 +18,7 @@ final class EngineLauncher {
     private final Installation installation;
     private final ClassArchives archives;
     private final FleetOptions options;
+    private final Map<String, String> ownEnvironment;
     private final @Nullable Path python;
 
     private EngineLauncher(
@@ -23,21 +26,32 @@ final class EngineLauncher {
             Installation installation,
             ClassArchives archives,
             FleetOptions options,
+            Map<String, String> ownEnvironment,
             @Nullable Path python) {
         this.run = run;
         this.installation = installation;
         this.archives = archives;
         this.options = options;
+        this.ownEnvironment = Map.copyOf(ownEnvironment);
         this.python = python;
     }
 
-    /** Gets ready to start engines; for torch that may build its Python environment. */
-    static EngineLauncher prepare(LocalRun run, Installation installation, ClassArchives archives, FleetOptions options)
+    /**
+     * Gets ready to start engines; for torch that may build its Python environment.
+     *
+     * @param environment of this process
+     */
+    static EngineLauncher prepare(
+            LocalRun run,
+            Installation installation,
+            ClassArchives archives,
+            FleetOptions options,
+            Map<String, String> environment)
             throws InterruptedException {
         Path python = options.engine() == EngineKind.TORCH
-                ? PythonEnvironment.interpreter(run, installation.requireHome())
+                ? PythonEnvironment.interpreter(run, installation.requireHome(), environment)
                 : null;
-        return new EngineLauncher(run, installation, archives, options, python);
+        return new EngineLauncher(run, installation, archives, options, environment, python);
     }
 
     /** @param link the worker's Unix socket */
@@ -57,7 +71,7 @@ final class EngineLauncher {
         command.addAll(List.of("--announce", announcement.toString()));
         command.addAll(List.of(
                 "--exit-with-parent", String.valueOf(ProcessHandle.current().pid())));
-        return run.start(name, command, environment(), announcement);
+        return run.start(name, command, environment(index), announcement);
     }
 
     private List<String> reference() {
@@ -73,22 +87,46 @@ final class EngineLauncher {
     private List<String> torch() {
         List<String> command = new ArrayList<>(List.of(String.valueOf(python), "-m", "inflight.engine"));
         command.addAll(List.of("--architecture", options.architecture().toString()));
+        if (options.device().cuda()) {
+            command.addAll(List.of("--device", "cuda"));
+        }
         if (options.shadow()) {
             command.add("--reserve-shadow");
         }
         return command;
     }
 
-    private Map<String, String> environment() {
-        return switch (options.engine()) {
-            case REFERENCE -> Map.of();
-            case TORCH ->
-                Map.of(
-                        "PYTHONPATH",
-                                installation.requireHome().resolve("python").toString(),
-                        "PYTHONUNBUFFERED", "1",
-                        // One thread each: several engines share this machine's cores.
-                        "OMP_NUM_THREADS", "1");
-        };
+    private Map<String, String> environment(int index) {
+        if (options.engine() == EngineKind.REFERENCE) {
+            return Map.of();
+        }
+        Map<String, String> environment = new HashMap<>();
+        environment.put(
+                "PYTHONPATH", installation.requireHome().resolve("python").toString());
+        environment.put("PYTHONUNBUFFERED", "1");
+        // One thread each: several engines share this machine's cores.
+        environment.put("OMP_NUM_THREADS", "1");
+        if (options.device().cuda()) {
+            environment.put(VISIBLE_DEVICES, onlyDevice(index, ownEnvironment.get(VISIBLE_DEVICES)));
+        }
+        return environment;
+    }
+
+    /**
+     * The only GPU that engine {@code index} sees: the one its worker has, which numbers them otherwise. Real fleets give
+     * GPUs to engines like that.
+     *
+     * @param shown what CUDA shows to this process, if that is restricted
+     */
+    static String onlyDevice(int index, @Nullable String shown) {
+        if (shown == null || shown.isBlank()) {
+            return String.valueOf(index);
+        }
+        String[] devices = shown.split(",", -1);
+        if (index >= devices.length) {
+            throw new FleetException(
+                    VISIBLE_DEVICES + "=" + shown + " shows " + devices.length + " GPUs and there are more workers");
+        }
+        return devices[index].strip();
     }
 }

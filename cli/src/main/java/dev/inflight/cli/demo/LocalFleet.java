@@ -10,28 +10,30 @@ import java.net.URI;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 
 /**
- * A complete fleet as separate processes on this machine: one coordinator, N worker hosts, N engines. The processes
- * belong to a {@link LocalRun} and end with it.
+ * A complete fleet as separate processes on this machine: one coordinator, N engines, and a worker host for each of them
+ * or, on GPUs, one for all. The processes belong to a {@link LocalRun} and end with it.
  */
 public final class LocalFleet implements AutoCloseable {
-    private static final Duration START_LIMIT = Duration.ofMinutes(2);
     private static final long POLL_MILLIS = 50;
     private static final String ADDRESS = "127.0.0.1";
 
     private final LocalRun run;
     private final CoordinatorClient client;
     private final List<URI> engines;
+    private final List<Long> workerPids;
 
-    private LocalFleet(LocalRun run, CoordinatorClient client, List<URI> engines) {
+    private LocalFleet(LocalRun run, CoordinatorClient client, List<URI> engines, List<Long> workerPids) {
         this.run = run;
         this.client = client;
         this.engines = List.copyOf(engines);
+        this.workerPids = List.copyOf(workerPids);
     }
 
     /**
@@ -41,24 +43,40 @@ public final class LocalFleet implements AutoCloseable {
      */
     public static LocalFleet start(LocalRun run, Installation installation, FleetOptions options)
             throws InterruptedException {
+        return start(run, installation, options, System.getenv());
+    }
+
+    /** @param environment of this process */
+    static LocalFleet start(
+            LocalRun run, Installation installation, FleetOptions options, Map<String, String> environment)
+            throws InterruptedException {
         ClassArchives archives = new ClassArchives(run, installation);
-        EngineLauncher engineLauncher = EngineLauncher.prepare(run, installation, archives, options);
-        NodeLauncher nodes = new NodeLauncher(run, installation, archives, ADDRESS, freePort());
+        EngineLauncher engineLauncher = EngineLauncher.prepare(run, installation, archives, options, environment);
+        NodeLauncher nodes = new NodeLauncher(run, installation, archives, ADDRESS, freePort(), options);
+        Duration limit = options.device().startLimit();
         ChildProcess coordinator = nodes.startCoordinator();
         ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
         try {
+            List<ChildProcess> workers = new ArrayList<>();
             List<Future<URI>> starting = new ArrayList<>();
+            int perHost = options.device().cuda() ? options.workers() : 1;
             for (int i = 0; i < options.workers(); i++) {
+                if (i % perHost == 0) {
+                    workers.add(nodes.startWorker(i / perHost, perHost));
+                }
                 int index = i;
-                starting.add(threads.submit(() -> startPair(nodes, engineLauncher, index)));
+                ChildProcess worker = workers.getLast();
+                starting.add(threads.submit(
+                        () -> startEngine(engineLauncher, index, worker, "/links/" + index % perHost, limit)));
             }
-            URI http = URI.create(text(coordinator, "/http"));
+            URI http = URI.create(text(coordinator, "/http", limit));
             List<URI> engines = new ArrayList<>();
             for (Future<URI> engine : starting) {
                 engines.add(result(engine));
             }
-            LocalFleet fleet = new LocalFleet(run, new CoordinatorClient(http), engines);
-            fleet.awaitAttached();
+            List<Long> pids = workers.stream().map(ChildProcess::pid).toList();
+            LocalFleet fleet = new LocalFleet(run, new CoordinatorClient(http), engines, pids);
+            fleet.awaitAttached(limit);
             return fleet;
         } finally {
             // After a failure nobody waits for the announcements of the others.
@@ -75,6 +93,11 @@ public final class LocalFleet implements AutoCloseable {
         return engines;
     }
 
+    /** Process ids of the worker hosts. */
+    public List<Long> workerPids() {
+        return workerPids;
+    }
+
     /** @throws FleetException naming a process of the fleet that has ended */
     public void requireAllAlive() {
         run.requireAllAlive();
@@ -86,29 +109,29 @@ public final class LocalFleet implements AutoCloseable {
         client.close();
     }
 
-    /** A worker host, then its engine, which needs the worker's socket. Returns where the engine answers. */
-    private static URI startPair(NodeLauncher nodes, EngineLauncher engines, int index) throws InterruptedException {
-        ChildProcess worker = nodes.startWorker(index);
-        ChildProcess engine = engines.start(index, text(worker, "/links/0/socket"));
-        return URI.create(text(engine, "/http"));
+    /** An engine, which needs its worker's socket. Returns where it answers. */
+    private static URI startEngine(EngineLauncher engines, int index, ChildProcess worker, String link, Duration limit)
+            throws InterruptedException {
+        ChildProcess engine = engines.start(index, text(worker, link + "/socket", limit));
+        return URI.create(text(engine, "/http", limit));
     }
 
-    private static String text(ChildProcess process, String field) throws InterruptedException {
-        String text = process.awaitAnnouncement(START_LIMIT).at(field).asText("");
+    private static String text(ChildProcess process, String field, Duration limit) throws InterruptedException {
+        String text = process.awaitAnnouncement(limit).at(field).asText("");
         if (text.isEmpty()) {
             throw new FleetException(process.name() + " announced itself without " + field);
         }
         return text;
     }
 
-    private void awaitAttached() throws InterruptedException {
-        long deadline = System.nanoTime() + START_LIMIT.toNanos();
+    private void awaitAttached(Duration limit) throws InterruptedException {
+        long deadline = System.nanoTime() + limit.toNanos();
         int attached = 0;
         while (attached < engines.size()) {
             run.requireAllAlive();
             if (System.nanoTime() > deadline) {
-                throw new FleetException("after " + START_LIMIT.toSeconds() + " s the coordinator knows " + attached
-                        + " of " + engines.size() + " engines");
+                throw new FleetException("after " + limit.toSeconds() + " s the coordinator knows " + attached + " of "
+                        + engines.size() + " engines");
             }
             Thread.sleep(POLL_MILLIS);
             attached = 0;

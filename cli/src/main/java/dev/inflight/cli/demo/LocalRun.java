@@ -33,7 +33,16 @@ public final class LocalRun implements AutoCloseable {
     }
 
     public static LocalRun begin() {
-        LocalRun run = new LocalRun(RunDirectory.create());
+        return begin(RunDirectory.create());
+    }
+
+    /** Begins a run while another one of this process goes on. */
+    public static LocalRun beginAnother() {
+        return begin(RunDirectory.createAnother());
+    }
+
+    private static LocalRun begin(RunDirectory directory) {
+        LocalRun run = new LocalRun(directory);
         Runtime.getRuntime().addShutdownHook(run.hook);
         return run;
     }

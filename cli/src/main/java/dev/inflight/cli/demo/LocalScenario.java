@@ -3,6 +3,7 @@ package dev.inflight.cli.demo;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.inflight.cli.client.CoordinatorClient;
 import dev.inflight.cli.client.Operation;
+import dev.inflight.cli.client.PublishResult;
 import dev.inflight.cli.client.UpdateRequest;
 import dev.inflight.cli.client.UpdateResult;
 import dev.inflight.cli.console.ByteSize;
@@ -25,19 +26,31 @@ public final class LocalScenario implements AutoCloseable {
     public static final String V1 = "v1";
     public static final String V2 = "v2";
 
+    /** Of the CUDA libraries and torch's with them, in a process that uses a GPU. */
+    private static final long CUDA_PROCESS_BYTES = 3L << 30;
+
     /** Heap, code and slots of one process, roughly. */
     private static final long PROCESS_BYTES = 256L << 20;
 
     private final LocalRun run;
     private final LocalFleet fleet;
     private final CheckpointPair checkpoints;
+    private final boolean ownCheckpoints;
     private final String mode;
     private final Progress progress;
 
-    private LocalScenario(LocalRun run, LocalFleet fleet, CheckpointPair checkpoints, String mode, Progress progress) {
+    /** @param ownCheckpoints whether they are closed with the scenario */
+    private LocalScenario(
+            LocalRun run,
+            LocalFleet fleet,
+            CheckpointPair checkpoints,
+            boolean ownCheckpoints,
+            String mode,
+            Progress progress) {
         this.run = run;
         this.fleet = fleet;
         this.checkpoints = checkpoints;
+        this.ownCheckpoints = ownCheckpoints;
         this.mode = mode;
         this.progress = progress;
     }
@@ -56,8 +69,41 @@ public final class LocalScenario implements AutoCloseable {
     public static <T> T run(ScenarioOptions options, Installation installation, Progress progress, Body<T> body)
             throws InterruptedException {
         requireMemory(options);
-        try (LocalRun run = LocalRun.begin()) {
-            try (LocalScenario scenario = start(run, options, installation, progress)) {
+        return run(LocalRun.begin(), run -> start(run, options, installation, progress), body);
+    }
+
+    /**
+     * The same with checkpoints that are there already, in another run of this process, and stay.
+     *
+     * @param mode of updates that do not say another one
+     */
+    public static <T> T run(
+            FleetOptions options,
+            CheckpointPair checkpoints,
+            String mode,
+            Installation installation,
+            Progress progress,
+            Body<T> body)
+            throws InterruptedException {
+        return run(
+                LocalRun.beginAnother(),
+                run -> {
+                    progress.step(starting(options));
+                    LocalFleet fleet = LocalFleet.start(run, installation, options);
+                    return new LocalScenario(run, fleet, checkpoints, false, mode, progress);
+                },
+                body);
+    }
+
+    /** How a scenario comes to be. */
+    @FunctionalInterface
+    private interface Start {
+        LocalScenario in(LocalRun run) throws InterruptedException;
+    }
+
+    private static <T> T run(LocalRun begun, Start start, Body<T> body) throws InterruptedException {
+        try (LocalRun run = begun) {
+            try (LocalScenario scenario = start.in(run)) {
                 T outcome = body.run(scenario);
                 run.succeed();
                 return outcome;
@@ -75,33 +121,55 @@ public final class LocalScenario implements AutoCloseable {
     private static LocalScenario start(
             LocalRun run, ScenarioOptions options, Installation installation, Progress progress)
             throws InterruptedException {
-        String step = "making two checkpoints and starting 1 coordinator, " + options.workers() + " worker hosts, "
-                + options.workers() + " " + options.engine() + " engines";
+        FleetOptions fleetOptions = options.fleet(architecture(run, options));
+        String step = "making two checkpoints and " + starting(fleetOptions);
         progress.step(step);
         Future<CheckpointPair> making = run.inBackground(
                 "checkpoints",
                 () -> CheckpointPair.make(
                         run.directory(), options, (written, total) -> progress.advance(step, written, total)));
-        FleetOptions fleetOptions = new FleetOptions(
-                options.engine(), options.workers(), MODEL, architecture(run, options), options.shadow());
         // A torch engine builds its module from the first checkpoint, so that one must be there before it starts.
         if (options.engine() == EngineKind.TORCH) {
             result(making);
         }
         LocalFleet fleet = LocalFleet.start(run, installation, fleetOptions);
-        return new LocalScenario(run, fleet, result(making), options.mode(), progress);
+        return new LocalScenario(run, fleet, result(making), true, options.mode(), progress);
+    }
+
+    private static String starting(FleetOptions options) {
+        int hosts = options.device().cuda() ? 1 : options.workers();
+        return "starting 1 coordinator, " + hosts + (hosts == 1 ? " worker host, " : " worker hosts, ")
+                + options.workers() + " " + options.engine() + (options.workers() == 1 ? " engine" : " engines")
+                + (options.device().cuda() ? " on as many GPUs" : "");
     }
 
     /** Two checkpoints in shared memory, one or two versions in every engine, and the processes themselves. */
     private static void requireMemory(ScenarioOptions options) {
-        long versions = 2L + (long) options.workers() * (options.shadow() ? 2 : 1);
-        long processes = (1L + 2L * options.workers()) * PROCESS_BYTES;
-        long needed = versions * options.bytes() + processes;
+        boolean cuda = options.device().cuda();
+        long versions = 2L + (cuda ? 0 : (long) options.workers() * (options.shadow() ? 2 : 1));
+        long needed = versions * options.bytes() + processBytes(options.workers(), cuda);
+        requireMemory(needed, "a smaller --size or fewer --workers");
+    }
+
+    private static long processBytes(int workers, boolean cuda) {
+        return cuda ? PROCESS_BYTES + (1L + workers) * CUDA_PROCESS_BYTES : (1L + 2L * workers) * PROCESS_BYTES;
+    }
+
+    /**
+     * Refuses to begin what would not fit in this machine's memory.
+     *
+     * @param versions versions of {@code bytes} in host memory
+     */
+    public static void requireMemoryForGpuFleet(int versions, long bytes, int workers, String advice) {
+        requireMemory(versions * bytes + processBytes(workers, true), advice);
+    }
+
+    private static void requireMemory(long needed, String advice) {
         OptionalLong available = AvailableMemory.bytes();
         if (available.isPresent() && available.getAsLong() < needed) {
             throw new ScenarioFailedException("this takes about " + ByteSize.format(needed) + " of memory and "
                     + ByteSize.format(available.getAsLong())
-                    + " is available; try a smaller --size or fewer --workers");
+                    + " is available; try " + advice);
         }
     }
 
@@ -122,16 +190,21 @@ public final class LocalScenario implements AutoCloseable {
     }
 
     /** Publishes one of the two versions. */
-    public void publish(String version) throws InterruptedException {
+    public PublishResult publish(String version) throws InterruptedException {
         String step = "publishing " + version + " (" + ByteSize.format(checkpoints.bytes()) + ")";
         progress.step(step);
         String source = (version.equals(V1) ? checkpoints.first() : checkpoints.second()).toString();
-        requireSucceeded(client().publish(MODEL, version, source, advancing(step)));
+        return requireSucceeded(client().publish(MODEL, version, source, advancing(step)))
+                .as(PublishResult.class);
     }
 
     /** Updates every engine and returns the coordinator's result; {@code seconds} is what this client measured. */
     public TimedUpdate update(String version) throws InterruptedException {
-        String step = "updating to " + version;
+        return update(version, mode, "updating to " + version);
+    }
+
+    /** @param step what progress calls it */
+    public TimedUpdate update(String version, String mode, String step) throws InterruptedException {
         progress.step(step);
         long begin = System.nanoTime();
         Operation operation =
@@ -149,6 +222,11 @@ public final class LocalScenario implements AutoCloseable {
         return result != null && result.path("verified").asBoolean(false);
     }
 
+    /** Where logs will be after the end, which would be removed if all went well. */
+    public Path keepLogs() {
+        return run.directory().keepLogs();
+    }
+
     public Progress progress() {
         return progress;
     }
@@ -157,7 +235,9 @@ public final class LocalScenario implements AutoCloseable {
     public void close() {
         progress.close();
         fleet.close();
-        checkpoints.close();
+        if (ownCheckpoints) {
+            checkpoints.close();
+        }
     }
 
     /** An update's result and its duration in seconds. */

@@ -11,20 +11,30 @@ final class NodeLauncher {
     private static final List<String> COORDINATOR_FLAGS =
             List.of("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1");
     private static final List<String> WORKER_FLAGS = List.of("-Xmx512m", "-XX:+UseSerialGC");
+    /** One host has all workers and all of a real model's manifest. */
+    private static final List<String> CUDA_WORKER_FLAGS = List.of("-Xmx2g", "-XX:+UseSerialGC");
 
     private final LocalRun run;
     private final Installation installation;
     private final ClassArchives archives;
     private final String address;
     private final int coordinatorPort;
+    private final FleetOptions options;
 
     /** @param coordinatorPort Akka's port of the coordinator, which all members join */
-    NodeLauncher(LocalRun run, Installation installation, ClassArchives archives, String address, int coordinatorPort) {
+    NodeLauncher(
+            LocalRun run,
+            Installation installation,
+            ClassArchives archives,
+            String address,
+            int coordinatorPort,
+            FleetOptions options) {
         this.run = run;
         this.installation = installation;
         this.archives = archives;
         this.address = address;
         this.coordinatorPort = coordinatorPort;
+        this.options = options;
     }
 
     ChildProcess startCoordinator() {
@@ -32,14 +42,23 @@ final class NodeLauncher {
         return start("coordinator", "coordinator", COORDINATOR_FLAGS, arguments);
     }
 
-    ChildProcess startWorker(int index) {
-        return start("worker", "worker-" + index, WORKER_FLAGS, List.of("--port", "0", "--workers", "1"));
+    /** @param workers on that host */
+    ChildProcess startWorker(int index, int workers) {
+        return start(
+                "worker",
+                "worker-" + index,
+                options.device().cuda() ? CUDA_WORKER_FLAGS : WORKER_FLAGS,
+                List.of("--port", "0", "--workers", String.valueOf(workers)));
     }
 
     private ChildProcess start(String role, String name, List<String> flags, List<String> arguments) {
         Path announcement = run.directory().path().resolve(name + ".json");
         List<String> jvmFlags = new ArrayList<>(flags);
         jvmFlags.addAll(archives.flags(role));
+        if (role.equals("worker")) {
+            options.device().workerSettings().forEach((path, value) -> jvmFlags.add("-D" + path + "=" + value));
+        }
+        options.settings().forEach((path, value) -> jvmFlags.add("-D" + path + "=" + value));
         List<String> command = new ArrayList<>(installation.jvm(jvmFlags, MAIN));
         command.addAll(List.of("node", "--role", role));
         // The run's id in the host's name is also in the names of its shared-memory files.

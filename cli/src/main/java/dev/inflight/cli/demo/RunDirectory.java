@@ -42,6 +42,14 @@ public final class RunDirectory implements AutoCloseable {
     /** Removes what killed runs left behind and makes a fresh directory, readable by this user only. */
     public static RunDirectory create() {
         removeAbandoned();
+        return createAnother();
+    }
+
+    /**
+     * Makes another directory for this process and removes nothing: looking at the locks of the process's other runs
+     * would release them, since closing a file releases all locks that a process has on it.
+     */
+    static RunDirectory createAnother() {
         byte[] random = new byte[4];
         ThreadLocalRandom.current().nextBytes(random);
         String id = "run-" + HexFormat.of().formatHex(random);

@@ -1,6 +1,7 @@
 package dev.inflight.cli.demo;
 
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -9,16 +10,18 @@ import org.jspecify.annotations.Nullable;
  *
  * @param engine what the engines are
  * @param mode {@code in-place} or {@code shadow}
- * @param workers worker hosts, each with one engine
+ * @param workers GPU workers, each with one engine
  * @param bytes size of the checkpoint: wanted if it is made up, known if it is given
  * @param checkpoint a real checkpoint to update to, or null to make one up
+ * @param device what engines and slots are on
  */
 public record ScenarioOptions(
         EngineKind engine,
         String mode,
         int workers,
         long bytes,
-        @Nullable Path checkpoint) {
+        @Nullable Path checkpoint,
+        FleetDevice device) {
     Optional<Path> source() {
         return Optional.ofNullable(checkpoint);
     }
@@ -26,5 +29,10 @@ public record ScenarioOptions(
     /** Whether engines hold two versions at once during an update. */
     boolean shadow() {
         return mode.equals("shadow");
+    }
+
+    /** @param architecture checkpoint from which a torch engine builds its module */
+    FleetOptions fleet(Path architecture) {
+        return new FleetOptions(engine, workers, LocalScenario.MODEL, architecture, shadow(), device, Map.of());
     }
 }

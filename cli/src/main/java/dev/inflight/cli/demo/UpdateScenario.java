@@ -2,7 +2,7 @@ package dev.inflight.cli.demo;
 
 import static dev.inflight.cli.console.Rounding.measured;
 
-import dev.inflight.cli.bench.CopyCeiling;
+import dev.inflight.cli.bench.Ceiling;
 import dev.inflight.cli.console.Progress;
 import dev.inflight.cli.demo.LocalScenario.TimedUpdate;
 import dev.inflight.cli.load.LoadGenerator;
@@ -21,10 +21,12 @@ public final class UpdateScenario {
     /** @throws ScenarioFailedException if the scenario did not get to its end */
     public static Outcome run(ScenarioOptions options, Installation installation, Progress progress)
             throws InterruptedException {
-        return LocalScenario.run(options, installation, progress, scenario -> underLoad(options, scenario));
+        Ceiling ceiling = Ceiling.beforeFleet(options.device(), options.workers(), progress);
+        return LocalScenario.run(options, installation, progress, scenario -> underLoad(options, scenario, ceiling));
     }
 
-    private static Outcome underLoad(ScenarioOptions options, LocalScenario scenario) throws InterruptedException {
+    private static Outcome underLoad(ScenarioOptions options, LocalScenario scenario, Ceiling ceiling)
+            throws InterruptedException {
         scenario.publish(LocalScenario.V1);
         scenario.update(LocalScenario.V1);
         LoadReport load;
@@ -38,9 +40,8 @@ public final class UpdateScenario {
             load = clients.stop();
         }
         boolean verified = scenario.verify();
-        scenario.progress().step("measuring the copy ceiling");
-        double ceiling = CopyCeiling.measureGBps();
-        return new Outcome(report(options, scenario, update, load, verified, ceiling), load);
+        double most = ceiling.gigabytesPerSecond(scenario.progress());
+        return new Outcome(report(options, scenario, update, load, verified, most), load);
     }
 
     private static DemoReport report(

@@ -47,9 +47,11 @@ final class ToolChecks {
     }
 
     private Check torch() throws InterruptedException {
-        String interpreter = home.map(root -> root.resolve("python/.venv/bin/python"))
-                .filter(Files::isExecutable)
-                .map(Path::toString)
+        String interpreter = Optional.ofNullable(System.getenv("INFLIGHT_PYTHON"))
+                .filter(named -> !named.isBlank())
+                .or(() -> home.map(root -> root.resolve("python/.venv/bin/python"))
+                        .filter(Files::isExecutable)
+                        .map(Path::toString))
                 .orElse("python3");
         return Program.output(interpreter, "-c", "import torch; print(torch.__version__)")
                 .map(version -> Check.ok("torch", version + " in " + interpreter))

@@ -15,6 +15,8 @@ import java.util.function.LongConsumer;
 
 /** Writes a checkpoint directory with a model's tensors and made-up contents. Equal seeds give equal bytes. */
 public final class SyntheticCheckpoint {
+    static final Map<String, String> METADATA = Map.of("format", "pt");
+
     private final SyntheticContent content;
     private final LongConsumer progress;
     private long written;
@@ -53,7 +55,7 @@ public final class SyntheticCheckpoint {
             out.add(new SafetensorsWriter.Tensor(
                     tensor.name(), tensor.dtype(), tensor.shape(), channel -> fill(index, tensor, channel)));
         }
-        SafetensorsWriter.write(file, Map.of("format", "pt"), out);
+        SafetensorsWriter.write(file, METADATA, out);
     }
 
     private void fill(int index, ModelTensor tensor, WritableByteChannel out) throws IOException {
@@ -71,7 +73,7 @@ public final class SyntheticCheckpoint {
         }
     }
 
-    private static void writeIndex(Path dir, List<FilePartition.Part> parts) throws IOException {
+    static void writeIndex(Path dir, List<FilePartition.Part> parts) throws IOException {
         Map<String, String> weightMap = new TreeMap<>();
         long total = 0;
         for (FilePartition.Part part : parts) {

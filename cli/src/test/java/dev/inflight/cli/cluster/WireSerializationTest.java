@@ -125,7 +125,7 @@ class WireSerializationTest {
                 new HostStoreEvent.InspectRefused(
                         "host-0", "p1", HostStoreEvent.InspectRefused.Reason.NOT_FOUND, "no such file"),
                 new HostStoreEvent.LoadProgress("host-0", "p1", 1L << 41),
-                new HostStoreEvent.Loaded("host-0", "p1", "ab".repeat(32), 1L << 41),
+                new HostStoreEvent.Loaded("host-0", "p1", "ab".repeat(32), 1L << 41, 1L << 40),
                 new HostStoreEvent.LoadFailed("host-0", "p1", "disk \"a\" is full: ü"));
     }
 

@@ -12,6 +12,7 @@ final class AnnouncingJvms {
     private static final String SCRIPT = """
             #!/bin/bash
             echo "$*"
+            echo "CUDA_VISIBLE_DEVICES is ${CUDA_VISIBLE_DEVICES:-not set}"
             arguments="$*"
             while [[ $# -gt 0 ]]; do
               case "$1" in
@@ -19,13 +20,18 @@ final class AnnouncingJvms {
                 --role) role="$2" ;;
                 --name) name="$2" ;;
                 --link) link="$2" ;;
+                --workers) workers="$2" ;;
               esac
               shift
             done
             if [[ "${role:-}" == "%1$s" ]]; then echo 'port taken'; exit 3; fi
             case "${role:-engine}" in
               coordinator) json='{"http":"%2$s"}' ;;
-              worker) json='{"http":null,"links":[{"worker":"'$name'/0","socket":"/run/'$name'.sock"}]}' ;;
+              worker)
+                for ((i = 0; i < workers; i++)); do
+                  links="${links:-}${links:+,}"'{"worker":"'$name/$i'","socket":"/run/'$name-$i'.sock"}'
+                done
+                json='{"http":null,"links":['$links']}' ;;
               engine) [[ "$link" == /run/*.sock ]] || exit 4; json='{"http":"http://127.0.0.1:1'"${announce//[^0-9]/}"'"}' ;;
             esac
             echo "$json" > "$announce.tmp"

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import dev.inflight.cli.StubCoordinator;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -50,6 +52,62 @@ class LocalFleetTest {
     }
 
     @Test
+    void onGpusOneHostHasAllWorkersAndEveryEngineSeesItsOwnGpuOnly() throws Exception {
+        coordinator.on("GET /v1/status", 200, BOTH);
+        Installation jvms = installation("none");
+        Installation installation = new Installation(jvms.java(), jvms.classPath(), Optional.of(directory));
+        FleetOptions onGpus = new FleetOptions(
+                EngineKind.TORCH,
+                2,
+                "m",
+                Path.of("/checkpoint"),
+                true,
+                new FleetDevice(FleetDevice.Kind.CUDA, 768 << 20),
+                Map.of("inflight.coordinator.update.max-slots", "1"));
+        Map<String, String> environment =
+                Map.of("INFLIGHT_PYTHON", jvms.java().toString(), "CUDA_VISIBLE_DEVICES", "3, 5");
+
+        try (LocalRun run = LocalRun.begin();
+                LocalFleet fleet = LocalFleet.start(run, installation, onGpus, environment)) {
+            assertThat(fleet.engines()).hasSize(2);
+            assertThat(fleet.workerPids())
+                    .singleElement()
+                    .satisfies(pid -> assertThat(
+                                    ProcessHandle.of(pid).orElseThrow().isAlive())
+                            .isTrue());
+            assertThat(run.directory().log("worker-0"))
+                    .content()
+                    .contains(
+                            "-Dinflight.worker.device=cuda",
+                            "-Dinflight.worker.slot-memory=805306368",
+                            "-Dinflight.worker.memory-fraction=0.25",
+                            "-Dinflight.coordinator.update.max-slots=1",
+                            "--workers 2");
+            assertThat(run.directory().log("worker-1")).doesNotExist();
+            assertThat(run.directory().log("coordinator"))
+                    .content()
+                    .contains("-Dinflight.coordinator.update.max-slots=1")
+                    .doesNotContain("inflight.worker.device");
+            assertThat(run.directory().log("engine-1"))
+                    .content()
+                    .contains(
+                            "-m inflight.engine --architecture /checkpoint --device cuda --reserve-shadow",
+                            "--link /run/" + run.directory().id() + "-worker-0-1.sock",
+                            "CUDA_VISIBLE_DEVICES is 5");
+            assertThat(run.directory().log("engine-0")).content().contains("CUDA_VISIBLE_DEVICES is 3");
+        }
+    }
+
+    @Test
+    void enginesAreGivenTheGpusThatThisProcessIsShown() {
+        assertThat(EngineLauncher.onlyDevice(1, null)).isEqualTo("1");
+        assertThat(EngineLauncher.onlyDevice(1, "GPU-a,GPU-b")).isEqualTo("GPU-b");
+        assertThatExceptionOfType(FleetException.class)
+                .isThrownBy(() -> EngineLauncher.onlyDevice(1, "7"))
+                .withMessageContaining("CUDA_VISIBLE_DEVICES=7 shows 1 GPUs");
+    }
+
+    @Test
     void namesTheProcessThatDidNotComeUp() throws Exception {
         try (LocalRun run = LocalRun.begin()) {
             Installation broken = installation("worker");
@@ -61,7 +119,7 @@ class LocalFleetTest {
     }
 
     private static FleetOptions options() {
-        return new FleetOptions(EngineKind.REFERENCE, 2, "m", Path.of("/unused"), false);
+        return new FleetOptions(EngineKind.REFERENCE, 2, "m", Path.of("/unused"), false, FleetDevice.HOST, Map.of());
     }
 
     private Installation installation(String failingRole) throws IOException {

@@ -58,6 +58,11 @@ final class LoadAnswers {
         return bytes.values().stream().mapToLong(Long::longValue).sum();
     }
 
+    /** Time to register memory with GPUs on the host that took longest, in microseconds. */
+    long longestRegisterMicros() {
+        return loaded.values().stream().mapToLong(Loaded::registerMicros).max().orElse(0);
+    }
+
     /** The digest of the first host; all have the same unless there is a {@link #disagreement}. */
     String digest() {
         return loaded.firstEntry().getValue().digest();

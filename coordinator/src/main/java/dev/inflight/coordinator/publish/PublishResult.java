@@ -2,7 +2,11 @@ package dev.inflight.coordinator.publish;
 
 import java.util.List;
 
-/** How a publish ended, as the HTTP API shows it. */
+/**
+ * How a publish ended, as the HTTP API shows it.
+ *
+ * @param registerSeconds time to register the memory with GPUs, on the host that took longest; 0 without GPUs
+ */
 record PublishResult(
         String model,
         String version,
@@ -11,4 +15,5 @@ record PublishResult(
         long tensors,
         double seconds,
         boolean inPlace,
+        double registerSeconds,
         List<String> hosts) {}

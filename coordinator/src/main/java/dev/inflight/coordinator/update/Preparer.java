@@ -177,6 +177,7 @@ final class Preparer {
                     budget,
                     settings.maxSlotBytes(),
                     settings.minSlotBytes(),
+                    settings.maxSlots(),
                     checkpoint.bytes(),
                     checkpoint.largestTensorBytes(),
                     whole,

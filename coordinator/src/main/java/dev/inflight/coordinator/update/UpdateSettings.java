@@ -18,6 +18,7 @@ public record UpdateSettings(
         Duration recoveryWindow,
         long minSlotBytes,
         long maxSlotBytes,
+        int maxSlots,
         Duration progressInterval) {
     public static UpdateSettings from(Config config) {
         Settings settings = new Settings(config);
@@ -34,6 +35,7 @@ public record UpdateSettings(
                 settings.duration("recovery-window"),
                 settings.bytes("min-slot", 1 << 20, 1L << 40),
                 settings.bytes("max-slot", 1 << 20, 1L << 40),
+                (int) settings.number("max-slots", 1, 3),
                 settings.duration("progress-interval"));
         if (result.minSlotBytes > result.maxSlotBytes) {
             throw settings.refuse("min-slot", "must not be above max-slot");

@@ -330,7 +330,7 @@ class UpdateSessionTest {
         Restore restore = fleet.hosts.get("h1").expectMessageClass(Restore.class);
         assertThat(restore.checkpoint()).isEqualTo(V1);
         assertThat(restore.shards()).containsExactly(new ShardRange(1, 1));
-        restore.replyTo().tell(new HostStoreEvent.Loaded("h1", restore.publishId(), V1.digest(), 4));
+        restore.replyTo().tell(new HostStoreEvent.Loaded("h1", restore.publishId(), V1.digest(), 4, 0));
 
         Prepare restoring = expectPrepare("h1/0");
         assertThat(restoring.membership().hosts())

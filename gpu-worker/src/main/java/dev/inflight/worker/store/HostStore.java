@@ -29,7 +29,7 @@ import java.util.stream.IntStream;
 public final class HostStore implements AutoCloseable {
     private final String host;
     private final ArenaPool arenas;
-    private final Pinning pinning;
+    private final TimedPinning pinning;
     private final int threads;
     private final Duration exchangeTimeout;
     private final SumsExchange exchange;
@@ -45,8 +45,8 @@ public final class HostStore implements AutoCloseable {
     public HostStore(
             String host, ShmNames names, Pinning pinning, int threads, Duration exchangeTimeout, Duration peerTimeout) {
         this.host = host;
-        this.arenas = new ArenaPool(names, pinning);
-        this.pinning = pinning;
+        this.pinning = new TimedPinning(pinning);
+        this.arenas = new ArenaPool(names, this.pinning);
         this.threads = threads;
         this.exchangeTimeout = exchangeTimeout;
         this.exchange = new SumsExchange(peerTimeout);
@@ -170,6 +170,11 @@ public final class HostStore implements AutoCloseable {
             throw new StoreException("the holders' block sums are not those of manifest " + ref.digest());
         }
         return table.adopt(ref, () -> new StoredCheckpoint(host, ref, manifest, sharding, sums));
+    }
+
+    /** Time spent so far on pinning memory for devices, in microseconds. */
+    public long registerMicros() {
+        return pinning.micros();
     }
 
     /** Checkpoints of which at least one shard is held, by model and version. */

@@ -84,6 +84,15 @@ public final class SafetensorsWriter {
         new SafetensorsWriter(fileName, tensors).writeTo(out, metadata);
     }
 
+    /**
+     * What {@link #write(Path, Map, List)} would write before the first tensor's bytes, for who puts those there
+     * himself. The sources are not asked.
+     */
+    public static byte[] header(String fileName, Map<String, String> metadata, List<Tensor> tensors)
+            throws IOException {
+        return new SafetensorsWriter(fileName, tensors).header(metadata);
+    }
+
     private void writeTo(WritableByteChannel out, Map<String, String> metadata) throws IOException {
         writeFully(out, ByteBuffer.wrap(header(metadata)));
         for (int i = 0; i < tensors.size(); i++) {

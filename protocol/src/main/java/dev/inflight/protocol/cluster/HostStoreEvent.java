@@ -40,8 +40,12 @@ public sealed interface HostStoreEvent extends Wire {
 
     record LoadProgress(String host, String publishId, long loadedBytes) implements HostStoreEvent {}
 
-    /** @param bytes what this host read */
-    record Loaded(String host, String publishId, String digest, long bytes) implements HostStoreEvent {}
+    /**
+     * @param bytes what this host read
+     * @param registerMicros time it took to register the memory with its GPUs, in microseconds; 0 without GPUs
+     */
+    record Loaded(String host, String publishId, String digest, long bytes, long registerMicros)
+            implements HostStoreEvent {}
 
     record LoadFailed(String host, String publishId, String message) implements HostStoreEvent {}
 }

@@ -13,7 +13,29 @@ public final class SlotLadder {
     /** A shard is cut into about this many buckets if the limits allow, or the stages would have nothing to overlap. */
     private static final int BUCKETS_PER_SHARD = 8;
 
+    private static final String SERIAL = ", so the stages run one after the other";
+
     private SlotLadder() {}
+
+    /** Like the other, with as many slots as are useful. */
+    public static Slots choose(
+            long budgetBytes,
+            long maxSlotBytes,
+            long minSlotBytes,
+            long totalBytes,
+            long largestTensorBytes,
+            boolean wholeTensors,
+            int workers) {
+        return choose(
+                budgetBytes,
+                maxSlotBytes,
+                minSlotBytes,
+                MOST_SLOTS,
+                totalBytes,
+                largestTensorBytes,
+                wholeTensors,
+                workers);
+    }
 
     /**
      * Chooses for the worker with the least memory.
@@ -21,6 +43,7 @@ public final class SlotLadder {
      * @param budgetBytes memory that the worker can give to slots
      * @param maxSlotBytes largest useful slot, from the settings
      * @param minSlotBytes smallest useful slot, from the settings
+     * @param maxSlots most slots to choose, 1 to 3; with 1 the stages run one after the other
      * @param totalBytes size of the checkpoint
      * @param largestTensorBytes size of its largest tensor
      * @param wholeTensors whether an engine can not take a tensor in parts
@@ -31,21 +54,25 @@ public final class SlotLadder {
             long budgetBytes,
             long maxSlotBytes,
             long minSlotBytes,
+            int maxSlots,
             long totalBytes,
             long largestTensorBytes,
             boolean wholeTensors,
             int workers) {
+        if (maxSlots < 1 || maxSlots > MOST_SLOTS) {
+            throw new PlanException("at most " + maxSlots + " slots were asked for; it must be 1 to " + MOST_SLOTS);
+        }
         long wanted = wanted(maxSlotBytes, minSlotBytes, totalBytes, workers);
         long floor = Math.min(wanted, Math.max(MIB, roundUp(minSlotBytes)));
         if (wholeTensors) {
             floor = Math.max(floor, roundUp(largestTensorBytes));
             wanted = Math.max(wanted, floor);
         }
-        for (int count = MOST_SLOTS; count > 0; count--) {
+        for (int count = maxSlots; count > 0; count--) {
             long share = budgetBytes / count;
             long size = Math.min(wanted, share - share % MIB);
             if (size >= floor) {
-                return new Slots(count, size, reason(count, size, wanted, floor, budgetBytes));
+                return new Slots(count, size, reason(count, size, wanted, floor, budgetBytes, maxSlots));
             }
         }
         throw new PlanException(refusal(budgetBytes, floor, largestTensorBytes, wholeTensors));
@@ -66,7 +93,7 @@ public final class SlotLadder {
         return Math.min(maxSlotBytes - maxSlotBytes % MIB, Math.min(shard, overlapping));
     }
 
-    private static String reason(int count, long size, long wanted, long floor, long budget) {
+    private static String reason(int count, long size, long wanted, long floor, long budget, int maxSlots) {
         var slots = "%d slot%s of %s".formatted(count, count == 1 ? "" : "s", mib(size));
         if (count == MOST_SLOTS && size == wanted) {
             return "%s: all stages overlap; the budget is %s".formatted(slots, mib(budget));
@@ -75,14 +102,12 @@ public final class SlotLadder {
             return "%s: all stages overlap; the budget of %s does not hold %d of %s"
                     .formatted(slots, mib(budget), count, mib(wanted));
         }
+        if (count == maxSlots) {
+            return "%s: no more than %d allowed%s".formatted(slots, maxSlots, count == 1 ? SERIAL : "");
+        }
         return "%s: %d of at least %s would need %s and the budget is %s%s"
                 .formatted(
-                        slots,
-                        count + 1,
-                        mib(floor),
-                        mib(floor * (count + 1)),
-                        mib(budget),
-                        count == 1 ? ", so the stages run one after the other" : "");
+                        slots, count + 1, mib(floor), mib(floor * (count + 1)), mib(budget), count == 1 ? SERIAL : "");
     }
 
     private static String refusal(long budget, long floor, long largestTensor, boolean wholeTensors) {

@@ -95,6 +95,29 @@ class SlotLadderTest {
                 .hasMessageContaining("at least one worker");
     }
 
+    @Test
+    void fewerSlotsOfTheSameSizeWhereNoMoreAreAllowed() {
+        assertThat(SlotLadder.choose(192 * MIB, 64 * MIB, 4 * MIB, 1, 10 * GIB, 100 * MIB, false, 2))
+                .isEqualTo(new Slots(
+                        1,
+                        64 * MIB,
+                        "1 slot of 64 MiB: no more than 1 allowed, so the stages run one after the other"));
+        assertThat(SlotLadder.choose(192 * MIB, 64 * MIB, 4 * MIB, 2, 10 * GIB, 100 * MIB, false, 2))
+                .isEqualTo(new Slots(2, 64 * MIB, "2 slots of 64 MiB: no more than 2 allowed"));
+        assertThat(SlotLadder.choose(7 * MIB, 64 * MIB, 4 * MIB, 2, 10 * GIB, 100 * MIB, false, 2)
+                        .count())
+                .isEqualTo(1);
+    }
+
+    @Test
+    void fewerThanOneOrMoreThanThreeSlotsCanNotBeAskedFor() {
+        assertThatThrownBy(() -> SlotLadder.choose(GIB, 64 * MIB, 4 * MIB, 0, GIB, MIB, false, 2))
+                .isInstanceOf(PlanException.class)
+                .hasMessage("at most 0 slots were asked for; it must be 1 to 3");
+        assertThatThrownBy(() -> SlotLadder.choose(GIB, 64 * MIB, 4 * MIB, 4, GIB, MIB, false, 2))
+                .isInstanceOf(PlanException.class);
+    }
+
     private static Slots choose(long budgetBytes) {
         return SlotLadder.choose(budgetBytes, 64 * MIB, 4 * MIB, 10 * GIB, 100 * MIB, false, 2);
     }

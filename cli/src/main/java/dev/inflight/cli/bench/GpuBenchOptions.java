@@ -1,0 +1,53 @@
+package dev.inflight.cli.bench;
+
+import dev.inflight.cli.demo.EngineKind;
+import dev.inflight.cli.demo.FleetDevice;
+import dev.inflight.cli.demo.FleetOptions;
+import dev.inflight.cli.demo.LocalScenario;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What {@link GpuBench} measures.
+ *
+ * @param model name in the catalog, or the given checkpoint's path
+ * @param checkpoint a checkpoint to take as one of the two versions, or null to make both up
+ * @param gpus how many; 0 takes all that CUDA shows
+ * @param modes {@code in-place}, {@code shadow} or both, in the order to measure them
+ * @param runs measured updates of each mode, at least 1
+ * @param slotMemoryBytes most memory of a GPU that one slot ring takes
+ * @param repeat updates in a row after the measured ones, to see whether anything grows; 0 for none
+ * @param trace where to put the timeline of the fastest update; null for none
+ */
+public record GpuBenchOptions(
+        String model,
+        @Nullable Path checkpoint,
+        int gpus,
+        List<String> modes,
+        int runs,
+        long slotMemoryBytes,
+        int repeat,
+        @Nullable Path trace) {
+    public GpuBenchOptions {
+        modes = List.copyOf(modes);
+    }
+
+    /** Whether engines need room for two versions. */
+    boolean shadow() {
+        return modes.contains("shadow");
+    }
+
+    /** @param settings of coordinator and worker host */
+    FleetOptions fleet(int workers, Path architecture, Map<String, String> settings) {
+        return new FleetOptions(
+                EngineKind.TORCH,
+                workers,
+                LocalScenario.MODEL,
+                architecture,
+                shadow(),
+                new FleetDevice(FleetDevice.Kind.CUDA, slotMemoryBytes),
+                settings);
+    }
+}

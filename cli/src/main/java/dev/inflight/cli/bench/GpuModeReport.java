@@ -1,0 +1,51 @@
+package dev.inflight.cli.bench;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import dev.inflight.cli.client.UpdateResult;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What {@code bench gpu} measured of one mode, in the order in which its JSON shows it. Durations of updates are the
+ * coordinator's own, from accepting the request to the last commit, unless it says otherwise.
+ *
+ * @param seconds median
+ * @param fastestSeconds shortest
+ * @param slowestSeconds longest
+ * @param clientSeconds median of what who asked saw, HTTP and polling included
+ * @param ratio the ceiling's duration / the median
+ * @param serialSeconds median with a single slot, so that the stages run one after the other; null if it failed
+ * @param speedup serialSeconds / seconds
+ * @param peakExtraDeviceMiB most memory that the first updates took on any GPU beyond what engines and idle workers had:
+ *     the slots, and what CUDA needs to share them. A shadow's second set of weights is the engines' from the start
+ * @param slots buffers of every worker in the median run
+ * @param stages busy time of each stage in the median run, on the worker that was busy longest
+ * @param stallMs median of the longest time an engine could not serve
+ * @param verified whether at the end every engine's live tensors equal the manifest's, bit by bit
+ * @param repeat null if none was asked for
+ */
+@JsonInclude(JsonInclude.Include.NON_NULL)
+public record GpuModeReport(
+        String mode,
+        double seconds,
+        double fastestSeconds,
+        double slowestSeconds,
+        double clientSeconds,
+        double ratio,
+        @Nullable Double serialSeconds,
+        @Nullable Double speedup,
+        double peakExtraDeviceMiB,
+        UpdateResult.@Nullable SlotUse slots,
+        UpdateResult.@Nullable Stages stages,
+        double stallMs,
+        boolean verified,
+        @Nullable Repeat repeat) {
+
+    /**
+     * Updates in a row after the measured ones.
+     *
+     * @param seconds median
+     * @param before with the engines on the version before the first
+     * @param after when the last was done
+     */
+    public record Repeat(int updates, double seconds, HostResources before, HostResources after) {}
+}

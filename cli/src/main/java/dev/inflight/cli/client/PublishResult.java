@@ -1,0 +1,13 @@
+package dev.inflight.cli.client;
+
+import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
+
+/**
+ * How a publish ended.
+ *
+ * @param seconds from acceptance to the end, as the coordinator measured it
+ * @param inPlace whether the files lie in shared memory and are used there
+ * @param registerSeconds time to register the memory with GPUs, on the host that took longest
+ */
+@JsonIgnoreProperties(ignoreUnknown = true)
+public record PublishResult(double seconds, boolean inPlace, double registerSeconds) {}
