@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileStore;
 import java.nio.file.Files;
@@ -20,8 +19,7 @@ import java.util.stream.LongStream;
  * unmaps and deletes the file.
  */
 public final class SharedMemory implements AutoCloseable {
-    private static final int FILL_BYTES = 1 << 20;
-    private static final byte[] ZEROS = new byte[FILL_BYTES];
+    private static final long PIECE_BYTES = 4 << 20;
     private static final Path MEMINFO = Path.of("/proc/meminfo");
 
     private final Path path;
@@ -37,8 +35,8 @@ public final class SharedMemory implements AutoCloseable {
     }
 
     /**
-     * Creates the file, readable and writable by this user only. Pages are allocated by writing, not by touching the
-     * mapping: a full file system is then an error here and not a SIGBUS later.
+     * Creates the file, readable and writable by this user only. Every page is touched: a full file
+     * system is then an error here, and not one of whoever uses the memory later.
      *
      * @param bytes size, at least 1
      * @param pinning pins it for as long as it is open
@@ -47,12 +45,12 @@ public final class SharedMemory implements AutoCloseable {
     public static SharedMemory create(Path path, long bytes, Pinning pinning) {
         var arena = Arena.ofShared();
         try {
-            requireAvailable(bytes);
+            requireAvailable(path, bytes);
             var mode = PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
             var options = Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE);
             try (var channel = FileChannel.open(path, options, mode)) {
-                allocatePages(channel, bytes);
                 var segment = channel.map(FileChannel.MapMode.READ_WRITE, 0, bytes, arena);
+                allocatePages(segment);
                 return new SharedMemory(path, arena, segment, pinning.pin(segment));
             }
         } catch (IOException e) {
@@ -69,7 +67,10 @@ public final class SharedMemory implements AutoCloseable {
     }
 
     /** A tmpfs may be as large as the machine's memory: filling it would end in a killed process, not in an error. */
-    private static void requireAvailable(long bytes) throws IOException {
+    private static void requireAvailable(Path path, long bytes) throws IOException {
+        if (bytes > Files.getFileStore(path.toAbsolutePath().getParent()).getUsableSpace()) {
+            throw new IOException("the file system has no room for it");
+        }
         long available = availableMemory();
         if (available >= 0 && bytes > available) {
             throw new IOException("the machine has " + available + " bytes of memory available");
@@ -89,26 +90,23 @@ public final class SharedMemory implements AutoCloseable {
         return -1;
     }
 
-    /** By all cores: the kernel clears every page, at 0.2 to 1.3 GB/s each. */
-    private static void allocatePages(FileChannel channel, long bytes) throws IOException {
+    /**
+     * Touches every page, by all cores, since each clears 0.2 to 1.3 GB/s. The file is only written through its mapping:
+     * writes to one file wait for each other.
+     */
+    private static void allocatePages(MemorySegment segment) throws IOException {
         try {
-            LongStream.range(0, Math.ceilDiv(bytes, (long) FILL_BYTES))
+            LongStream.range(0, Math.ceilDiv(segment.byteSize(), PIECE_BYTES))
                     .parallel()
-                    .forEach(piece -> fill(channel, piece * FILL_BYTES, bytes));
-        } catch (UncheckedIOException e) {
-            throw e.getCause();
+                    .forEach(piece -> touch(segment, piece * PIECE_BYTES));
+        } catch (InternalError e) {
+            throw new IOException("the file system became full", e);
         }
     }
 
-    private static void fill(FileChannel channel, long begin, long bytes) {
-        try {
-            var zeros = ByteBuffer.wrap(ZEROS, 0, (int) Math.min(FILL_BYTES, bytes - begin));
-            while (zeros.hasRemaining()) {
-                channel.write(zeros, begin + zeros.position());
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+    private static void touch(MemorySegment segment, long begin) {
+        segment.asSlice(begin, Math.min(PIECE_BYTES, segment.byteSize() - begin))
+                .fill((byte) 0);
     }
 
     private static long freeSpace(Path path) {
