@@ -5,6 +5,7 @@ import dev.inflight.cli.bench.UpdateBench;
 import dev.inflight.cli.bench.UpdateBenchReport;
 import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.console.Progress;
+import dev.inflight.cli.demo.CheckpointPlace;
 import dev.inflight.cli.demo.FleetDevice;
 import dev.inflight.cli.demo.Installation;
 import dev.inflight.cli.demo.ScenarioOptions;
@@ -53,7 +54,7 @@ final class BenchUpdateCommand implements Callable<Integer> {
             throw new ParameterException(spec.commandLine(), "--runs " + runs + " is below 1");
         }
         try (Progress progress = answer.progress()) {
-            ScenarioOptions options = flags.options();
+            ScenarioOptions options = flags.options(CheckpointPlace.DISK);
             UpdateBenchReport report = UpdateBench.run(options, runs, Installation.current(), progress);
             answer.print(report, text(report, options.device()));
             return report.verified() ? ExitCode.OK : ExitCode.FAILED;

@@ -4,6 +4,7 @@ import dev.inflight.cli.bench.Ceiling;
 import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.console.Progress;
 import dev.inflight.cli.console.Table;
+import dev.inflight.cli.demo.CheckpointPlace;
 import dev.inflight.cli.demo.DemoReport;
 import dev.inflight.cli.demo.FleetDevice;
 import dev.inflight.cli.demo.Installation;
@@ -47,7 +48,7 @@ final class DemoCommand implements Callable<Integer> {
             throw new ParameterException(spec.commandLine(), "--scenario " + scenario + " is none of update");
         }
         try (Progress progress = answer.progress()) {
-            ScenarioOptions options = flags.options();
+            ScenarioOptions options = flags.options(CheckpointPlace.SHM);
             UpdateScenario.Outcome outcome = UpdateScenario.run(options, Installation.current(), progress);
             answer.print(outcome.report(), text(outcome.report(), outcome.load(), options.device()));
             if (outcome.load().firstProblem() != null) {

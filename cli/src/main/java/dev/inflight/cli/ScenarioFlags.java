@@ -1,6 +1,7 @@
 package dev.inflight.cli;
 
 import dev.inflight.cli.console.ByteSize;
+import dev.inflight.cli.demo.CheckpointPlace;
 import dev.inflight.cli.demo.EngineKind;
 import dev.inflight.cli.demo.FleetDevice;
 import dev.inflight.cli.demo.ScenarioOptions;
@@ -73,7 +74,15 @@ final class ScenarioFlags {
             description = "Update to this safetensors checkpoint instead of a made-up one.")
     private @Nullable Path checkpoint;
 
-    ScenarioOptions options() {
+    @Option(
+            names = "--place",
+            paramLabel = "PLACE",
+            description = "Where the made-up checkpoints lie: shm, where hosts take them in place, or disk, from where"
+                    + " publishing loads them into the host stores (default: demo shm, bench disk).")
+    private @Nullable String place;
+
+    /** @param usual where checkpoints lie unless the user says otherwise */
+    ScenarioOptions options(CheckpointPlace usual) {
         FleetDevice on = device();
         EngineKind kind = kind(on);
         if (!MODES.contains(mode)) {
@@ -86,8 +95,20 @@ final class ScenarioFlags {
             throw wrong("--checkpoint " + checkpoint + " does not exist");
         }
         return checkpoint == null
-                ? new ScenarioOptions(kind, mode, workers, bytes(), null, on)
-                : new ScenarioOptions(kind, mode, workers, bytesOf(checkpoint), checkpoint.toAbsolutePath(), on);
+                ? new ScenarioOptions(kind, mode, workers, bytes(), null, place(usual), on)
+                : new ScenarioOptions(
+                        kind, mode, workers, bytesOf(checkpoint), checkpoint.toAbsolutePath(), place(usual), on);
+    }
+
+    private CheckpointPlace place(CheckpointPlace usual) {
+        if (place == null) {
+            return usual;
+        }
+        return switch (place) {
+            case "shm" -> CheckpointPlace.SHM;
+            case "disk" -> CheckpointPlace.DISK;
+            default -> throw wrong("--place " + place + " is none of shm, disk");
+        };
     }
 
     private FleetDevice device() {

@@ -66,6 +66,7 @@ public final class UpdateBench {
                 options.engine().toString(),
                 Objects.requireNonNullElse(typical.mode(), options.mode()),
                 options.workers(),
+                options.place().toString(),
                 bytes,
                 scenario.checkpoints().tensors(),
                 seconds.length,

@@ -6,6 +6,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Outcome of {@code bench update}, in the order in which its JSON shows it.
  *
+ * @param place where the checkpoints were published from: disk, into the host stores, or shm, taken in place
  * @param runs measured updates, after one that is not counted
  * @param seconds median duration of an update, as who asked for it saw it
  * @param fastestSeconds shortest of the runs
@@ -25,6 +26,7 @@ public record UpdateBenchReport(
         String engine,
         String mode,
         int workers,
+        String place,
         long bytes,
         int tensors,
         int runs,

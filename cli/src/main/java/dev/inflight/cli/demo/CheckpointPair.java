@@ -35,7 +35,7 @@ public final class CheckpointPair implements AutoCloseable {
 
     /** Where {@link #make} puts the first version. */
     static Path firstPath(RunDirectory run, ScenarioOptions options) throws IOException {
-        return run.checkpoints(2 * options.bytes()).resolve(LocalScenario.V1);
+        return run.checkpoints(2 * options.bytes(), options.place()).resolve(LocalScenario.V1);
     }
 
     /**
@@ -68,7 +68,7 @@ public final class CheckpointPair implements AutoCloseable {
     public static CheckpointPair make(LocalRun place, List<ModelTensor> tensors, Watcher watcher)
             throws IOException, InterruptedException {
         long each = bytes(tensors);
-        Path directory = place.directory().checkpoints(2 * each);
+        Path directory = place.directory().checkpoints(2 * each, CheckpointPlace.SHM);
         Path first = directory.resolve(LocalScenario.V1);
         Path second = directory.resolve(LocalScenario.V2);
         int threads = Runtime.getRuntime().availableProcessors();
@@ -82,7 +82,7 @@ public final class CheckpointPair implements AutoCloseable {
             throws IOException, InterruptedException {
         List<ModelTensor> tensors = tensorsOf(second);
         long total = bytes(tensors);
-        Path first = place.directory().checkpoints(total).resolve(LocalScenario.V1);
+        Path first = place.directory().checkpoints(total, CheckpointPlace.SHM).resolve(LocalScenario.V1);
         int threads = Runtime.getRuntime().availableProcessors();
         ParallelCheckpoint.write(first, tensors, 1, threads, written -> watcher.written(written, total));
         return new CheckpointPair(first, second);

@@ -81,9 +81,10 @@ public final class RunDirectory implements AutoCloseable {
         return path.resolve("logs").resolve(process + ".log");
     }
 
-    /** A directory for checkpoints of this run: in shared memory if that has {@code bytes} free, else on disk. */
-    public Path checkpoints(long bytes) throws IOException {
-        boolean fits = Files.isDirectory(SHARED_MEMORY)
+    /** A directory for {@code bytes} of this run's checkpoints. */
+    public Path checkpoints(long bytes, CheckpointPlace place) throws IOException {
+        boolean fits = place == CheckpointPlace.SHM
+                && Files.isDirectory(SHARED_MEMORY)
                 && Files.getFileStore(SHARED_MEMORY).getUsableSpace() > bytes;
         Path directory = fits ? SHARED_MEMORY.resolve(sharedPrefix(id) + "checkpoints") : path.resolve("checkpoints");
         return Files.createDirectories(directory);

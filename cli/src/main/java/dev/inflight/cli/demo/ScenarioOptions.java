@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
  * @param workers GPU workers, each with one engine
  * @param bytes size of the checkpoint: wanted if it is made up, known if it is given
  * @param checkpoint a real checkpoint to update to, or null to make one up
+ * @param place where made-up checkpoints lie
  * @param device what engines and slots are on
  */
 public record ScenarioOptions(
@@ -21,6 +22,7 @@ public record ScenarioOptions(
         int workers,
         long bytes,
         @Nullable Path checkpoint,
+        CheckpointPlace place,
         FleetDevice device) {
     Optional<Path> source() {
         return Optional.ofNullable(checkpoint);

@@ -23,7 +23,7 @@ class LocalRunTest {
             directory = run.directory().path();
             sharedFile = Files.createFile(
                     Path.of("/dev/shm/inflight-" + run.directory().id() + "-worker-0-slots"));
-            Files.createFile(run.directory().checkpoints(1).resolve("v1.safetensors"));
+            Files.createFile(run.directory().checkpoints(1, CheckpointPlace.SHM).resolve("v1.safetensors"));
             ChildProcess child = start(run, "echo '{\"node\":\"x\"}' > $1.tmp; mv $1.tmp $1; exec sleep 600");
             assertThat(child.awaitAnnouncement(LIMIT).path("node").asText()).isEqualTo("x");
             process = ProcessHandle.of(child.pid()).orElseThrow();
