@@ -43,9 +43,8 @@ final class BenchUpdateCommand implements Callable<Integer> {
     @Option(
             names = "--runs",
             paramLabel = "N",
-            defaultValue = "5",
-            description =
-                    "Measured updates, after one to each version that is not counted (default: ${DEFAULT-VALUE}).")
+            defaultValue = "9",
+            description = "Measured updates, after six that are not counted (default: ${DEFAULT-VALUE}).")
     private int runs;
 
     @Override

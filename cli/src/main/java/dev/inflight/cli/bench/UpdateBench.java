@@ -15,6 +15,9 @@ import java.util.Objects;
 
 /** Measures updates of a local fleet without load: back and forth between two versions. */
 public final class UpdateBench {
+    /** An even number. The first touch memory, the next ones are run while the JVMs still compile. */
+    private static final int WARM_UPS = 6;
+
     private UpdateBench() {}
 
     /**
@@ -32,8 +35,9 @@ public final class UpdateBench {
             throws InterruptedException {
         scenario.publish(LocalScenario.V1);
         scenario.publish(LocalScenario.V2);
-        scenario.update(LocalScenario.V1);
-        scenario.update(LocalScenario.V2);
+        for (int i = 0; i < WARM_UPS; i++) {
+            scenario.update(i % 2 == 0 ? LocalScenario.V1 : LocalScenario.V2);
+        }
         List<TimedUpdate> updates = new ArrayList<>();
         for (int i = 0; i < runs; i++) {
             updates.add(scenario.update(i % 2 == 0 ? LocalScenario.V1 : LocalScenario.V2));

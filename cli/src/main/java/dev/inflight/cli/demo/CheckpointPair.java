@@ -8,7 +8,11 @@ import dev.inflight.cli.model.SyntheticCheckpoint;
 import dev.inflight.protocol.checkpoint.CheckpointLayout;
 import dev.inflight.worker.store.CheckpointFiles;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Map;
 import java.util.function.LongFunction;
@@ -57,7 +61,22 @@ public final class CheckpointPair implements AutoCloseable {
         long each = bytes(tensors);
         SyntheticCheckpoint.write(first, tensors, 1, written -> watcher.written(written, 2 * each));
         SyntheticCheckpoint.write(second, tensors, 2, written -> watcher.written(each + written, 2 * each));
+        if (options.place() == CheckpointPlace.DISK) {
+            settle(first);
+            settle(second);
+        }
         return new CheckpointPair(first, second);
+    }
+
+    /** Writes to disk now what the kernel would write behind what comes next. */
+    private static void settle(Path checkpoint) throws IOException {
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(checkpoint)) {
+            for (Path file : files) {
+                try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+                    channel.force(true);
+                }
+            }
+        }
     }
 
     /**
