@@ -89,7 +89,7 @@ run_bench() {
     echo "skipped: there is no bench gpu"
     return
   fi
-  "$home/inflight" bench gpu --json >"$out/bench-gpu.json"
+  "$home/inflight" bench gpu --json --trace "$out" >"$out/bench-gpu.json"
   cat "$out/bench-gpu.json"
 }
 
