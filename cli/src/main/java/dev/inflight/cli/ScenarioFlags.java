@@ -5,6 +5,8 @@ import dev.inflight.cli.demo.CheckpointPlace;
 import dev.inflight.cli.demo.EngineKind;
 import dev.inflight.cli.demo.FleetDevice;
 import dev.inflight.cli.demo.ScenarioOptions;
+import dev.inflight.cli.gpu.VisibleGpus;
+import dev.inflight.worker.cuda.CudaGpu;
 import dev.inflight.worker.store.CheckpointFiles;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -40,7 +42,7 @@ final class ScenarioFlags {
             names = "--device",
             paramLabel = "DEVICE",
             defaultValue = "host",
-            description = "host, or cuda: engine i and its slots on the i-th GPU, torch only"
+            description = "host, or cuda: torch engines and slots on this machine's GPUs, in turn"
                     + " (default: ${DEFAULT-VALUE}).")
     private String device;
 
@@ -83,8 +85,7 @@ final class ScenarioFlags {
 
     /** @param usual where checkpoints lie unless the user says otherwise */
     ScenarioOptions options(CheckpointPlace usual) {
-        FleetDevice on = device();
-        EngineKind kind = kind(on);
+        EngineKind kind = kind(cuda());
         if (!MODES.contains(mode)) {
             throw wrong("--mode " + mode + " is none of " + String.join(", ", MODES));
         }
@@ -94,10 +95,12 @@ final class ScenarioFlags {
         if (checkpoint != null && !Files.exists(checkpoint)) {
             throw wrong("--checkpoint " + checkpoint + " does not exist");
         }
-        return checkpoint == null
-                ? new ScenarioOptions(kind, mode, workers, bytes(), null, place(usual), on)
-                : new ScenarioOptions(
-                        kind, mode, workers, bytesOf(checkpoint), checkpoint.toAbsolutePath(), place(usual), on);
+        long bytes = checkpoint == null ? bytes() : bytesOf(checkpoint);
+        Path given = checkpoint == null ? null : checkpoint.toAbsolutePath();
+        CheckpointPlace madeUp = place(usual);
+        // Last, since it looks for GPUs.
+        FleetDevice on = cuda() ? onGpus(slotMemory.bytes()) : FleetDevice.HOST;
+        return new ScenarioOptions(kind, mode, workers, bytes, given, madeUp, on);
     }
 
     private CheckpointPlace place(CheckpointPlace usual) {
@@ -111,20 +114,29 @@ final class ScenarioFlags {
         };
     }
 
-    private FleetDevice device() {
+    private boolean cuda() {
         return switch (device) {
-            case "host" -> FleetDevice.HOST;
-            case "cuda" -> new FleetDevice(FleetDevice.Kind.CUDA, slotMemory.bytes());
+            case "host" -> false;
+            case "cuda" -> true;
             default -> throw wrong("--device " + device + " is none of host, cuda");
         };
     }
 
-    private EngineKind kind(FleetDevice on) {
+    private static FleetDevice onGpus(long slotMemoryBytes) {
+        return new FleetDevice(
+                FleetDevice.Kind.CUDA,
+                slotMemoryBytes,
+                VisibleGpus.requireAny("--device cuda").stream()
+                        .map(CudaGpu::uuid)
+                        .toList());
+    }
+
+    private EngineKind kind(boolean cuda) {
         if (engine == null) {
-            return on.cuda() ? EngineKind.TORCH : EngineKind.REFERENCE;
+            return cuda ? EngineKind.TORCH : EngineKind.REFERENCE;
         }
         EngineKind kind = named(engine);
-        if (on.cuda() && kind != EngineKind.TORCH) {
+        if (cuda && kind != EngineKind.TORCH) {
             throw wrong("--engine " + engine + " runs on the host only; with --device cuda it must be torch");
         }
         return kind;

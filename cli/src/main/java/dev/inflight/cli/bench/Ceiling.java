@@ -29,7 +29,8 @@ public final class Ceiling {
             return new Ceiling(OptionalDouble.empty());
         }
         progress.step("measuring the host-to-device ceiling");
-        double sum = H2dCeiling.measure(VisibleGpus.require("--device cuda", workers))
+        double sum = H2dCeiling.measure(VisibleGpus.require(
+                        "--device cuda", Math.min(workers, device.gpus().size())))
                 .sum();
         return new Ceiling(OptionalDouble.of(workers * sum));
     }

@@ -198,7 +198,7 @@ public final class GpuBench {
     private <T> T inFleet(CheckpointPair checkpoints, Map<String, String> settings, LocalScenario.Body<T> body)
             throws InterruptedException {
         return LocalScenario.run(
-                options.fleet(gpus.size(), checkpoints.first(), settings),
+                options.fleet(gpus.stream().map(CudaGpu::uuid).toList(), checkpoints.first(), settings),
                 checkpoints,
                 options.modes().getFirst(),
                 installation,

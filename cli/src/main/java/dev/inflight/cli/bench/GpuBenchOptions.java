@@ -39,15 +39,18 @@ public record GpuBenchOptions(
         return modes.contains("shadow");
     }
 
-    /** @param settings of coordinator and worker host */
-    FleetOptions fleet(int workers, Path architecture, Map<String, String> settings) {
+    /**
+     * @param gpuUuids one for each worker
+     * @param settings of coordinator and worker host
+     */
+    FleetOptions fleet(List<String> gpuUuids, Path architecture, Map<String, String> settings) {
         return new FleetOptions(
                 EngineKind.TORCH,
-                workers,
+                gpuUuids.size(),
                 LocalScenario.MODEL,
                 architecture,
                 shadow(),
-                new FleetDevice(FleetDevice.Kind.CUDA, slotMemoryBytes),
+                new FleetDevice(FleetDevice.Kind.CUDA, slotMemoryBytes, gpuUuids),
                 settings);
     }
 }

@@ -9,7 +9,6 @@ import org.jspecify.annotations.Nullable;
 
 /** Starts one engine process of the wanted kind beside its worker. */
 final class EngineLauncher {
-    private static final String VISIBLE_DEVICES = "CUDA_VISIBLE_DEVICES";
     private static final String REFERENCE_MAIN = "dev.inflight.engine.ReferenceEngine";
     /** Parameters live outside the heap. */
     private static final List<String> REFERENCE_FLAGS = List.of("-Xmx256m", "-XX:+UseSerialGC");
@@ -18,7 +17,6 @@ final class EngineLauncher {
     private final Installation installation;
     private final ClassArchives archives;
     private final FleetOptions options;
-    private final Map<String, String> ownEnvironment;
     private final @Nullable Path python;
 
     private EngineLauncher(
@@ -26,13 +24,11 @@ final class EngineLauncher {
             Installation installation,
             ClassArchives archives,
             FleetOptions options,
-            Map<String, String> ownEnvironment,
             @Nullable Path python) {
         this.run = run;
         this.installation = installation;
         this.archives = archives;
         this.options = options;
-        this.ownEnvironment = Map.copyOf(ownEnvironment);
         this.python = python;
     }
 
@@ -51,7 +47,7 @@ final class EngineLauncher {
         Path python = options.engine() == EngineKind.TORCH
                 ? PythonEnvironment.interpreter(run, installation.requireHome(), environment)
                 : null;
-        return new EngineLauncher(run, installation, archives, options, environment, python);
+        return new EngineLauncher(run, installation, archives, options, python);
     }
 
     /** @param link the worker's Unix socket */
@@ -107,26 +103,9 @@ final class EngineLauncher {
         // One thread each: several engines share this machine's cores.
         environment.put("OMP_NUM_THREADS", "1");
         if (options.device().cuda()) {
-            environment.put(VISIBLE_DEVICES, onlyDevice(index, ownEnvironment.get(VISIBLE_DEVICES)));
+            // It sees no other GPU and so numbers them otherwise than its worker, as in real fleets.
+            environment.put("CUDA_VISIBLE_DEVICES", options.device().gpu(index));
         }
         return environment;
-    }
-
-    /**
-     * The only GPU that engine {@code index} sees: the one its worker has, which numbers them otherwise. Real fleets give
-     * GPUs to engines like that.
-     *
-     * @param shown what CUDA shows to this process, if that is restricted
-     */
-    static String onlyDevice(int index, @Nullable String shown) {
-        if (shown == null || shown.isBlank()) {
-            return String.valueOf(index);
-        }
-        String[] devices = shown.split(",", -1);
-        if (index >= devices.length) {
-            throw new FleetException(
-                    VISIBLE_DEVICES + "=" + shown + " shows " + devices.length + " GPUs and there are more workers");
-        }
-        return devices[index].strip();
     }
 }

@@ -2,20 +2,23 @@ package dev.inflight.cli.demo;
 
 import java.time.Duration;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
  * What the engines and slots of a local fleet are on.
  *
  * @param slotMemoryBytes most memory that one slot ring takes on a GPU
+ * @param gpus UUIDs of the GPUs; with more workers than GPUs, several share one
  */
-public record FleetDevice(Kind kind, long slotMemoryBytes) {
+public record FleetDevice(Kind kind, long slotMemoryBytes, List<String> gpus) {
     /** Of what the engine's weights leave free; the configuration's own default is for engines that fill their GPU. */
     private static final String MEMORY_FRACTION = "0.25";
 
-    public static final FleetDevice HOST = new FleetDevice(Kind.HOST, 0);
+    public static final FleetDevice HOST = new FleetDevice(Kind.HOST, 0, List.of());
 
     public FleetDevice {
+        gpus = List.copyOf(gpus);
         if (kind == Kind.CUDA && slotMemoryBytes < 1 << 20) {
             throw new IllegalArgumentException("--slot-memory of " + slotMemoryBytes + " bytes is below 1MiB");
         }
@@ -25,7 +28,7 @@ public record FleetDevice(Kind kind, long slotMemoryBytes) {
     public enum Kind {
         /** Shared memory: a worker host for each engine. */
         HOST,
-        /** GPUs of this machine: one worker host, whose worker i and engine i are on the i-th GPU. */
+        /** GPUs of this machine: one worker host; worker i and engine i are on the same GPU. */
         CUDA
     }
 
@@ -33,13 +36,21 @@ public record FleetDevice(Kind kind, long slotMemoryBytes) {
         return kind == Kind.CUDA;
     }
 
-    /** Settings of the worker hosts. */
-    Map<String, String> workerSettings() {
+    /** UUID of the GPU that a worker and its engine are on. */
+    String gpu(int worker) {
+        return gpus.get(worker % gpus.size());
+    }
+
+    /** Settings of a worker host with that many workers. */
+    Map<String, String> workerSettings(int workers) {
         Map<String, String> settings = new LinkedHashMap<>();
         if (cuda()) {
             settings.put("inflight.worker.device", "cuda");
             settings.put("inflight.worker.slot-memory", String.valueOf(slotMemoryBytes));
             settings.put("inflight.worker.memory-fraction", MEMORY_FRACTION);
+            for (int worker = 0; worker < workers; worker++) {
+                settings.put("inflight.worker.gpus." + worker, gpu(worker));
+            }
         }
         return settings;
     }

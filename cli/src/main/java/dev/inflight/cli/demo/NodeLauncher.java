@@ -39,7 +39,7 @@ final class NodeLauncher {
 
     ChildProcess startCoordinator() {
         List<String> arguments = List.of("--port", String.valueOf(coordinatorPort), "--http-port", "0");
-        return start("coordinator", "coordinator", COORDINATOR_FLAGS, arguments);
+        return start("coordinator", "coordinator", COORDINATOR_FLAGS, Map.of(), arguments);
     }
 
     /** @param workers on that host */
@@ -48,16 +48,16 @@ final class NodeLauncher {
                 "worker",
                 "worker-" + index,
                 options.device().cuda() ? CUDA_WORKER_FLAGS : WORKER_FLAGS,
+                options.device().workerSettings(workers),
                 List.of("--port", "0", "--workers", String.valueOf(workers)));
     }
 
-    private ChildProcess start(String role, String name, List<String> flags, List<String> arguments) {
+    private ChildProcess start(
+            String role, String name, List<String> flags, Map<String, String> settings, List<String> arguments) {
         Path announcement = run.directory().path().resolve(name + ".json");
         List<String> jvmFlags = new ArrayList<>(flags);
         jvmFlags.addAll(archives.flags(role));
-        if (role.equals("worker")) {
-            options.device().workerSettings().forEach((path, value) -> jvmFlags.add("-D" + path + "=" + value));
-        }
+        settings.forEach((path, value) -> jvmFlags.add("-D" + path + "=" + value));
         options.settings().forEach((path, value) -> jvmFlags.add("-D" + path + "=" + value));
         List<String> command = new ArrayList<>(installation.jvm(jvmFlags, MAIN));
         command.addAll(List.of("node", "--role", role));

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import dev.inflight.cli.StubCoordinator;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
@@ -62,10 +63,9 @@ class LocalFleetTest {
                 "m",
                 Path.of("/checkpoint"),
                 true,
-                new FleetDevice(FleetDevice.Kind.CUDA, 768 << 20),
+                new FleetDevice(FleetDevice.Kind.CUDA, 768 << 20, List.of("GPU-a", "GPU-b")),
                 Map.of("inflight.coordinator.update.max-slots", "1"));
-        Map<String, String> environment =
-                Map.of("INFLIGHT_PYTHON", jvms.java().toString(), "CUDA_VISIBLE_DEVICES", "3, 5");
+        Map<String, String> environment = Map.of("INFLIGHT_PYTHON", jvms.java().toString());
 
         try (LocalRun run = LocalRun.begin();
                 LocalFleet fleet = LocalFleet.start(run, installation, onGpus, environment)) {
@@ -81,6 +81,8 @@ class LocalFleetTest {
                             "-Dinflight.worker.device=cuda",
                             "-Dinflight.worker.slot-memory=805306368",
                             "-Dinflight.worker.memory-fraction=0.25",
+                            "-Dinflight.worker.gpus.0=GPU-a",
+                            "-Dinflight.worker.gpus.1=GPU-b",
                             "-Dinflight.coordinator.update.max-slots=1",
                             "--workers 2");
             assertThat(run.directory().log("worker-1")).doesNotExist();
@@ -93,18 +95,16 @@ class LocalFleetTest {
                     .contains(
                             "-m inflight.engine --architecture /checkpoint --device cuda --reserve-shadow",
                             "--link /run/" + run.directory().id() + "-worker-0-1.sock",
-                            "CUDA_VISIBLE_DEVICES is 5");
-            assertThat(run.directory().log("engine-0")).content().contains("CUDA_VISIBLE_DEVICES is 3");
+                            "CUDA_VISIBLE_DEVICES is GPU-b");
+            assertThat(run.directory().log("engine-0")).content().contains("CUDA_VISIBLE_DEVICES is GPU-a");
         }
     }
 
     @Test
-    void enginesAreGivenTheGpusThatThisProcessIsShown() {
-        assertThat(EngineLauncher.onlyDevice(1, null)).isEqualTo("1");
-        assertThat(EngineLauncher.onlyDevice(1, "GPU-a,GPU-b")).isEqualTo("GPU-b");
-        assertThatExceptionOfType(FleetException.class)
-                .isThrownBy(() -> EngineLauncher.onlyDevice(1, "7"))
-                .withMessageContaining("CUDA_VISIBLE_DEVICES=7 shows 1 GPUs");
+    void moreWorkersThanGpusShareThem() {
+        FleetDevice device = new FleetDevice(FleetDevice.Kind.CUDA, 768 << 20, List.of("GPU-a", "GPU-b"));
+        assertThat(device.gpu(2)).isEqualTo("GPU-a");
+        assertThat(device.workerSettings(3)).containsEntry("inflight.worker.gpus.2", "GPU-a");
     }
 
     @Test
