@@ -61,7 +61,7 @@ class CommandLineTest {
                         .contains("bench gpu needs 2 NVIDIA GPUs and CUDA shows none"));
         assertThat(CommandRun.of("bench", "gpu").err()).contains("bench gpu needs 1 NVIDIA GPU ");
         assertThat(CommandRun.of("bench", "update", "--device", "cuda").err())
-                .contains("--device cuda needs 2 NVIDIA GPUs");
+                .contains("--device cuda needs 1 NVIDIA GPU ");
     }
 
     static boolean aGpu() {
