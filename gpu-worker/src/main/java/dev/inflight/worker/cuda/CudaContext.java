@@ -124,10 +124,15 @@ public final class CudaContext implements AutoCloseable {
 
     /** @param attribute a CUdevice_attribute that is 0 or 1 */
     boolean has(int attribute) {
+        return attribute(attribute) != 0;
+    }
+
+    /** @param attribute a CUdevice_attribute */
+    int attribute(int attribute) {
         int[] value = new int[1];
         makeCurrent();
         check("cuDeviceGetAttribute " + attribute, cuDeviceGetAttribute(value, attribute, device));
-        return value[0] != 0;
+        return value[0];
     }
 
     CUcontext handle() {

@@ -1,6 +1,7 @@
 package dev.inflight.worker.cuda;
 
 import static jcuda.driver.JCudaDriver.cuEventRecord;
+import static jcuda.driver.JCudaDriver.cuLaunchKernel;
 import static jcuda.driver.JCudaDriver.cuMemcpyDtoDAsync;
 import static jcuda.driver.JCudaDriver.cuMemcpyDtoHAsync;
 import static jcuda.driver.JCudaDriver.cuMemcpyHtoDAsync;
@@ -11,6 +12,8 @@ import static jcuda.driver.JCudaDriver.cuStreamSynchronize;
 import static jcuda.driver.JCudaDriver.cuStreamWaitEvent;
 
 import java.lang.foreign.MemorySegment;
+import jcuda.Pointer;
+import jcuda.driver.CUfunction;
 import jcuda.driver.CUstream;
 
 /**
@@ -103,6 +106,20 @@ public final class CudaStream implements AutoCloseable {
                 "cuMemcpyPeerAsync from " + from.context() + " to " + to.context(),
                 cuMemcpyPeerAsync(
                         target, to.context().handle(), source, from.context().handle(), bytes, stream));
+    }
+
+    /**
+     * Queues a kernel.
+     *
+     * @param threads of each thread block
+     * @param parameters points to a pointer to each parameter; they are copied before this returns
+     */
+    void launch(String name, CUfunction kernel, int threadBlocks, int threads, Pointer parameters) {
+        requireOpen();
+        context.makeCurrent();
+        context.check(
+                "cuLaunchKernel " + name + " in " + threadBlocks + " blocks of " + threads + " threads",
+                cuLaunchKernel(kernel, threadBlocks, 1, 1, threads, 1, 1, 0, stream, parameters, null));
     }
 
     /** Queues a mark: the event is done when all that was queued before is done. The event must be of this GPU. */
