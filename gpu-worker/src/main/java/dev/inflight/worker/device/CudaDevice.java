@@ -1,10 +1,12 @@
 package dev.inflight.worker.device;
 
 import dev.inflight.protocol.link.EngineDevice;
+import dev.inflight.worker.cuda.BlockSummer;
 import dev.inflight.worker.cuda.CudaContext;
 import dev.inflight.worker.cuda.CudaOutOfMemoryException;
 import dev.inflight.worker.cuda.DeviceBuffer;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /** A GPU. Its rings are plain allocations that an engine maps by their CUDA IPC handle. */
 public final class CudaDevice implements Device {
@@ -13,6 +15,7 @@ public final class CudaDevice implements Device {
     private final double memoryFraction;
     private final SlotPool<DeviceBuffer> pool;
     private final HostDevice host;
+    private @Nullable BlockSummer summer;
 
     /**
      * @param context the GPU's; closed with this device
@@ -31,6 +34,16 @@ public final class CudaDevice implements Device {
 
     public CudaContext context() {
         return context;
+    }
+
+    /** Computes checksums on this GPU. */
+    public synchronized BlockSummer summer() {
+        var known = summer;
+        if (known == null) {
+            known = BlockSummer.load(context);
+            summer = known;
+        }
+        return known;
     }
 
     @Override
@@ -77,9 +90,12 @@ public final class CudaDevice implements Device {
     }
 
     @Override
-    public void close() {
+    public synchronized void close() {
         host.close();
         pool.close();
+        if (summer != null) {
+            summer.close();
+        }
         if (pool.out() == 0) {
             context.close();
         }

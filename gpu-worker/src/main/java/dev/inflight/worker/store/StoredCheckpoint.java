@@ -142,8 +142,12 @@ public final class StoredCheckpoint {
          * @throws CorruptBlockException naming host, file, tensor and byte if it is not what was published
          */
         public void check(long at, MemorySegment block) {
-            int length = Math.toIntExact(block.byteSize());
-            if (BlockHasher.crc(block, 0, length) != expected.crc(first + (int) (at / BLOCK_BYTES))) {
+            checkSum(at, BlockHasher.crc(block, 0, Math.toIntExact(block.byteSize())));
+        }
+
+        /** The same for who has computed the block's CRC32C elsewhere. */
+        public void checkSum(long at, int crc) {
+            if (crc != expected.crc(first + (int) (at / BLOCK_BYTES))) {
                 throw corrupt(range.begin() + at);
             }
         }

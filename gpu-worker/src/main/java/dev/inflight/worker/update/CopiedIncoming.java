@@ -3,12 +3,13 @@ package dev.inflight.worker.update;
 import dev.inflight.protocol.plan.Bucket;
 import dev.inflight.worker.device.CudaSlotRing;
 
-/** Buckets that are copied from another GPU of this process. */
+/** Buckets that are copied from another GPU of this process and checked where they land. */
 final class CopiedIncoming implements Incoming {
     private final RemoteOwner owner;
     private final CudaSlotRing from;
     private final CudaSlotRing to;
     private final CudaLane lane;
+    private final CudaBlockCheck check;
     private final LandingBoard landing;
     private final Located located;
     private final StageTimes times;
@@ -18,6 +19,7 @@ final class CopiedIncoming implements Incoming {
             CudaSlotRing from,
             CudaSlotRing to,
             CudaLane lane,
+            CudaBlockCheck check,
             LandingBoard landing,
             Located located,
             StageTimes times) {
@@ -25,6 +27,7 @@ final class CopiedIncoming implements Incoming {
         this.from = from;
         this.to = to;
         this.lane = lane;
+        this.check = check;
         this.landing = landing;
         this.located = located;
         this.times = times;
@@ -43,10 +46,13 @@ final class CopiedIncoming implements Incoming {
                             to.offset(slot),
                             bucket.bytes());
             copy.end();
-            copy.await(landing.patience());
+            try (var checked = check.start(bucket, copy.ended(), to.buffer(), to.offset(slot))) {
+                copy.await(landing.patience());
+                owner.giveBack(bucket.index());
+                checked.await(landing.patience());
+            }
             times.transferred(bucket.index(), copy.span());
         }
-        owner.giveBack(bucket.index());
         landing.landed(bucket.index(), located);
     }
 }

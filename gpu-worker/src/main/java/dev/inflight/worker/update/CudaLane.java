@@ -77,6 +77,11 @@ final class CudaLane implements AutoCloseable {
             stream.record(ended);
         }
 
+        /** Done when they are. */
+        CudaEvent ended() {
+            return ended;
+        }
+
         void await(Duration patience) throws InterruptedException {
             ended.await(patience);
         }

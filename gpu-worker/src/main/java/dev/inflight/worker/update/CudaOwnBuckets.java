@@ -8,7 +8,7 @@ import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.SlotInfo;
 import dev.inflight.worker.transport.SlotRange;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
@@ -18,13 +18,13 @@ import java.util.function.Supplier;
 import java.util.stream.IntStream;
 
 /**
- * Own buckets of a GPU: copied to its slots from pinned host memory, in one stream, while all cores check the blocks at
- * the source. The link to the GPU checks what it carries itself.
+ * Own buckets of a GPU: copied to its slots from pinned host memory on one stream and checked there on another.
  */
 final class CudaOwnBuckets implements OwnBuckets {
     private final StoredCheckpoint checkpoint;
     private final CudaSlotRing ring;
     private final CudaLane lane;
+    private final CudaBlockCheck check;
     private final StageTimes times;
     private final Map<Integer, Bucket> buckets = new HashMap<>();
     private final Lazy<HostCopies> hostCopies;
@@ -35,11 +35,13 @@ final class CudaOwnBuckets implements OwnBuckets {
             StoredCheckpoint checkpoint,
             CudaSlotRing ring,
             CudaLane lane,
+            CudaBlockCheck check,
             Supplier<HostSlotRing> hostRing,
             StageTimes times) {
         this.checkpoint = checkpoint;
         this.ring = ring;
         this.lane = lane;
+        this.check = check;
         this.times = times;
         this.hostCopies = new Lazy<>(() -> new HostCopies(hostRing.get()));
         buckets.forEach(bucket -> this.buckets.put(bucket.index(), bucket));
@@ -102,34 +104,20 @@ final class CudaOwnBuckets implements OwnBuckets {
             }
         }
         copies.end();
-        return patience -> {
-            try (copies) {
-                check(bucket);
-                copies.await(patience);
+        var checked = check.start(bucket, copies.ended(), ring.buffer(), base);
+        return new Landing() {
+            @Override
+            public void await(Duration patience) throws InterruptedException {
+                checked.await(patience);
                 times.moved(bucket.index(), copies.span());
             }
-        };
-    }
 
-    private record Block(StoredCheckpoint.ExpectedBlocks expected, MemorySegment source, long at) {
-        void check() {
-            long length = Math.min(StoredCheckpoint.BLOCK_BYTES, source.byteSize() - at);
-            expected.check(at, source.asSlice(at, length));
-        }
-    }
-
-    private void check(Bucket bucket) {
-        long start = System.nanoTime();
-        var blocks = new ArrayList<Block>();
-        for (var placement : bucket.placements()) {
-            var expected = checkpoint.blocks(placement.slice());
-            var source = checkpoint.bytes(placement.slice());
-            for (long at = 0; at < source.byteSize(); at += StoredCheckpoint.BLOCK_BYTES) {
-                blocks.add(new Block(expected, source, at));
+            @Override
+            public void close() {
+                checked.close();
+                copies.close();
             }
-        }
-        blocks.parallelStream().forEach(Block::check);
-        times.verifyNanos.add(System.nanoTime() - start);
+        };
     }
 
     @Override

@@ -41,7 +41,7 @@ final class CudaStages implements DeviceStages {
 
     @Override
     public OwnBuckets own(List<Bucket> buckets) {
-        return new CudaOwnBuckets(buckets, checkpoint, ring(), lane(), this::hostRing, times);
+        return new CudaOwnBuckets(buckets, checkpoint, ring(), lane(), check(), this::hostRing, times);
     }
 
     @Override
@@ -61,6 +61,10 @@ final class CudaStages implements DeviceStages {
         return ring;
     }
 
+    private CudaBlockCheck check() {
+        return new CudaBlockCheck(checkpoint, device.summer(), lane(), times);
+    }
+
     /** Closed before the rings it copies to, since it was taken after them. */
     private CudaLane lane() {
         var lane = new CudaLane(device.context());
@@ -78,7 +82,7 @@ final class CudaStages implements DeviceStages {
         try {
             if (peers.of(owner.worker()) instanceof CudaOwnBuckets from
                     && landing.slots().ring() instanceof CudaSlotRing to) {
-                return new CopiedIncoming(owner, from.ring(), to, lane(), landing, located, times);
+                return new CopiedIncoming(owner, from.ring(), to, lane(), check(), landing, located, times);
             }
             throw new UpdateException(
                     owner.worker() + " has no GPU and " + device.id() + " can not copy from it", null);

@@ -34,17 +34,21 @@ final class H2dStage implements Callable<Void> {
 
     @Override
     public Void call() throws InterruptedException {
-        for (int turn = 0; turn < buckets.size(); turn++) {
-            var bucket = buckets.get(turn);
-            started.add(new Started(bucket.index(), own.bring(bucket, enter(bucket, turn))));
-            if (started.size() > own.ahead()) {
+        try {
+            for (int turn = 0; turn < buckets.size(); turn++) {
+                var bucket = buckets.get(turn);
+                started.add(new Started(bucket.index(), own.bring(bucket, enter(bucket, turn))));
+                if (started.size() > own.ahead()) {
+                    finishOldest();
+                }
+            }
+            while (!started.isEmpty()) {
                 finishOldest();
             }
+            return null;
+        } finally {
+            started.forEach(left -> left.landing().close());
         }
-        while (!started.isEmpty()) {
-            finishOldest();
-        }
-        return null;
     }
 
     private SlotRange enter(Bucket bucket, int turn) throws InterruptedException {
@@ -58,7 +62,9 @@ final class H2dStage implements Callable<Void> {
 
     private void finishOldest() throws InterruptedException {
         var oldest = started.remove();
-        oldest.landing().await(patience);
+        try (var landing = oldest.landing()) {
+            landing.await(patience);
+        }
         board.ready(oldest.bucket());
         ready.accept(oldest.bucket());
     }

@@ -24,6 +24,12 @@ final class StageTimes {
         timeline.add(Timeline.Stage.H2D, bucket, span);
     }
 
+    /** A bucket was checked where it landed. */
+    void verified(int bucket, Timeline.Span span) {
+        verifyNanos.add(span.nanos());
+        timeline.add(Timeline.Stage.VERIFY, bucket, span);
+    }
+
     /** A bucket came from another worker. */
     void transferred(int bucket, Timeline.Span span) {
         transferNanos.add(span.nanos());

@@ -15,6 +15,7 @@ final class Timeline {
 
     enum Stage {
         H2D("H2D"),
+        VERIFY("verify"),
         TRANSFER("transfer"),
         RELOAD("reload");
 
