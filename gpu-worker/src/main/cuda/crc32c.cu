@@ -48,6 +48,14 @@ struct Tables {
   Word after[8][256];
 };
 
+// Every thread of the block gets here before any goes on. The fences are for clang 14, which takes it that a built-in
+// does not write to variables of this file, and would move loads of shared memory to before the barrier.
+DEVICE void meet() {
+  asm volatile("" ::: "memory");
+  __syncthreads();
+  asm volatile("" ::: "memory");
+}
+
 // Entry k is x^(8 * 2^k) mod P; each is the square of the one before.
 CONSTANT const Word POWERS[32] = {
     0x00800000, 0x00008000, 0x82f63b78, 0x6ea2d55c, 0x18b8ea18, 0x510ac59a, 0xb82be955, 0xb8fdb1e7,
@@ -157,10 +165,10 @@ extern "C" GLOBAL __attribute__((launch_bounds(THREADS))) void crc32c_blocks(Blo
       address = block->address;
       length = block->length;
     }
-    __syncthreads();
+    meet();
     shares[thread] = share_of(thread, tables, address, length);
     for (Word half = THREADS / 2; half > 0; half /= 2) {
-      __syncthreads();
+      meet();
       if (thread < half) {
         shares[thread] ^= shares[thread + half];
       }
