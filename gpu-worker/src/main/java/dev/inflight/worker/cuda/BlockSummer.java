@@ -19,6 +19,9 @@ public final class BlockSummer implements AutoCloseable {
     /** {@link Sums} that can be open at once; each has 64 KiB of host memory, which is kept. */
     public static final int MAX_OPEN = 256;
 
+    /** {@link Sums} that need no new memory, which the driver may stop for. */
+    private static final int PREPARED = 8;
+
     static final String RESOURCE = "crc32c.ptx";
     static final String KERNEL = "crc32c_blocks";
     /** THREADS in crc32c.cu. */
@@ -47,12 +50,29 @@ public final class BlockSummer implements AutoCloseable {
      */
     public static BlockSummer load(CudaContext context) {
         int multiprocessors = context.attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
+        var summer = withKernel(context, multiprocessors * THREAD_BLOCKS_PER_SM);
+        try {
+            summer.prepare();
+            return summer;
+        } catch (RuntimeException e) {
+            summer.close();
+            throw e;
+        }
+    }
+
+    private static BlockSummer withKernel(CudaContext context, int maxThreadBlocks) {
         var module = CudaModule.load(context, RESOURCE);
         try {
-            return new BlockSummer(context, module, module.function(KERNEL), multiprocessors * THREAD_BLOCKS_PER_SM);
+            return new BlockSummer(context, module, module.function(KERNEL), maxThreadBlocks);
         } catch (RuntimeException e) {
             module.close();
             throw e;
+        }
+    }
+
+    private synchronized void prepare() {
+        while (allocated < PREPARED) {
+            idle.add(allocate());
         }
     }
 
@@ -114,6 +134,10 @@ public final class BlockSummer implements AutoCloseable {
             throw new IllegalStateException(
                     this + ": " + MAX_OPEN + " sums are open or still in the GPU's queue, which is the most");
         }
+        return allocate();
+    }
+
+    private synchronized SumMemory allocate() {
         var memory = SumMemory.allocate(context);
         allocated++;
         return memory;
