@@ -20,7 +20,7 @@ import picocli.CommandLine.Spec;
 @SuppressWarnings("NullAway.Init")
 final class NodeCommand implements Callable<Integer> {
     private static final List<String> ROLES = List.of("coordinator", "worker");
-    private static final List<String> PROFILES = List.of("local", "cluster", "aeron-udp");
+    private static final List<String> PROFILES = List.of("local", "cluster", "gpu", "aeron-udp");
 
     @Spec
     private CommandSpec spec;
