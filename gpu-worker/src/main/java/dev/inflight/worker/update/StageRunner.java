@@ -23,6 +23,26 @@ final class StageRunner implements AutoCloseable {
                 Thread.ofPlatform().daemon().name(name + "-", 0).factory());
     }
 
+    /** Starts a task whose end is awaited by a later one. */
+    <T> Future<T> start(Callable<T> task) {
+        try {
+            return threads.submit(task);
+        } catch (RejectedExecutionException e) {
+            throw new UpdateException("cancelled", null, e);
+        }
+    }
+
+    /** Waits for a task that was started. */
+    static <T> T await(Future<T> task) throws InterruptedException {
+        try {
+            return task.get();
+        } catch (ExecutionException e) {
+            throw failure(e.getCause() == null ? e : e.getCause());
+        } catch (CancellationException e) {
+            throw new UpdateException("cancelled", null, e);
+        }
+    }
+
     /**
      * Runs all tasks to their end.
      *

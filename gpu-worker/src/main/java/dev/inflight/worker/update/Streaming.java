@@ -22,6 +22,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.concurrent.Future;
 import java.util.function.BiConsumer;
 import java.util.function.LongConsumer;
 import java.util.stream.Collectors;
@@ -51,6 +52,8 @@ final class Streaming implements AutoCloseable {
     private final List<Source> sources = new ArrayList<>();
     private @Nullable Own own;
     private @Nullable Landings landing;
+    private @Nullable Future<Void> moving;
+    private final Arrivals arrivals;
     private final StageRunner runner;
 
     /** This worker's own buckets and their turns. */
@@ -86,6 +89,7 @@ final class Streaming implements AutoCloseable {
         this.progress = progress;
         this.patience = Duration.ofMillis(order.stallTimeoutMs());
         this.device = stages();
+        this.arrivals = new Arrivals(plan.buckets().size());
         this.runner = new StageRunner("inflight-update-" + order.epoch() + "-" + context.worker());
     }
 
@@ -217,23 +221,33 @@ final class Streaming implements AutoCloseable {
                 slots);
     }
 
-    /** Runs all stages to their end; the first failure ends the others. */
-    StageReport run() throws InterruptedException {
-        long start = System.nanoTime();
-        var arrivals = new Arrivals(plan.buckets().size());
-        var stages = new ArrayList<Callable<Void>>();
+    /**
+     * Starts to move own buckets, as many as there are slots for, so that they are there when the engine is. Every
+     * worker must be prepared by now, for consumers can not join later.
+     */
+    void start() {
         var mine = own;
         if (mine != null) {
-            stages.add(new H2dStage(
+            moving = runner.start(new H2dStage(
                     bucketsOf(context.worker()),
                     mine.buckets(),
                     mine.board(),
                     patience,
-                    bucket -> ownArrived(mine.board(), arrivals, bucket)));
+                    bucket -> ownArrived(mine.board(), bucket)));
+        }
+    }
+
+    /** Runs all stages to their end; the first failure ends the others. */
+    StageReport run() throws InterruptedException {
+        long start = System.nanoTime();
+        var stages = new ArrayList<Callable<Void>>();
+        var started = moving;
+        if (started != null) {
+            stages.add(() -> StageRunner.await(started));
         }
         expectLandings();
         for (var source : sources) {
-            stages.add(new FetchStage(source.owner(), incoming(source, arrivals)));
+            stages.add(new FetchStage(source.owner(), incoming(source)));
         }
         if (engine != null) {
             stages.add(new ReloadStage(
@@ -245,7 +259,7 @@ final class Streaming implements AutoCloseable {
         return times.report(nanos);
     }
 
-    private void ownArrived(SlotBoard board, Arrivals arrivals, int bucket) {
+    private void ownArrived(SlotBoard board, int bucket) {
         if (engine != null) {
             // The slot can not change hands before this worker's own engine has consumed the bucket.
             arrivals.arrived(bucket, board.at(bucket), 0, () -> board.consumed(bucket, UpdateSession.SELF));
@@ -265,7 +279,7 @@ final class Streaming implements AutoCloseable {
         }
     }
 
-    private Incoming incoming(Source source, Arrivals arrivals) {
+    private Incoming incoming(Source source) {
         Incoming.Located located = (bucket, at, release) -> arrivals.arrived(bucket, at, source.firstSlot(), release);
         if (!source.lands()) {
             return new MappedIncoming(source.owner(), located);

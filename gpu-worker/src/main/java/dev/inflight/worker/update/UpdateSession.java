@@ -93,12 +93,15 @@ public final class UpdateSession implements AutoCloseable {
     }
 
     /**
-     * Introduces the update to the engine, which pauses first if it loads in place.
+     * Introduces the update to the engine, which pauses first if it loads in place, and starts to move the first
+     * buckets meanwhile. All members must be prepared.
      *
      * @throws UpdateException if the engine refuses or does not answer; it then needs an {@link #abort}
      */
     public void begin() throws InterruptedException {
         enter(State.PREPARED, State.BEGUN);
+        throwIfFailed();
+        prepared().start();
         var peer = engine;
         if (peer != null) {
             EngineAnswers.await("begin", peer, sendBegin(peer), context.engineTimeout());
