@@ -83,7 +83,7 @@ final class NodeCommand implements Callable<Integer> {
             split = ",",
             paramLabel = "PROFILE",
             defaultValue = "local",
-            description = "Files of config/ to start from, later ones win: local, cluster, aeron-udp"
+            description = "Files of config/ to start from, later ones win: local, cluster, gpu, aeron-udp"
                     + " (default: ${DEFAULT-VALUE}).")
     private List<String> profiles = new ArrayList<>();
 

@@ -18,7 +18,6 @@ import akka.http.javadsl.server.PathMatchers;
 import akka.http.javadsl.server.RejectionHandler;
 import akka.http.javadsl.server.Route;
 import akka.http.scaladsl.model.EntityStreamSizeException;
-import akka.pattern.Patterns;
 import akka.util.ByteString;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.inflight.coordinator.operation.CoordinatorQuery;
@@ -38,6 +37,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -140,7 +140,11 @@ public final class HttpApi extends AllDirectives {
             if (!running || System.nanoTime() >= deadlineNanos) {
                 return CompletableFuture.completedFuture(reply);
             }
-            return Patterns.after(settings.pollInterval(), system.classicSystem(), () -> ended(id, deadlineNanos));
+            // Akka's own scheduler ticks every 10 ms, which is long beside a short update.
+            var later = CompletableFuture.delayedExecutor(
+                    settings.pollInterval().toNanos(), TimeUnit.NANOSECONDS, system.executionContext()::execute);
+            return CompletableFuture.supplyAsync(() -> ended(id, deadlineNanos), later)
+                    .thenCompose(answer -> answer);
         });
     }
 
