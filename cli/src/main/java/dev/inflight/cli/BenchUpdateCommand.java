@@ -44,7 +44,7 @@ final class BenchUpdateCommand implements Callable<Integer> {
             names = "--runs",
             paramLabel = "N",
             defaultValue = "9",
-            description = "Measured updates, after six that are not counted (default: ${DEFAULT-VALUE}).")
+            description = "Measured updates, after twenty that are not counted (default: ${DEFAULT-VALUE}).")
     private int runs;
 
     @Override

@@ -16,7 +16,7 @@ import java.util.Objects;
 /** Measures updates of a local fleet without load: back and forth between two versions. */
 public final class UpdateBench {
     /** An even number. The first touch memory, the next ones are run while the JVMs still compile. */
-    private static final int WARM_UPS = 6;
+    private static final int WARM_UPS = 20;
 
     private UpdateBench() {}
 

@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
  * Outcome of {@code bench update}, in the order in which its JSON shows it.
  *
  * @param place where the checkpoints were published from: disk, into the host stores, or shm, taken in place
- * @param runs measured updates, after six that are not counted
+ * @param runs measured updates, after twenty that are not counted
  * @param seconds median duration of an update, as who asked for it saw it
  * @param fastestSeconds shortest of the runs
  * @param slowestSeconds longest of the runs

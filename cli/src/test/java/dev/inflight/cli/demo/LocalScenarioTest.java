@@ -71,7 +71,7 @@ class LocalScenarioTest {
         assertThat(report.ceilingGBps()).isPositive();
         assertThat(report.fastestSeconds()).isPositive().isLessThanOrEqualTo(report.seconds());
         assertThat(Stream.of(steps.toString().split("\\R")).filter(step -> step.startsWith("updating to")))
-                .containsExactlyElementsOf(IntStream.range(0, 6 + 3)
+                .containsExactlyElementsOf(IntStream.range(0, 20 + 3)
                         .mapToObj(i -> i % 2 == 0 ? "updating to v1" : "updating to v2")
                         .toList());
     }
