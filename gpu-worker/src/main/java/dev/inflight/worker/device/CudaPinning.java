@@ -4,7 +4,6 @@ import dev.inflight.worker.cuda.CudaContext;
 import dev.inflight.worker.cuda.PinnedMemory;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.LongAdder;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -13,7 +12,6 @@ public final class CudaPinning implements Pinning {
     private static final Logger LOG = LoggerFactory.getLogger(CudaPinning.class);
 
     private final CudaContext context;
-    private final LongAdder nanos = new LongAdder();
 
     /** @param context of any GPU; closed after everything that was pinned */
     public CudaPinning(CudaContext context) {
@@ -28,13 +26,7 @@ public final class CudaPinning implements Pinning {
         long start = System.nanoTime();
         var pinned = PinnedMemory.register(context, memory);
         long took = System.nanoTime() - start;
-        nanos.add(took);
         LOG.info("registered {} bytes with the GPUs in {} ms", memory.byteSize(), TimeUnit.NANOSECONDS.toMillis(took));
         return pinned::close;
-    }
-
-    /** Time spent on registering so far, in nanoseconds. */
-    public long nanos() {
-        return nanos.sum();
     }
 }

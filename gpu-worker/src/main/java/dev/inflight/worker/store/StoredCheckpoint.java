@@ -117,6 +117,18 @@ public final class StoredCheckpoint {
         return found;
     }
 
+    /**
+     * Checks all blocks of a bucket.
+     *
+     * @param bytes the bucket as it lies in a slot
+     * @throws CorruptBlockException naming host, file, tensor and byte of the first that is not what was published
+     */
+    public void check(Bucket bucket, MemorySegment bytes) {
+        for (var placement : bucket.placements()) {
+            blocks(placement.slice()).checkAll(bytes, placement.offset());
+        }
+    }
+
     /** What the blocks of a range must be. The range begins at a multiple of {@link #BLOCK_BYTES}. */
     public ExpectedBlocks blocks(Slice range) {
         var shardSums = sums.get(pieces.find(range).shard());

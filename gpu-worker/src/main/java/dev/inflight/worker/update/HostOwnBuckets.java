@@ -75,6 +75,11 @@ final class HostOwnBuckets implements OwnBuckets {
 
     @Override
     public List<SlotMemory> memories() {
+        return memories(slots);
+    }
+
+    /** Slots in shared memory as an engine maps them. */
+    static List<SlotMemory> memories(List<SlotInfo> slots) {
         return slots.stream()
                 .map(slot -> SlotMemory.shm(slot.path(), slot.offset(), slot.bytes()))
                 .toList();
@@ -98,13 +103,10 @@ final class HostOwnBuckets implements OwnBuckets {
     @Override
     public Landing bring(Bucket bucket, SlotRange at) {
         var bytes = bytes(bucket.index(), at);
-        boolean inArena = inArenas.containsKey(bucket.index());
-        for (var placement : bucket.placements()) {
-            if (inArena) {
-                check(placement, bytes);
-            } else {
-                copy(placement, bytes);
-            }
+        if (inArenas.containsKey(bucket.index())) {
+            check(bucket, bytes);
+        } else {
+            bucket.placements().forEach(placement -> copy(placement, bytes));
         }
         return Landing.DONE;
     }
@@ -131,9 +133,9 @@ final class HostOwnBuckets implements OwnBuckets {
         return length;
     }
 
-    private void check(Placement placement, MemorySegment bytes) {
+    private void check(Bucket bucket, MemorySegment bytes) {
         long start = System.nanoTime();
-        checkpoint.blocks(placement.slice()).checkAll(bytes, placement.offset());
+        checkpoint.check(bucket, bytes);
         times.verifyNanos.add(System.nanoTime() - start);
     }
 

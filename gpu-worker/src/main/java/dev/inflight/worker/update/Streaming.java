@@ -155,10 +155,7 @@ final class Streaming implements AutoCloseable {
     private void addSource(Owner owner, PeerTransfer transfer) {
         var remote = new RemoteOwner(owner.worker(), bucketsOf(owner.worker()), transfer);
         if (remote.mapped() && device.engineReadsPeers()) {
-            var memories = remote.slots().stream()
-                    .map(slot -> SlotMemory.shm(slot.path(), slot.offset(), slot.bytes()))
-                    .toList();
-            sources.add(new Source(remote, announce(memories), false));
+            sources.add(new Source(remote, announce(HostOwnBuckets.memories(remote.slots())), false));
         } else {
             sources.add(new Source(remote, landings().firstSlot(), true));
         }
