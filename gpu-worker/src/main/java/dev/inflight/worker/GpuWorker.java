@@ -18,6 +18,7 @@ import dev.inflight.worker.CurrentUpdate.Step;
 import dev.inflight.worker.GpuWorkerMessage.AbortDone;
 import dev.inflight.worker.GpuWorkerMessage.Asked;
 import dev.inflight.worker.GpuWorkerMessage.BeginDone;
+import dev.inflight.worker.GpuWorkerMessage.BudgetMeasured;
 import dev.inflight.worker.GpuWorkerMessage.CommitDone;
 import dev.inflight.worker.GpuWorkerMessage.EngineAttached;
 import dev.inflight.worker.GpuWorkerMessage.EngineDetached;
@@ -54,6 +55,8 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
     private @Nullable AttachedEngine engine;
     private @Nullable CurrentUpdate current;
     private long highestEpoch;
+    /** As last measured: when an engine came, and after every update. */
+    private long slotBudgetBytes;
 
     private GpuWorker(
             ActorContext<GpuWorkerMessage> context,
@@ -69,6 +72,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
         this.orphanTimeout = orphanTimeout;
         this.self = context.getSelf();
         this.steps = new UpdateSteps(self);
+        this.slotBudgetBytes = update.device().slotBudgetBytes();
         this.link = EngineLink.listen(socket, update.worker(), new EngineLink.Listener() {
             @Override
             public Optional<String> refusal(Hello hello) {
@@ -119,6 +123,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
                 .onMessage(CommitDone.class, this::onCommitDone)
                 .onMessage(AbortDone.class, this::onAbortDone)
                 .onMessage(StepFailed.class, this::onStepFailed)
+                .onMessage(BudgetMeasured.class, this::onBudgetMeasured)
                 .onMessage(Orphaned.class, orphaned -> onOrphaned())
                 .onSignal(Terminated.class, this::onSubscriberGone)
                 .onSignal(PostStop.class, signal -> onStop())
@@ -200,8 +205,8 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
         var going = at(Step.PREPARING, done.session());
         if (going != null) {
             going.step = Step.PREPARED;
-            tellState();
             going.tell(new WorkerEvent.Prepared(update.worker(), going.epoch(), done.planDigest()));
+            tellState();
         }
         return this;
     }
@@ -245,8 +250,8 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
         var going = at(Step.STREAMING, done.session());
         if (going != null) {
             going.step = Step.STAGED;
-            tellState();
             going.tell(new WorkerEvent.Staged(update.worker(), going.epoch(), done.report()));
+            tellState();
         }
         return this;
     }
@@ -273,9 +278,10 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
             if (engine != null && going.session.engine() == engine.session()) {
                 engine = engine.serving(going.order.checkpoint());
             }
-            tellState();
             going.tell(new WorkerEvent.Committed(update.worker(), going.epoch(), done.stallMicros()));
+            tellState();
             steps.close(going.session);
+            steps.measureBudget(update.device());
         }
         return this;
     }
@@ -387,10 +393,20 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
             waiting.tell(new WorkerEvent.Aborted(update.worker(), ended.epoch(), engineStatus()));
         }
         ended.awaitingAbort.clear();
+        steps.measureBudget(update.device());
+    }
+
+    private Behavior<GpuWorkerMessage> onBudgetMeasured(BudgetMeasured measured) {
+        if (measured.bytes() != slotBudgetBytes) {
+            slotBudgetBytes = measured.bytes();
+            tellState();
+        }
+        return this;
     }
 
     private Behavior<GpuWorkerMessage> onEngineAttached(EngineAttached attached) {
         engine = AttachedEngine.of(attached.engine());
+        steps.measureBudget(update.device());
         getContext()
                 .getLog()
                 .info("{}: engine {} attached", update.worker(), engine.status().engine());
@@ -455,7 +471,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
                 update.worker(),
                 host,
                 update.device().id(),
-                update.device().slotBudgetBytes(),
+                slotBudgetBytes,
                 highestEpoch,
                 current == null ? null : current.view(),
                 engineStatus());

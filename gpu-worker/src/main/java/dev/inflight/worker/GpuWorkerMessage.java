@@ -28,6 +28,9 @@ sealed interface GpuWorkerMessage {
     record StepFailed(
             UpdateSession session, String reason, @Nullable String suspect) implements GpuWorkerMessage {}
 
+    /** How much memory the device can give to slots now. */
+    record BudgetMeasured(long bytes) implements GpuWorkerMessage {}
+
     /** No coordinator has come back in time. */
     record Orphaned() implements GpuWorkerMessage {}
 }

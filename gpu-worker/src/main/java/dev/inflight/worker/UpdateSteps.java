@@ -2,15 +2,21 @@ package dev.inflight.worker;
 
 import akka.actor.typed.ActorRef;
 import dev.inflight.worker.GpuWorkerMessage.AbortDone;
+import dev.inflight.worker.GpuWorkerMessage.BudgetMeasured;
 import dev.inflight.worker.GpuWorkerMessage.StepFailed;
+import dev.inflight.worker.device.Device;
 import dev.inflight.worker.update.UpdateException;
 import dev.inflight.worker.update.UpdateSession;
 import dev.inflight.worker.update.UpdateSession.AbortOutcome;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Runs the blocking steps of an update off the actor. However a step ends, a message to the actor says so. */
 final class UpdateSteps {
+    private static final Logger LOG = LoggerFactory.getLogger(UpdateSteps.class);
+
     private final Executor threads = Executors.newVirtualThreadPerTaskExecutor();
     private final ActorRef<GpuWorkerMessage> worker;
 
@@ -51,6 +57,17 @@ final class UpdateSteps {
 
     void close(UpdateSession session) {
         threads.execute(session::close);
+    }
+
+    /** Asking a GPU for its free memory may take long while it copies. Idle rings count as free, so any time is right. */
+    void measureBudget(Device device) {
+        threads.execute(() -> {
+            try {
+                worker.tell(new BudgetMeasured(device.slotBudgetBytes()));
+            } catch (RuntimeException e) {
+                LOG.warn("can not tell how much memory {} has for slots: {}", device.id(), e.toString());
+            }
+        });
     }
 
     void execute(Runnable task) {

@@ -75,7 +75,7 @@ public final class WorkerNode {
                         store,
                         device,
                         hub,
-                        new Peers(machine, settings.peerTimeout()),
+                        new Peers(server.endpoint(), hub, machine, settings.peerTimeout()),
                         new Traces(settings.traceDir()),
                         settings.engineTimeout(),
                         settings.abortTimeout());

@@ -63,7 +63,7 @@ class GpuWorkerTest {
         store = new HostStore("h", names, Pinning.NONE, 1, PATIENCE, PATIENCE);
         device = new HostDevice(names, 3 << 20);
         var hub = new TransferHub("here", PATIENCE);
-        var peers = new Peers("here", PATIENCE);
+        var peers = new Peers("127.0.0.1:1", hub, "here", PATIENCE);
         var update = new UpdateContext("h/0", store, device, hub, peers, new Traces(null), PATIENCE, PATIENCE);
         var socket = directory.resolve("w.sock");
         worker = KIT.spawn(GpuWorker.create("h", socket, Duration.ofMillis(100), update));
@@ -106,10 +106,10 @@ class GpuWorkerTest {
         var first = publish("v1");
         stage(1, first, LoadMode.IN_PLACE);
         worker.tell(new WorkerCommand.Commit(1));
+        var committed = expect(WorkerEvent.Committed.class);
         var serving = await(state -> isServing(state, "v1"));
         assertThat(serving.session()).isNotNull();
         assertThat(serving.session().phase()).isEqualTo(WorkerEvent.Session.Phase.COMMITTED);
-        var committed = expect(WorkerEvent.Committed.class);
         worker.tell(new WorkerCommand.Commit(1));
         assertThat(expect(WorkerEvent.Committed.class)).isEqualTo(committed);
     }

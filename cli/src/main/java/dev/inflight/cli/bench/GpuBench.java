@@ -294,6 +294,7 @@ public final class GpuBench {
                 Double.isNaN(serial) ? null : measured(serial / median),
                 measured(mode.peakBytes() / MIB),
                 typical.slots(),
+                typical.phases(),
                 typical.stages(),
                 measured(timed.medianStallMs()),
                 mode.verified(),

@@ -82,6 +82,7 @@ public final class UpdateBench {
                 measured(delivered / ceiling),
                 measured(Median.ofSorted(stalls)),
                 typical.slots(),
+                typical.phases(),
                 typical.stages(),
                 Machine.processors(),
                 Machine.cpuModel(),

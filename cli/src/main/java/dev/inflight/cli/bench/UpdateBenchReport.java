@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param ratio delivered / ceiling
  * @param stallMs median over the runs of the longest time an engine could not serve
  * @param slots buffers of every worker in the median run, as the coordinator reports them
+ * @param phases how long the coordinator waited in each phase of the median run
  * @param stages busy time of each stage in the median run, as the coordinator reports it
  * @param processors processors that this process may use
  * @param machine the machine's CPU model
@@ -38,6 +39,7 @@ public record UpdateBenchReport(
         double ratio,
         double stallMs,
         UpdateResult.@Nullable SlotUse slots,
+        UpdateResult.@Nullable Phases phases,
         UpdateResult.@Nullable Stages stages,
         int processors,
         String machine,

@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param bytes size of the checkpoint
  * @param deliveredBytes bytes that arrived in engines
  * @param slots buffers that every worker took; null if the update did not get that far
+ * @param phases how long the coordinator waited in each phase; null if the update did not get that far
  * @param stages busy time of each stage
  */
 @JsonIgnoreProperties(ignoreUnknown = true)
@@ -32,6 +33,7 @@ public record UpdateResult(
         long bytes,
         long deliveredBytes,
         @Nullable SlotUse slots,
+        @Nullable Phases phases,
         @Nullable Stages stages,
         @Nullable List<EngineOutcome> engines) {
 
@@ -56,6 +58,15 @@ public record UpdateResult(
      */
     @JsonIgnoreProperties(ignoreUnknown = true)
     public record SlotUse(int count, long bytes, @Nullable String reason) {}
+
+    /** What the coordinator waited for, in seconds. */
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    public record Phases(
+            double prepareSeconds,
+            double beginSeconds,
+            double streamSeconds,
+            double commitSeconds,
+            double abortSeconds) {}
 
     /** Busy time of each stage, in seconds, on the worker that was busy longest. */
     @JsonIgnoreProperties(ignoreUnknown = true)

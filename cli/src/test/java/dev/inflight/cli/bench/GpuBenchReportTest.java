@@ -30,6 +30,7 @@ class GpuBenchReportTest {
                 2.5,
                 768.0,
                 new UpdateResult.SlotUse(3, 1 << 28, "room"),
+                new UpdateResult.Phases(0.01, 0.01, 0.15, 0.01, 0),
                 new UpdateResult.Stages(0.1, 0.0, 0.1, 0.2, 0.2),
                 210.0,
                 verified,
@@ -69,6 +70,8 @@ class GpuBenchReportTest {
                         + "\"slowestSeconds\":0.21,\"clientSeconds\":0.3,\"ratio\":0.75,\"serialSeconds\":0.5,"
                         + "\"speedup\":2.5,\"peakExtraDeviceMiB\":768.0,"
                         + "\"slots\":{\"count\":3,\"bytes\":268435456,\"reason\":\"room\"},"
+                        + "\"phases\":{\"prepareSeconds\":0.01,\"beginSeconds\":0.01,\"streamSeconds\":0.15,"
+                        + "\"commitSeconds\":0.01,\"abortSeconds\":0.0},"
                         + "\"stages\":{\"h2dSeconds\":0.1,\"verifySeconds\":0.0,\"transferSeconds\":0.1,"
                         + "\"reloadSeconds\":0.2,\"streamSeconds\":0.2},\"stallMs\":210.0,\"verified\":true,"
                         + "\"repeat\":{\"updates\":50,\"seconds\":0.2,\"before\":" + resources + ",\"after\":"

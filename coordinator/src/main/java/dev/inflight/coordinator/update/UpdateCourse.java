@@ -61,6 +61,7 @@ final class UpdateCourse {
     private @Nullable Round main;
     private @Nullable Round round;
     private @Nullable UpdateReport report;
+    private @Nullable PhaseTimes phases;
     private long rollbackStartNanos;
     private int restores;
 
@@ -166,6 +167,7 @@ final class UpdateCourse {
         if (main == null) {
             main = next;
             report = new UpdateReport(next);
+            phases = new PhaseTimes(next.attempt().state(), start.nanoTime().getAsLong());
             rollback.goal(FormerVersions.of(next));
             state = State.UPDATING;
         }
@@ -177,6 +179,9 @@ final class UpdateCourse {
 
     private List<Action> follow(Round current, List<Send> sends) {
         List<Action> actions = new ArrayList<>(toWorkers(current, sends));
+        if (state == State.UPDATING && phases != null) {
+            phases.at(current.attempt().state(), start.nanoTime().getAsLong());
+        }
         if (current.attempt().state().ended()) {
             round = null;
             actions.addAll(ended(current));
@@ -241,7 +246,8 @@ final class UpdateCourse {
         UpdateReport collected = report;
         UpdateResult result = collected == null
                 ? UpdateResult.notStarted(start.request(), impossible, seconds)
-                : collected.result(seconds, rollback.result(seconds(rollbackStartNanos)));
+                : collected.result(
+                        seconds, phases == null ? null : phases.result(), rollback.result(seconds(rollbackStartNanos)));
         boolean committed = collected != null && collected.committed();
         Operation operation = operation(
                 committed ? OperationReply.State.SUCCEEDED : OperationReply.State.FAILED,

@@ -84,7 +84,7 @@ final class UpdateReport {
         return new TreeSet<>(FormerVersions.of(main).values());
     }
 
-    UpdateResult result(double seconds, UpdateResult.@Nullable Restore restore) {
+    UpdateResult result(double seconds, UpdateResult.@Nullable Phases phases, UpdateResult.@Nullable Restore restore) {
         UpdateAttempt attempt = main.attempt();
         Preparation.Ready ready = main.ready();
         Set<String> from = from();
@@ -103,6 +103,7 @@ final class UpdateReport {
                 ready == null ? null : slots(ready.slots()),
                 attempt.planDigest(),
                 engines(),
+                phases,
                 UpdateResult.Stages.of(attempt.reports()),
                 restore);
     }

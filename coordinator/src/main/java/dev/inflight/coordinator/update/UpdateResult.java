@@ -29,6 +29,7 @@ record UpdateResult(
         @Nullable SlotUse slots,
         @Nullable String planDigest,
         List<EngineResult> engines,
+        @Nullable Phases phases,
         Stages stages,
         @Nullable Restore restore) {
 
@@ -49,6 +50,7 @@ record UpdateResult(
                 null,
                 null,
                 List.of(),
+                null,
                 Stages.of(List.of()),
                 null);
     }
@@ -68,6 +70,14 @@ record UpdateResult(
             @Nullable String state,
             @Nullable String version,
             @Nullable Double stallMs) {}
+
+    /** How long the coordinator waited for the members in each phase; a restoring update is not in it. */
+    record Phases(
+            double prepareSeconds,
+            double beginSeconds,
+            double streamSeconds,
+            double commitSeconds,
+            double abortSeconds) {}
 
     /** Busy time of each stage on the worker that was busy longest. */
     record Stages(

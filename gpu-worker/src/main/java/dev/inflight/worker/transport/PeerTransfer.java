@@ -10,15 +10,10 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * A consumer's side of one transfer: buckets are asked for ahead ({@link #request}), then taken in the same order,
- * either copied ({@link #fetch}) or, if the owner's slots can be mapped, in place ({@link #awaitMapped}), then given
- * back ({@link #consumed}).
- *
- * <p>For one thread; only {@link #consumed} and {@link #close} may come from another one. Every wait ends with a {@link PeerException} when
- * the peer was silent for the connection's timeout, when the thread is interrupted (its interrupt status stays set), or
- * on {@code close}. After any PeerException the transfer is over.
+ * A transfer over a connection. Every wait ends with a {@link PeerException} when the peer was silent for the
+ * connection's timeout, when the thread is interrupted (its interrupt status stays set), or on {@code close}.
  */
-public final class PeerTransfer implements AutoCloseable {
+public final class PeerTransfer implements BucketTransfer {
     private final FrameChannel channel;
     private final TransferOffer offer;
     private final boolean mapped;
@@ -32,21 +27,17 @@ public final class PeerTransfer implements AutoCloseable {
         this.mapped = offer.machine().equals(machine);
     }
 
-    /** Whether the owner's slots lie in this machine's shared memory: use {@link #awaitMapped}, else {@link #fetch}. */
+    @Override
     public boolean mapped() {
         return mapped;
     }
 
-    /** The owner's slots; their paths mean something only if {@link #mapped()}. */
+    @Override
     public List<SlotInfo> slots() {
         return offer.slots();
     }
 
-    /**
-     * Asks for a bucket ahead of taking it. At most {@value PeerResponder#MAX_OUTSTANDING} may be outstanding.
-     *
-     * @throws IllegalStateException if the bucket is outstanding already, or too many are
-     */
+    @Override
     public void request(int bucket) throws PeerException {
         call.lock();
         try {
@@ -63,12 +54,7 @@ public final class PeerTransfer implements AutoCloseable {
         }
     }
 
-    /**
-     * Waits until the bucket is verified in one of the owner's slots.
-     *
-     * @return where it lies
-     * @throws IllegalStateException if not {@link #mapped()}, or another bucket was requested before this one
-     */
+    @Override
     public SlotRange awaitMapped(int bucket) throws PeerException {
         call.lock();
         try {
@@ -95,14 +81,15 @@ public final class PeerTransfer implements AutoCloseable {
     }
 
     /**
-     * Waits for the bucket and copies it to the start of {@code landing}; every 1 MiB chunk is checked by its CRC32C.
-     * While it runs the landing slot must stay accessible.
+     * {@inheritDoc}
+     *
+     * <p>Every 1 MiB chunk is checked by its CRC32C. While it runs the landing slot must stay accessible.
      *
      * @return the bucket's bytes
      * @throws PeerException also if a chunk is damaged, naming bucket and chunk, or {@code landing} is too small; what
      *     {@code landing} holds then is undefined
-     * @throws IllegalStateException if another bucket was requested before this one, or the transfer is mapped
      */
+    @Override
     public long fetch(int bucket, MemorySegment landing) throws PeerException {
         call.lock();
         try {
@@ -142,12 +129,7 @@ public final class PeerTransfer implements AutoCloseable {
         }
     }
 
-    /**
-     * Gives a taken bucket back: the owner may overwrite its slot. May come from any thread, also while another waits
-     * for the next bucket.
-     *
-     * @throws IllegalStateException if the bucket was not taken, or was given back before
-     */
+    @Override
     public void consumed(int bucket) throws PeerException {
         if (!taken.remove(bucket)) {
             throw new IllegalStateException("bucket " + bucket + " was not taken");

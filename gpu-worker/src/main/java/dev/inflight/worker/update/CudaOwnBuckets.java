@@ -98,11 +98,7 @@ final class CudaOwnBuckets implements OwnBuckets {
     public Landing bring(Bucket bucket, SlotRange at) {
         long base = ring.offset(at.slot()) + at.offset();
         var copies = lane.begin();
-        for (var placement : bucket.placements()) {
-            if (placement.slice().bytes() > 0) {
-                lane.stream().copyIn(checkpoint.bytes(placement.slice()), ring.buffer(), base + placement.offset());
-            }
-        }
+        copyIn(bucket, base);
         copies.end();
         var checked = check.start(bucket, copies.ended(), ring.buffer(), base);
         return new Landing() {
@@ -118,6 +114,24 @@ final class CudaOwnBuckets implements OwnBuckets {
                 copies.close();
             }
         };
+    }
+
+    /** What lies side by side in host memory as it shall in the slot is one copy: hundreds of small ones cost time. */
+    private void copyIn(Bucket bucket, long base) {
+        var run = MemorySegment.NULL;
+        long to = base;
+        for (var placement : bucket.placements()) {
+            var next = checkpoint.bytes(placement.slice());
+            long target = base + placement.offset();
+            if (target == to + run.byteSize() && next.address() == run.address() + run.byteSize()) {
+                run = run.reinterpret(run.byteSize() + next.byteSize());
+            } else {
+                lane.stream().copyIn(run, ring.buffer(), to);
+                run = next;
+                to = target;
+            }
+        }
+        lane.stream().copyIn(run, ring.buffer(), to);
     }
 
     @Override

@@ -7,13 +7,19 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
 import java.util.function.IntConsumer;
 
-/** First stage: makes this worker's own buckets readable, in plan order, several of them on their way at a time. */
+/**
+ * First stage: makes this worker's own buckets readable, in plan order, several of them on their way at a time. It may
+ * start before anybody consumes: it then fills the slots and waits, without a bound of its own, for streaming to begin.
+ */
 final class H2dStage implements Callable<Void> {
     private final List<Bucket> buckets;
     private final OwnBuckets own;
     private final SlotBoard board;
+    private final int slots;
+    private final CountDownLatch streaming;
     private final Duration patience;
     private final IntConsumer ready;
     private final Deque<Started> started = new ArrayDeque<>();
@@ -21,13 +27,24 @@ final class H2dStage implements Callable<Void> {
     private record Started(int bucket, Landing landing) {}
 
     /**
+     * @param slots buckets that the board takes before any is consumed
+     * @param streaming counted down when consumers are there
      * @param patience longest wait for a bucket
      * @param ready told of every bucket once consumers can see it
      */
-    H2dStage(List<Bucket> buckets, OwnBuckets own, SlotBoard board, Duration patience, IntConsumer ready) {
+    H2dStage(
+            List<Bucket> buckets,
+            OwnBuckets own,
+            SlotBoard board,
+            int slots,
+            CountDownLatch streaming,
+            Duration patience,
+            IntConsumer ready) {
         this.buckets = buckets;
         this.own = own;
         this.board = board;
+        this.slots = slots;
+        this.streaming = streaming;
         this.patience = patience;
         this.ready = ready;
     }
@@ -36,6 +53,9 @@ final class H2dStage implements Callable<Void> {
     public Void call() throws InterruptedException {
         try {
             for (int turn = 0; turn < buckets.size(); turn++) {
+                if (turn == slots) {
+                    awaitStreaming();
+                }
                 var bucket = buckets.get(turn);
                 started.add(new Started(bucket.index(), own.bring(bucket, enter(bucket, turn))));
                 if (started.size() > own.ahead()) {
@@ -49,6 +69,13 @@ final class H2dStage implements Callable<Void> {
         } finally {
             started.forEach(left -> left.landing().close());
         }
+    }
+
+    private void awaitStreaming() throws InterruptedException {
+        while (streaming.getCount() > 0 && !started.isEmpty()) {
+            finishOldest();
+        }
+        streaming.await();
     }
 
     private SlotRange enter(Bucket bucket, int turn) throws InterruptedException {

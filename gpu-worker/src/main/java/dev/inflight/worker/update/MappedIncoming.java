@@ -13,7 +13,7 @@ final class MappedIncoming implements Incoming {
     }
 
     @Override
-    public void bring(Bucket bucket) {
+    public void bring(Bucket bucket) throws InterruptedException {
         var at = owner.awaitMapped(bucket.index());
         located.at(bucket.index(), at, () -> owner.giveBack(bucket.index()));
     }

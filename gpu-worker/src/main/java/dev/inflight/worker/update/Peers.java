@@ -1,20 +1,22 @@
 package dev.inflight.worker.update;
 
 import dev.inflight.protocol.plan.Membership;
+import dev.inflight.worker.transport.BucketTransfer;
 import dev.inflight.worker.transport.PeerConnection;
 import dev.inflight.worker.transport.PeerException;
-import dev.inflight.worker.transport.PeerTransfer;
 import dev.inflight.worker.transport.TransferKey;
 import java.time.Duration;
 import java.util.List;
 
 /**
- * How this host reaches the peer servers of others.
+ * How this host reaches the workers of others and its own.
  *
+ * @param endpoint {@code address:port} of its own peer server
+ * @param hub where its own workers serve buckets
  * @param machine identity of this host's shared memory
  * @param timeout longest silence of a peer before it is given up
  */
-public record Peers(String machine, Duration timeout) {
+public record Peers(String endpoint, TransferHub hub, String machine, Duration timeout) {
     /** Endpoints of the hosts that hold at least one shard. */
     public List<String> holders(Membership membership) {
         return membership.hosts().stream()
@@ -23,11 +25,17 @@ public record Peers(String machine, Duration timeout) {
                 .toList();
     }
 
-    /** @throws UpdateException naming the owner if it can not be reached or refuses */
-    PeerTransfer open(String endpoint, TransferKey key) {
+    /**
+     * @param owner endpoint of the owner's peer server
+     * @throws UpdateException naming the owner if it can not be reached or refuses
+     */
+    BucketTransfer open(String owner, TransferKey key) throws InterruptedException {
         PeerConnection connection = null;
         try {
-            connection = PeerConnection.connect(endpoint, timeout);
+            if (owner.equals(endpoint)) {
+                return LocalTransfer.open(hub, key);
+            }
+            connection = PeerConnection.connect(owner, timeout);
             return connection.openTransfer(key, machine);
         } catch (PeerException e) {
             if (connection != null) {

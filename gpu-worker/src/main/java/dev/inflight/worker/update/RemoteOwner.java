@@ -1,21 +1,21 @@
 package dev.inflight.worker.update;
 
 import dev.inflight.protocol.plan.Bucket;
+import dev.inflight.worker.transport.BucketTransfer;
 import dev.inflight.worker.transport.PeerException;
-import dev.inflight.worker.transport.PeerTransfer;
 import dev.inflight.worker.transport.SlotInfo;
 import dev.inflight.worker.transport.SlotRange;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
-/** Another worker whose buckets this one needs. Failures of its transfer name it; {@link PeerTransfer} has the rules. */
+/** Another worker whose buckets this one needs. Failures of its transfer name it; {@link BucketTransfer} has the rules. */
 final class RemoteOwner {
     private final String worker;
     private final List<Bucket> buckets;
-    private final PeerTransfer transfer;
+    private final BucketTransfer transfer;
 
     /** @param buckets in plan order */
-    RemoteOwner(String worker, List<Bucket> buckets, PeerTransfer transfer) {
+    RemoteOwner(String worker, List<Bucket> buckets, BucketTransfer transfer) {
         this.worker = worker;
         this.buckets = buckets;
         this.transfer = transfer;
@@ -46,7 +46,7 @@ final class RemoteOwner {
         }
     }
 
-    SlotRange awaitMapped(int bucket) {
+    SlotRange awaitMapped(int bucket) throws InterruptedException {
         try {
             return transfer.awaitMapped(bucket);
         } catch (PeerException e) {

@@ -81,6 +81,18 @@ public final class SlotBoard {
         }
     }
 
+    /** @throws UpdateException if that consumer did not join */
+    void requireConsumer(String consumer) {
+        lock.lock();
+        try {
+            if (!consumers.contains(consumer)) {
+                throw new UpdateException(consumer + " is no consumer of these buckets", consumer);
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /**
      * Takes the slot of a turn for a bucket, waiting until it is free. The bucket is not visible before {@link #ready}.
      *

@@ -21,25 +21,25 @@ final class StageTimes {
     /** A bucket came to this worker's slots from the host store. */
     void moved(int bucket, Timeline.Span span) {
         h2dNanos.add(span.nanos());
-        timeline.add(Timeline.Stage.H2D, bucket, span);
+        timeline.bucket(Timeline.Track.H2D, bucket, span);
     }
 
     /** A bucket was checked where it landed. */
     void verified(int bucket, Timeline.Span span) {
         verifyNanos.add(span.nanos());
-        timeline.add(Timeline.Stage.VERIFY, bucket, span);
+        timeline.bucket(Timeline.Track.VERIFY, bucket, span);
     }
 
     /** A bucket came from another worker. */
     void transferred(int bucket, Timeline.Span span) {
         transferNanos.add(span.nanos());
-        timeline.add(Timeline.Stage.TRANSFER, bucket, span);
+        timeline.bucket(Timeline.Track.TRANSFER, bucket, span);
     }
 
     /** The engine loaded a bucket. */
     void reloaded(int bucket, Timeline.Span span) {
         reloadNanos.add(span.nanos());
-        timeline.add(Timeline.Stage.RELOAD, bucket, span);
+        timeline.bucket(Timeline.Track.RELOAD, bucket, span);
     }
 
     StageReport report(long streamNanos) {

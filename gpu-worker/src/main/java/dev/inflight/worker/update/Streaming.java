@@ -13,8 +13,8 @@ import dev.inflight.worker.device.CudaDevice;
 import dev.inflight.worker.device.HostDevice;
 import dev.inflight.worker.link.EngineSession;
 import dev.inflight.worker.store.StoredCheckpoint;
+import dev.inflight.worker.transport.BucketTransfer;
 import dev.inflight.worker.transport.PeerException;
-import dev.inflight.worker.transport.PeerTransfer;
 import dev.inflight.worker.transport.TransferKey;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -22,6 +22,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Future;
 import java.util.function.BiConsumer;
 import java.util.function.LongConsumer;
@@ -46,8 +47,9 @@ final class Streaming implements AutoCloseable {
     private final BiConsumer<String, @Nullable String> fail;
     private final LongConsumer progress;
     private final Duration patience;
-    private final StageTimes times = new StageTimes();
+    private final StageTimes times;
     private final DeviceStages device;
+    private final CountDownLatch streaming = new CountDownLatch(1);
     private final List<SlotRef> slots = new ArrayList<>();
     private final List<Source> sources = new ArrayList<>();
     private @Nullable Own own;
@@ -77,8 +79,10 @@ final class Streaming implements AutoCloseable {
             StoredCheckpoint checkpoint,
             UpdatePlan plan,
             @Nullable EngineSession engine,
+            StageTimes times,
             BiConsumer<String, @Nullable String> fail,
             LongConsumer progress) {
+        this.times = times;
         this.context = context;
         this.order = order;
         this.checkpoint = checkpoint;
@@ -104,23 +108,51 @@ final class Streaming implements AutoCloseable {
         return context.hub().buckets(new TransferKey(order.epoch(), worker, context.worker()));
     }
 
-    /** Takes slots, offers own buckets to peers, then opens the transfers from peers. */
+    /**
+     * Takes slots, offers own buckets to peers, and opens the transfers from peers. The first own buckets, as many as
+     * there are slots for, move meanwhile, so that they are there when the engine is.
+     */
     void open() throws InterruptedException {
         var mine = bucketsOf(context.worker());
         if (!mine.isEmpty()) {
-            var readable = device.own(mine);
-            var board = new SlotBoard(order.slots().count(), readable.firstRingSlot(), patience);
-            own = new Own(readable, board);
-            announce(readable.memories());
-            if (engine != null) {
-                board.join(UpdateSession.SELF);
-            }
-            context.hub().serve(order.epoch(), context.worker(), board, readable, this::consumerLost);
-            closer.add(() -> context.hub().withdraw(order.epoch(), context.worker()));
+            offer(mine, device.own(mine));
         }
         if (engine != null) {
             openTransfers();
         }
+    }
+
+    private void offer(List<Bucket> mine, OwnBuckets readable) {
+        var board = new SlotBoard(order.slots().count(), readable.firstRingSlot(), patience);
+        own = new Own(readable, board);
+        announce(readable.memories());
+        consumers().forEach(board::join);
+        context.hub().serve(order.epoch(), context.worker(), board, readable, this::consumerLost);
+        closer.add(() -> context.hub().withdraw(order.epoch(), context.worker()));
+        var stage = new H2dStage(
+                mine, readable, board, order.slots().count(), streaming, patience, bucket -> ownArrived(board, bucket));
+        moving = runner.start(() -> move(stage));
+    }
+
+    /** Nobody may be waiting for the stage yet when it fails: the session is told at once. */
+    private Void move(H2dStage stage) throws InterruptedException {
+        try {
+            return stage.call();
+        } catch (UpdateException e) {
+            fail.accept(String.valueOf(e.getMessage()), e.suspect());
+            throw e;
+        } catch (RuntimeException e) {
+            fail.accept(e.getMessage() == null ? e.toString() : e.getMessage(), null);
+            throw e;
+        }
+    }
+
+    /** Who takes this worker's buckets: every receiver, itself by a name of its own. */
+    private List<String> consumers() {
+        return order.membership().workers().stream()
+                .filter(Membership.Worker::receives)
+                .map(member -> member.id().equals(context.worker()) ? UpdateSession.SELF : member.id())
+                .toList();
     }
 
     /** Numbers slots for the engine; returns the number of the first. */
@@ -136,7 +168,7 @@ final class Streaming implements AutoCloseable {
                         && !bucketsOf(owner.worker()).isEmpty())
                 .toList();
         var endpoints = endpoints(order.membership());
-        var opening = new ArrayList<Callable<PeerTransfer>>();
+        var opening = new ArrayList<Callable<BucketTransfer>>();
         for (var owner : remote) {
             var key = new TransferKey(order.epoch(), owner.worker(), context.worker());
             opening.add(() -> opened(context.peers().open(endpoint(endpoints, owner.worker()), key)));
@@ -147,12 +179,12 @@ final class Streaming implements AutoCloseable {
         }
     }
 
-    private PeerTransfer opened(PeerTransfer transfer) {
+    private BucketTransfer opened(BucketTransfer transfer) {
         closer.add(transfer::close);
         return transfer;
     }
 
-    private void addSource(Owner owner, PeerTransfer transfer) {
+    private void addSource(Owner owner, BucketTransfer transfer) {
         var remote = new RemoteOwner(owner.worker(), bucketsOf(owner.worker()), transfer);
         if (remote.mapped() && device.engineReadsPeers()) {
             sources.add(new Source(remote, announce(HostOwnBuckets.memories(remote.slots())), false));
@@ -218,25 +250,10 @@ final class Streaming implements AutoCloseable {
                 slots);
     }
 
-    /**
-     * Starts to move own buckets, as many as there are slots for, so that they are there when the engine is. Every
-     * worker must be prepared by now, for consumers can not join later.
-     */
-    void start() {
-        var mine = own;
-        if (mine != null) {
-            moving = runner.start(new H2dStage(
-                    bucketsOf(context.worker()),
-                    mine.buckets(),
-                    mine.board(),
-                    patience,
-                    bucket -> ownArrived(mine.board(), bucket)));
-        }
-    }
-
     /** Runs all stages to their end; the first failure ends the others. */
     StageReport run() throws InterruptedException {
         long start = System.nanoTime();
+        streaming.countDown();
         var stages = new ArrayList<Callable<Void>>();
         var started = moving;
         if (started != null) {
@@ -251,9 +268,7 @@ final class Streaming implements AutoCloseable {
                     engine, order.epoch(), checkpoint.layout(), plan.buckets(), arrivals, patience, times, progress));
         }
         runner.all(stages);
-        long nanos = System.nanoTime() - start;
-        context.traces().write(order.epoch(), context.worker(), times.timeline());
-        return times.report(nanos);
+        return times.report(System.nanoTime() - start);
     }
 
     private void ownArrived(SlotBoard board, int bucket) {

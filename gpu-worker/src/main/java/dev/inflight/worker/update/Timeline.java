@@ -4,7 +4,7 @@ import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 
-/** What each stage of one update did to which bucket, and when. Thread-safe. */
+/** When each phase of one update ran on this worker, and what each stage did to which bucket. Thread-safe. */
 final class Timeline {
     /** From begin to end by {@link System#nanoTime()}. */
     record Span(long begin, long end) {
@@ -13,7 +13,9 @@ final class Timeline {
         }
     }
 
-    enum Stage {
+    /** What runs beside the others, as people read it. */
+    enum Track {
+        PHASE("phase"),
         H2D("H2D"),
         VERIFY("verify"),
         TRANSFER("transfer"),
@@ -21,22 +23,25 @@ final class Timeline {
 
         private final String label;
 
-        Stage(String label) {
+        Track(String label) {
             this.label = label;
         }
 
-        /** As people read it. */
         String label() {
             return label;
         }
     }
 
-    record Entry(Stage stage, int bucket, Span span) {}
+    record Entry(Track track, String name, Span span) {}
 
     private final Queue<Entry> entries = new ConcurrentLinkedQueue<>();
 
-    void add(Stage stage, int bucket, Span span) {
-        entries.add(new Entry(stage, bucket, span));
+    void bucket(Track track, int bucket, Span span) {
+        entries.add(new Entry(track, "bucket " + bucket, span));
+    }
+
+    void phase(String name, Span span) {
+        entries.add(new Entry(Track.PHASE, name, span));
     }
 
     List<Entry> entries() {

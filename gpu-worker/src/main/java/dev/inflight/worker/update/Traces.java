@@ -10,7 +10,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Writes what the stages of an update did as Chrome trace events, which Perfetto opens: one file for each update and
+ * Writes what the phases and stages of an update did as Chrome trace events, which Perfetto opens: one file for each update and
  * worker, {@code <epoch>-<worker>.json}, times in microseconds of the host's monotonic clock. Thread-safe.
  */
 public final class Traces {
@@ -48,11 +48,11 @@ public final class Traces {
 
     private static void write(JsonGenerator json, String worker, Timeline.Entry entry) throws IOException {
         json.writeStartObject();
-        json.writeStringField("name", "bucket " + entry.bucket());
-        json.writeStringField("cat", entry.stage().name());
+        json.writeStringField("name", entry.name());
+        json.writeStringField("cat", entry.track().name());
         json.writeStringField("ph", "X");
         json.writeStringField("pid", worker);
-        json.writeStringField("tid", entry.stage().label());
+        json.writeStringField("tid", entry.track().label());
         json.writeNumberField("ts", entry.span().begin() / 1e3);
         json.writeNumberField("dur", entry.span().nanos() / 1e3);
         json.writeEndObject();

@@ -59,7 +59,7 @@ public final class TransferHub {
         var source = new Source(key.epoch(), key.owner());
         try {
             var serving = source(source).get(patience.toMillis(), TimeUnit.MILLISECONDS);
-            serving.board().join(key.consumer());
+            serving.board().requireConsumer(key.consumer());
             return new TransferOffer(machine, serving.buckets().slots());
         } catch (TimeoutException e) {
             sources.computeIfPresent(source, (k, f) -> f.isDone() ? f : null);

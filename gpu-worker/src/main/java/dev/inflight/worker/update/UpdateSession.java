@@ -9,6 +9,7 @@ import dev.inflight.protocol.plan.Ownership;
 import dev.inflight.protocol.plan.PlanDigest;
 import dev.inflight.worker.link.EngineSession;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -44,6 +45,8 @@ public final class UpdateSession implements AutoCloseable {
     private final Prepare order;
     private final @Nullable EngineSession engine;
     private final LongConsumer progress;
+    private final StageTimes times = new StageTimes();
+    private final AtomicBoolean closed = new AtomicBoolean();
     private State state = State.CREATED;
     private boolean engineBegun;
     private volatile @Nullable Streaming streaming;
@@ -70,13 +73,17 @@ public final class UpdateSession implements AutoCloseable {
     }
 
     /**
-     * Computes the plan, takes slots and opens transfers.
+     * Computes the plan, takes slots, opens transfers and starts to move the first buckets.
      *
      * @return the plan's digest
      * @throws UpdateException if this worker can not take part; nothing was changed
      */
     public String prepare() throws InterruptedException {
         enter(State.CREATED, State.PREPARED);
+        return phase("prepare", this::plan);
+    }
+
+    private String plan() throws InterruptedException {
         var checkpoint =
                 context.store().adopt(order.checkpoint(), context.peers().holders(order.membership()));
         var owners = Ownership.assign(order.checkpoint().shardCount(), order.membership());
@@ -85,26 +92,27 @@ public final class UpdateSession implements AutoCloseable {
                 checkpoint.sharding(),
                 owners,
                 order.slots().bytes());
-        var prepared = new Streaming(context, order, checkpoint, plan, engine, this::fail, progress);
+        var prepared = new Streaming(context, order, checkpoint, plan, engine, times, this::fail, progress);
         streaming = prepared;
         throwIfFailed();
-        prepared.open();
+        orFailure(() -> {
+            prepared.open();
+            return prepared;
+        });
         return PlanDigest.of(plan);
     }
 
     /**
-     * Introduces the update to the engine, which pauses first if it loads in place, and starts to move the first
-     * buckets meanwhile. All members must be prepared.
+     * Introduces the update to the engine, which pauses first if it loads in place. All members must be prepared.
      *
      * @throws UpdateException if the engine refuses or does not answer; it then needs an {@link #abort}
      */
     public void begin() throws InterruptedException {
         enter(State.PREPARED, State.BEGUN);
         throwIfFailed();
-        prepared().start();
         var peer = engine;
         if (peer != null) {
-            EngineAnswers.await("begin", peer, sendBegin(peer), context.engineTimeout());
+            phase("begin", () -> EngineAnswers.await("begin", peer, sendBegin(peer), context.engineTimeout()));
         }
         throwIfFailed();
     }
@@ -124,23 +132,15 @@ public final class UpdateSession implements AutoCloseable {
     public StageReport stream() throws InterruptedException {
         enter(State.BEGUN, State.STREAMED);
         throwIfFailed();
-        var report = run(prepared());
+        var stages = prepared();
+        var report = phase("stream", () -> orFailure(stages::run));
         var peer = engine;
         if (peer != null) {
-            EngineAnswers.await("end", peer, peer.end(new WorkerMessage.End(epoch())), context.engineTimeout());
+            var end = new WorkerMessage.End(epoch());
+            phase("end", () -> EngineAnswers.await("end", peer, peer.end(end), context.engineTimeout()));
         }
         throwIfFailed();
         return report;
-    }
-
-    /** A failure given from outside is the cause of what the stages then say. */
-    private StageReport run(Streaming stages) throws InterruptedException {
-        try {
-            return stages.run();
-        } catch (RuntimeException e) {
-            throwIfFailed();
-            throw e;
-        }
     }
 
     /**
@@ -156,7 +156,7 @@ public final class UpdateSession implements AutoCloseable {
             return 0;
         }
         var commit = new WorkerMessage.Commit(epoch(), order.checkpoint().version());
-        return EngineAnswers.await("commit", peer, peer.commit(commit), context.engineTimeout())
+        return phase("commit", () -> EngineAnswers.await("commit", peer, peer.commit(commit), context.engineTimeout()))
                 .stallMicros();
     }
 
@@ -203,6 +203,29 @@ public final class UpdateSession implements AutoCloseable {
         }
     }
 
+    private interface Step<T> {
+        T run() throws InterruptedException;
+    }
+
+    private <T> T phase(String name, Step<T> step) throws InterruptedException {
+        long begin = System.nanoTime();
+        try {
+            return step.run();
+        } finally {
+            times.timeline().phase(name, new Timeline.Span(begin, System.nanoTime()));
+        }
+    }
+
+    /** A failure given from outside is the cause of what the step then says. */
+    private <T> T orFailure(Step<T> step) throws InterruptedException {
+        try {
+            return step.run();
+        } catch (RuntimeException e) {
+            throwIfFailed();
+            throw e;
+        }
+    }
+
     private void throwIfFailed() {
         var reason = failure;
         if (reason != null) {
@@ -225,12 +248,15 @@ public final class UpdateSession implements AutoCloseable {
         state = next;
     }
 
-    /** Gives slots and transfers back. Closing again does nothing. */
+    /** Gives slots and transfers back, and writes the trace. Closing again does nothing. */
     @Override
     public void close() {
         var stages = streaming;
         if (stages != null) {
             stages.close();
+        }
+        if (closed.compareAndSet(false, true)) {
+            context.traces().write(epoch(), context.worker(), times.timeline());
         }
     }
 }

@@ -50,7 +50,14 @@ final class TestHost implements AutoCloseable {
         server = PeerServer.start(
                 new InetSocketAddress("127.0.0.1", 0), name, new HostPeerService(store, hub), PATIENCE);
         context = new UpdateContext(
-                worker(), store, device, hub, new Peers(machine, PATIENCE), new Traces(directory), PATIENCE, PATIENCE);
+                worker(),
+                store,
+                device,
+                hub,
+                new Peers(server.endpoint(), hub, machine, PATIENCE),
+                new Traces(directory),
+                PATIENCE,
+                PATIENCE);
         var attached = new CompletableFuture<EngineSession>();
         link = EngineLink.listen(directory.resolve(name + ".sock"), worker(), new EngineLink.Listener() {
             @Override

@@ -154,14 +154,19 @@ class UpdateSessionTest {
         var second = publish("v2", 2);
         update(1, first, LoadMode.SHADOW, 3);
         flipAByte(hosts.getFirst().store.adopt(second, List.of()));
-        var sessions = prepare(2, second, LoadMode.SHADOW, 3);
-        begin(sessions);
-        assertThatThrownBy(() -> together(sessions, UpdateSession::stream))
+        var sessions = sessions(2, second, LoadMode.SHADOW, 3);
+        // The first buckets move at once, so it may be found in any of the steps.
+        assertThatThrownBy(() -> {
+                    together(sessions, UpdateSession::prepare);
+                    begin(sessions);
+                    together(sessions, UpdateSession::stream);
+                })
                 .hasStackTraceContaining("is not what was published as m v2")
                 .hasStackTraceContaining("tensor \"model.layers.");
         for (var session : sessions) {
             assertThat(session.abort("the test ends it"))
-                    .isEqualTo(
+                    .isIn(
+                            new AbortOutcome.Untouched(),
                             new AbortOutcome.Answered(new EngineMessage.Aborted(2, EngineStatus.State.SERVING, "v1")));
         }
         assertThat(mismatches(first)).containsExactly(0L, 0L);
@@ -282,6 +287,13 @@ class UpdateSessionTest {
     }
 
     private List<UpdateSession> prepare(long epoch, CheckpointRef target, LoadMode mode, int slots) throws Exception {
+        var sessions = sessions(epoch, target, mode, slots);
+        assertThat(together(sessions, UpdateSession::prepare).stream().distinct())
+                .hasSize(1);
+        return sessions;
+    }
+
+    private List<UpdateSession> sessions(long epoch, CheckpointRef target, LoadMode mode, int slots) {
         ActorRef<WorkerEvent> nobody = KIT.<WorkerEvent>createTestProbe().getRef();
         var order = new WorkerCommand.Prepare(
                 epoch,
@@ -292,12 +304,9 @@ class UpdateSessionTest {
                 new Slots(slots, 2 * MIB, "test"),
                 TestHost.PATIENCE.toMillis(),
                 nobody);
-        var sessions = hosts.stream()
+        return hosts.stream()
                 .map(host -> new UpdateSession(host.context, order, host.engine, bytes -> {}))
                 .toList();
-        assertThat(together(sessions, UpdateSession::prepare).stream().distinct())
-                .hasSize(1);
-        return sessions;
     }
 
     private static void begin(List<UpdateSession> sessions) throws Exception {
