@@ -144,6 +144,11 @@ figures() {
 unpack "$home/bundle/jdk.tar.xz" "$unpacked/jdk"
 unpack "$home/bundle/inflight.tar.xz" "$unpacked"
 export INFLIGHT_BUNDLE="$unpacked"
+# Torch engines need a Python that has torch; without a network none can be built.
+if [[ -z "${INFLIGHT_PYTHON:-}" ]] && python3 -c 'import torch' 2>/dev/null; then
+  INFLIGHT_PYTHON="$(command -v python3)"
+  export INFLIGHT_PYTHON
+fi
 failed=0
 summary=("commit    $(cat "$unpacked/COMMIT")")
 if command -v nvidia-smi >/dev/null; then
