@@ -2,7 +2,7 @@ package dev.inflight.cli.bench;
 
 import dev.inflight.cli.console.Progress;
 import dev.inflight.cli.demo.FleetDevice;
-import dev.inflight.cli.gpu.H2dCeiling;
+import dev.inflight.cli.gpu.H2dProbe;
 import dev.inflight.cli.gpu.VisibleGpus;
 import java.util.Locale;
 import java.util.OptionalDouble;
@@ -29,10 +29,11 @@ public final class Ceiling {
             return new Ceiling(OptionalDouble.empty());
         }
         progress.step("measuring the host-to-device ceiling");
-        double sum = H2dCeiling.measure(VisibleGpus.require(
-                        "--device cuda", Math.min(workers, device.gpus().size())))
-                .sum();
-        return new Ceiling(OptionalDouble.of(workers * sum));
+        var gpus = VisibleGpus.require(
+                "--device cuda", Math.min(workers, device.gpus().size()));
+        try (H2dProbe probe = H2dProbe.open(gpus)) {
+            return new Ceiling(OptionalDouble.of(workers * probe.sumGBps()));
+        }
     }
 
     /** The rate in 10^9 bytes per second; to be called when the fleet is idle. */

@@ -12,7 +12,7 @@ import dev.inflight.cli.demo.LocalRun;
 import dev.inflight.cli.demo.LocalScenario;
 import dev.inflight.cli.demo.ScenarioFailedException;
 import dev.inflight.cli.gpu.DeviceMemory;
-import dev.inflight.cli.gpu.H2dCeiling;
+import dev.inflight.cli.gpu.H2dProbe;
 import dev.inflight.cli.gpu.VisibleGpus;
 import dev.inflight.cli.model.ModelCatalog;
 import dev.inflight.cli.model.ModelTensor;
@@ -76,17 +76,18 @@ public final class GpuBench {
     private GpuBenchReport measure() throws InterruptedException {
         requireMemory();
         progress.step("measuring the host-to-device ceiling of " + gpus.size() + " GPUs");
-        H2dCeiling ceiling = H2dCeiling.measure(gpus);
-        try (LocalRun place = LocalRun.begin()) {
+        try (H2dProbe probe = H2dProbe.open(gpus);
+                LocalRun place = LocalRun.begin()) {
+            List<Double> each = probe.eachGBps();
             long begin = System.nanoTime();
             try (CheckpointPair checkpoints = make(place);
                     DeviceMemory memory = DeviceMemory.open(gpus)) {
                 double makeSeconds = (System.nanoTime() - begin) / 1e9;
                 Path traces = place.directory().path().resolve("traces");
-                Overlapped overlapped = overlapped(checkpoints, memory, traces);
+                Overlapped overlapped = overlapped(checkpoints, memory, probe, traces);
                 keepTraces(overlapped, traces);
-                Map<String, Double> serialSeconds = serial(checkpoints, overlapped.modes());
-                return report(ceiling, checkpoints, makeSeconds, overlapped, serialSeconds);
+                Map<String, Double> serialSeconds = serial(checkpoints, overlapped.modes(), probe);
+                return report(each, checkpoints, makeSeconds, overlapped, serialSeconds);
             } catch (IOException e) {
                 throw new ScenarioFailedException(NAME + ": " + e.getMessage(), e);
             }
@@ -97,7 +98,8 @@ public final class GpuBench {
     private void requireMemory() {
         long bytes = bytes();
         LocalScenario.requireMemoryForGpuFleet(2, bytes, gpus.size(), "a smaller --model or fewer --gpus");
-        long needed = bytes * (options.shadow() ? 2 : 1) + options.slotMemoryBytes() + DEVICE_OVERHEAD_BYTES;
+        long needed =
+                bytes * (options.shadow() ? 2 : 1) + options.slotMemoryBytes() + H2dProbe.BYTES + DEVICE_OVERHEAD_BYTES;
         for (CudaGpu gpu : gpus) {
             if (gpu.totalBytes() < needed) {
                 throw new ScenarioFailedException(NAME + " takes about " + ByteSize.format(needed)
@@ -127,7 +129,7 @@ public final class GpuBench {
                 : CheckpointPair.inLikenessOf(place, options.checkpoint(), watcher);
     }
 
-    private Overlapped overlapped(CheckpointPair checkpoints, DeviceMemory memory, Path traces)
+    private Overlapped overlapped(CheckpointPair checkpoints, DeviceMemory memory, H2dProbe probe, Path traces)
             throws InterruptedException, IOException {
         Map<String, String> settings = new HashMap<>();
         // Else the slots would be there before anything can be compared.
@@ -143,7 +145,7 @@ public final class GpuBench {
             Map<String, Mode> modes = new LinkedHashMap<>();
             for (String mode : options.modes()) {
                 try {
-                    modes.put(mode, mode(mode, scenario, bench, memory, before));
+                    modes.put(mode, mode(mode, scenario, bench, probe, memory, before));
                 } catch (RuntimeException e) {
                     problem(mode, e, scenario);
                 }
@@ -152,11 +154,17 @@ public final class GpuBench {
         });
     }
 
-    private Mode mode(String mode, LocalScenario scenario, GpuModeBench bench, DeviceMemory memory, List<Long> before)
+    private Mode mode(
+            String mode,
+            LocalScenario scenario,
+            GpuModeBench bench,
+            H2dProbe probe,
+            DeviceMemory memory,
+            List<Long> before)
             throws InterruptedException {
         scenario.fleet().requireAllAlive();
         long peak = bench.warmUp(mode, memory, before);
-        GpuModeBench.Timed timed = bench.measure(mode, options.runs());
+        GpuModeBench.Timed timed = bench.measure(mode, options.runs(), probe);
         progress.step(String.format(Locale.ROOT, "%s: median %.4f s", mode, timed.medianSeconds()));
         GpuModeReport.Repeat repeat = null;
         boolean verified = false;
@@ -173,7 +181,7 @@ public final class GpuBench {
     }
 
     /** Medians by mode, of the modes that were measured overlapped. */
-    private Map<String, Double> serial(CheckpointPair checkpoints, Map<String, Mode> measured)
+    private Map<String, Double> serial(CheckpointPair checkpoints, Map<String, Mode> measured, H2dProbe probe)
             throws InterruptedException {
         Map<String, Double> seconds = new HashMap<>();
         if (measured.isEmpty()) {
@@ -185,7 +193,7 @@ public final class GpuBench {
                 GpuModeBench bench = new GpuModeBench(scenario);
                 for (String mode : measured.keySet()) {
                     bench.warmUp(mode);
-                    seconds.put(mode, bench.measure(mode, options.runs()).medianSeconds());
+                    seconds.put(mode, bench.measure(mode, options.runs(), probe).medianSeconds());
                 }
                 return seconds;
             });
@@ -217,7 +225,7 @@ public final class GpuBench {
             return;
         }
         for (Map.Entry<String, Mode> mode : overlapped.modes().entrySet()) {
-            long epoch = mode.getValue().timed().fastest().result().epoch();
+            long epoch = mode.getValue().timed().fastest().epoch();
             Path target =
                     trace.resolve(options.modes().size() == 1 ? "update.json" : "update-" + mode.getKey() + ".json");
             try {
@@ -239,16 +247,19 @@ public final class GpuBench {
     }
 
     private GpuBenchReport report(
-            H2dCeiling ceiling,
+            List<Double> eachGBps,
             CheckpointPair checkpoints,
             double makeSeconds,
             Overlapped overlapped,
             Map<String, Double> serialSeconds) {
-        double ceilingSeconds = checkpoints.bytes() / (ceiling.sum() * 1e9);
+        double sumGBps = new GpuModeBench.Timed(overlapped.modes().values().stream()
+                        .flatMap(mode -> mode.timed().runs().stream())
+                        .toList())
+                .medianH2dSumGBps();
         Map<String, GpuModeReport> modes = new LinkedHashMap<>();
         overlapped.modes().forEach((name, mode) -> {
             Double serial = serialSeconds.get(name);
-            modes.put(name, report(name, mode, ceilingSeconds, serial == null ? Double.NaN : serial));
+            modes.put(name, report(name, mode, serial == null ? Double.NaN : serial));
         });
         boolean one = options.modes().size() == 1;
         return new GpuBenchReport(
@@ -261,9 +272,9 @@ public final class GpuBench {
                 checkpoints.bytes(),
                 checkpoints.tensors(),
                 options.runs(),
-                ceiling.each().stream().map(rate -> measured(rate)).toList(),
-                measured(ceiling.sum()),
-                measured(ceilingSeconds),
+                eachGBps.stream().map(rate -> measured(rate)).toList(),
+                measured(sumGBps),
+                measured(checkpoints.bytes() / (sumGBps * 1e9)),
                 measured(makeSeconds),
                 measured(overlapped.publishes().stream()
                         .mapToDouble(PublishResult::seconds)
@@ -279,17 +290,18 @@ public final class GpuBench {
     }
 
     /** @param serial NaN if it is not known */
-    private static GpuModeReport report(String name, Mode mode, double ceilingSeconds, double serial) {
+    private static GpuModeReport report(String name, Mode mode, double serial) {
         GpuModeBench.Timed timed = mode.timed();
         double median = timed.medianSeconds();
-        UpdateResult typical = timed.typical().result();
+        UpdateResult typical = timed.typical();
         return new GpuModeReport(
                 name,
                 measured(median),
-                measured(timed.fastest().result().seconds()),
-                measured(timed.slowest().result().seconds()),
+                measured(timed.fastest().seconds()),
+                measured(timed.slowest().seconds()),
                 measured(timed.medianClientSeconds()),
-                measured(ceilingSeconds / median),
+                measured(timed.medianH2dSumGBps()),
+                measured(timed.medianRatio()),
                 Double.isNaN(serial) ? null : measured(serial),
                 Double.isNaN(serial) ? null : measured(serial / median),
                 measured(mode.peakBytes() / MIB),

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param bytes size of the checkpoint
  * @param runs measured updates of each mode, after two that are not counted
  * @param h2dGBps from registered shared memory to each GPU alone, in 10^9 bytes per second
- * @param h2dSumGBps to all at once
+ * @param h2dSumGBps to all at once, measured before every update; the median
  * @param ceilingSeconds bytes / h2dSumGBps: no update from host memory is faster
  * @param checkpointSeconds time it took to make the checkpoints up
  * @param publishSeconds of the version that took longer

@@ -1,11 +1,15 @@
 package dev.inflight.cli.bench;
 
+import dev.inflight.cli.client.UpdateResult;
 import dev.inflight.cli.demo.LocalScenario;
 import dev.inflight.cli.demo.LocalScenario.TimedUpdate;
 import dev.inflight.cli.gpu.DeviceMemory;
+import dev.inflight.cli.gpu.H2dProbe;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.function.ToDoubleFunction;
 
 /** Updates of one fleet, back and forth between its two versions, in one mode after another. */
 final class GpuModeBench {
@@ -19,45 +23,65 @@ final class GpuModeBench {
         this.scenario = scenario;
     }
 
-    /** Measured updates, fastest first. */
-    record Timed(List<TimedUpdate> updates) {
-        Timed {
-            updates = updates.stream()
-                    .sorted(Comparator.comparingDouble(Timed::seconds))
-                    .toList();
-        }
-
+    /**
+     * A measured update.
+     *
+     * @param h2dSumGBps what host memory gave to all GPUs at once right before it, in 10^9 bytes per second
+     */
+    record Run(TimedUpdate update, double h2dSumGBps) {
         /** The coordinator's own figure: polling is not in it. */
-        private static double seconds(TimedUpdate update) {
+        double seconds() {
             return update.result().seconds();
         }
 
-        TimedUpdate fastest() {
-            return updates.getFirst();
+        /** How long the checkpoint's bytes would have taken at that rate / how long the update took. */
+        double ratio() {
+            return update.result().bytes() / (h2dSumGBps * 1e9) / seconds();
+        }
+    }
+
+    /** Measured updates, fastest first. */
+    record Timed(List<Run> runs) {
+        Timed {
+            runs = runs.stream()
+                    .sorted(Comparator.comparingDouble(Run::seconds))
+                    .toList();
         }
 
-        TimedUpdate slowest() {
-            return updates.getLast();
+        UpdateResult fastest() {
+            return runs.getFirst().update().result();
         }
 
-        TimedUpdate typical() {
-            return updates.get((updates.size() - 1) / 2);
+        UpdateResult slowest() {
+            return runs.getLast().update().result();
+        }
+
+        UpdateResult typical() {
+            return runs.get((runs.size() - 1) / 2).update().result();
         }
 
         double medianSeconds() {
-            return Median.ofSorted(updates.stream().mapToDouble(Timed::seconds).toArray());
+            return median(Run::seconds);
+        }
+
+        double medianRatio() {
+            return median(Run::ratio);
+        }
+
+        double medianH2dSumGBps() {
+            return median(Run::h2dSumGBps);
         }
 
         double medianClientSeconds() {
-            return Median.ofSorted(
-                    updates.stream().mapToDouble(TimedUpdate::seconds).sorted().toArray());
+            return median(run -> run.update().seconds());
         }
 
         double medianStallMs() {
-            return Median.ofSorted(updates.stream()
-                    .mapToDouble(update -> update.result().longestStallMs())
-                    .sorted()
-                    .toArray());
+            return median(run -> run.update().result().longestStallMs());
+        }
+
+        private double median(ToDoubleFunction<Run> of) {
+            return Median.ofSorted(runs.stream().mapToDouble(of).sorted().toArray());
         }
     }
 
@@ -75,24 +99,28 @@ final class GpuModeBench {
         }
     }
 
-    Timed measure(String mode, int runs) throws InterruptedException {
-        return inARow(mode, runs, "measuring " + runs + " " + mode + " updates");
+    /** Measures the ceiling before every update: on a machine shared with others it changes from second to second. */
+    Timed measure(String mode, int runs, H2dProbe probe) throws InterruptedException {
+        List<Run> measured = new ArrayList<>();
+        for (int i = 0; i < runs; i++) {
+            double ceiling = probe.sumGBps();
+            measured.add(new Run(update(mode, "measuring " + runs + " " + mode + " updates"), ceiling));
+        }
+        return new Timed(measured);
     }
 
     GpuModeReport.Repeat repeat(String mode, int updates, DeviceMemory memory) throws InterruptedException {
         List<Long> workers = scenario.fleet().workerPids();
         HostResources before = HostResources.now(memory.freeBytes(), workers);
-        Timed timed = inARow(mode, updates, updates + " more " + mode + " updates in a row");
-        HostResources after = HostResources.now(memory.freeBytes(), workers);
-        return new GpuModeReport.Repeat(updates, timed.medianSeconds(), before, after);
-    }
-
-    private Timed inARow(String mode, int count, String step) throws InterruptedException {
-        List<TimedUpdate> updates = new ArrayList<>();
-        for (int i = 0; i < count; i++) {
-            updates.add(update(mode, step));
+        double[] seconds = new double[updates];
+        for (int i = 0; i < updates; i++) {
+            seconds[i] = update(mode, updates + " more " + mode + " updates in a row")
+                    .result()
+                    .seconds();
         }
-        return new Timed(updates);
+        Arrays.sort(seconds);
+        HostResources after = HostResources.now(memory.freeBytes(), workers);
+        return new GpuModeReport.Repeat(updates, Median.ofSorted(seconds), before, after);
     }
 
     private TimedUpdate update(String mode, String step) throws InterruptedException {

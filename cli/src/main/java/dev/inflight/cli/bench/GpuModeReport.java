@@ -12,7 +12,8 @@ import org.jspecify.annotations.Nullable;
  * @param fastestSeconds shortest
  * @param slowestSeconds longest
  * @param clientSeconds median of what who asked saw, HTTP and polling included
- * @param ratio the ceiling's duration / the median
+ * @param h2dSumGBps median of what host memory gave to all GPUs at once right before each update
+ * @param ratio median over the updates of the time their bytes take at that rate / the time the update took
  * @param serialSeconds median with a single slot, so that the stages run one after the other; null if it failed
  * @param speedup serialSeconds / seconds
  * @param peakExtraDeviceMiB most memory that the first updates took on any GPU beyond what engines and idle workers had:
@@ -31,6 +32,7 @@ public record GpuModeReport(
         double fastestSeconds,
         double slowestSeconds,
         double clientSeconds,
+        double h2dSumGBps,
         double ratio,
         @Nullable Double serialSeconds,
         @Nullable Double speedup,

@@ -25,6 +25,7 @@ class GpuBenchReportTest {
                 0.19,
                 0.21,
                 0.3,
+                106.0,
                 0.75,
                 0.5,
                 2.5,
@@ -67,7 +68,7 @@ class GpuBenchReportTest {
 
         assertThat(json(report(mode("in-place", true), null, List.of())))
                 .isEqualTo(COMMON + "\"mode\":\"in-place\",\"seconds\":0.2,\"fastestSeconds\":0.19,"
-                        + "\"slowestSeconds\":0.21,\"clientSeconds\":0.3,\"ratio\":0.75,\"serialSeconds\":0.5,"
+                        + "\"slowestSeconds\":0.21,\"clientSeconds\":0.3,\"h2dSumGBps\":106.0,\"ratio\":0.75,\"serialSeconds\":0.5,"
                         + "\"speedup\":2.5,\"peakExtraDeviceMiB\":768.0,"
                         + "\"slots\":{\"count\":3,\"bytes\":268435456,\"reason\":\"room\"},"
                         + "\"phases\":{\"prepareSeconds\":0.01,\"beginSeconds\":0.01,\"streamSeconds\":0.15,"

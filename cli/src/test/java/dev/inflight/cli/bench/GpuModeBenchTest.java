@@ -14,15 +14,17 @@ class GpuModeBenchTest {
         GpuModeBench.Timed timed = new GpuModeBench.Timed(
                 List.of(update(1, 0.3, 0.4, 30), update(2, 0.1, 0.9, 10), update(3, 0.2, 0.5, 20)));
 
-        assertThat(timed.fastest().result().epoch()).isEqualTo(2);
-        assertThat(timed.typical().result().epoch()).isEqualTo(3);
-        assertThat(timed.slowest().result().epoch()).isEqualTo(1);
+        assertThat(timed.fastest().epoch()).isEqualTo(2);
+        assertThat(timed.typical().epoch()).isEqualTo(3);
+        assertThat(timed.slowest().epoch()).isEqualTo(1);
         assertThat(timed.medianSeconds()).isEqualTo(0.2);
         assertThat(timed.medianClientSeconds()).isEqualTo(0.5);
         assertThat(timed.medianStallMs()).isEqualTo(20);
+        assertThat(timed.medianH2dSumGBps()).isEqualTo(1);
+        assertThat(timed.medianRatio()).isEqualTo(0.5);
     }
 
-    private static TimedUpdate update(long epoch, double seconds, double clientSeconds, double stallMs) {
+    private static GpuModeBench.Run update(long epoch, double seconds, double clientSeconds, double stallMs) {
         EngineOutcome engine = new EngineOutcome("e", "w/0", "committed", "SERVING", "v1", stallMs);
         UpdateResult result = new UpdateResult(
                 "demo",
@@ -34,12 +36,12 @@ class GpuModeBenchTest {
                 "committed",
                 null,
                 seconds,
-                1,
+                100_000_000,
                 1,
                 null,
                 null,
                 null,
                 List.of(engine));
-        return new TimedUpdate(result, clientSeconds);
+        return new GpuModeBench.Run(new TimedUpdate(result, clientSeconds), 1);
     }
 }

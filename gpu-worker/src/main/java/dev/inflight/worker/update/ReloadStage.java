@@ -18,7 +18,8 @@ import java.util.function.LongConsumer;
 
 /**
  * Third stage: tells the engine to load every bucket, in plan order, and gives each slot back when the engine has
- * copied it. How many loads are outstanding is bounded by the slots they lie in.
+ * copied it. How many loads are outstanding is bounded by the slots they lie in. The end is said right behind the last
+ * load, since the engine takes messages in order.
  */
 final class ReloadStage implements Callable<Void> {
     private final EngineSession engine;
@@ -27,12 +28,14 @@ final class ReloadStage implements Callable<Void> {
     private final List<Bucket> buckets;
     private final Arrivals arrivals;
     private final Duration patience;
+    private final Duration endTimeout;
     private final StageTimes times;
     private final LongConsumer progress;
     private long lastLoadedNanos;
 
     /**
      * @param patience longest wait for a bucket, and for the engine to load one
+     * @param endTimeout longest wait for the engine to find that it has everything
      * @param progress told of the bytes loaded so far
      */
     ReloadStage(
@@ -42,6 +45,7 @@ final class ReloadStage implements Callable<Void> {
             List<Bucket> buckets,
             Arrivals arrivals,
             Duration patience,
+            Duration endTimeout,
             StageTimes times,
             LongConsumer progress) {
         this.engine = engine;
@@ -50,6 +54,7 @@ final class ReloadStage implements Callable<Void> {
         this.buckets = buckets;
         this.arrivals = arrivals;
         this.patience = patience;
+        this.endTimeout = endTimeout;
         this.times = times;
         this.progress = progress;
     }
@@ -62,9 +67,11 @@ final class ReloadStage implements Callable<Void> {
             var arrival = arrivals.await(bucket.index(), patience);
             loads.add(load(bucket, arrival));
         }
+        var ended = engine.end(new WorkerMessage.End(epoch));
         for (var load : loads) {
             await(load);
         }
+        EngineAnswers.await("end", engine, ended, endTimeout);
         return null;
     }
 

@@ -250,7 +250,7 @@ final class Streaming implements AutoCloseable {
                 slots);
     }
 
-    /** Runs all stages to their end; the first failure ends the others. */
+    /** Runs all stages to their end, after which the engine has everything; the first failure ends the others. */
     StageReport run() throws InterruptedException {
         long start = System.nanoTime();
         streaming.countDown();
@@ -265,7 +265,15 @@ final class Streaming implements AutoCloseable {
         }
         if (engine != null) {
             stages.add(new ReloadStage(
-                    engine, order.epoch(), checkpoint.layout(), plan.buckets(), arrivals, patience, times, progress));
+                    engine,
+                    order.epoch(),
+                    checkpoint.layout(),
+                    plan.buckets(),
+                    arrivals,
+                    patience,
+                    context.engineTimeout(),
+                    times,
+                    progress));
         }
         runner.all(stages);
         return times.report(System.nanoTime() - start);

@@ -134,11 +134,6 @@ public final class UpdateSession implements AutoCloseable {
         throwIfFailed();
         var stages = prepared();
         var report = phase("stream", () -> orFailure(stages::run));
-        var peer = engine;
-        if (peer != null) {
-            var end = new WorkerMessage.End(epoch());
-            phase("end", () -> EngineAnswers.await("end", peer, peer.end(end), context.engineTimeout()));
-        }
         throwIfFailed();
         return report;
     }
