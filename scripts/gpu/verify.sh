@@ -3,7 +3,7 @@
 # Ends with one line per step and the figures; fails if a step failed.
 set -euo pipefail
 
-usage="usage: scripts/gpu/verify.sh [--out DIR] [--only launcher|tests|python|loss|bench]...
+usage="usage: scripts/gpu/verify.sh [--out DIR] [--only launcher|tests|python|loss|bench|fp8]...
   --out DIR    where logs and JSON go (default: \$OUT, else a new temporary directory)
   --only STEP  run this step; may be repeated (default: all)"
 
@@ -13,8 +13,8 @@ source "$home/inflight"
 
 # Seconds a step may take. Steps that hang use all of theirs, and then not all fit into the ten minutes that one command
 # has on a lent machine: run those with --only.
-declare -A bound=([launcher]=40 [tests]=220 [python]=130 [loss]=160 [bench]=220)
-steps=(launcher tests python loss bench)
+declare -A bound=([launcher]=40 [tests]=220 [python]=130 [loss]=160 [bench]=220 [fp8]=120)
+steps=(launcher tests python loss bench fp8)
 
 out="${OUT:-}"
 only=()
@@ -105,6 +105,12 @@ run_bench() {
   cat "$out/bench-gpu.json"
 }
 
+# Weights in FP8 with their scales.
+run_fp8() {
+  "$home/inflight" bench gpu --model qwen3-8b-fp8 --runs 3 --repeat 0 --json >"$out/bench-gpu-fp8.json"
+  cat "$out/bench-gpu-fp8.json"
+}
+
 # Runs in a shell of its own, so that `timeout` can bound a function and end what it started.
 run_step() {
   local step="$1" started=$SECONDS status
@@ -137,7 +143,7 @@ figures() {
       sed -n '/^Failures (/,/^Test run finished/p' "$out/tests.log" | grep -E '=>|MethodSource' | head -40 ;;
     python) tail -n 20 "$out/python.log" ;;
     loss) grep -E '^(ok|FAILED|[0-9]+ passed) ' "$out/loss.log" ;;
-    bench) tail -c 3000 "$out/bench.log" ;;
+    bench | fp8) tail -c 3000 "$out/$step.log" ;;
   esac
 }
 

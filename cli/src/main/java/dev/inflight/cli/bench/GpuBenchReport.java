@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param processors processors that this process may use
  * @param machine the machine's CPU model
  * @param bytes size of the checkpoint
- * @param runs measured updates of each mode, after two that are not counted
+ * @param runs measured updates of each mode, after twenty that are not counted
  * @param h2dGBps from registered shared memory to each GPU alone, in 10^9 bytes per second
  * @param h2dSumGBps to all at once, measured before every update; the median
  * @param ceilingSeconds bytes / h2dSumGBps: no update from host memory is faster

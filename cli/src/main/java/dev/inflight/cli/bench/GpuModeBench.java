@@ -13,8 +13,8 @@ import java.util.function.ToDoubleFunction;
 
 /** Updates of one fleet, back and forth between its two versions, in one mode after another. */
 final class GpuModeBench {
-    /** To each version once: the first takes slots, and engines map them. */
-    private static final int WARM_UPS = 2;
+    /** The first take slots, which engines map, and the JVMs compile for that long. */
+    private static final int WARM_UPS = 20;
 
     private final LocalScenario scenario;
     private String next = LocalScenario.V1;

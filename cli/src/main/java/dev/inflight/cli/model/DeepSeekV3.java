@@ -27,12 +27,8 @@ record DeepSeekV3(
         long qkRopeHeadDim,
         long vHeadDim,
         long vocabSize,
-        QuantizationConfig quantizationConfig)
+        BlockScales quantizationConfig)
         implements Architecture {
-    /** @param weightBlockSize rows and columns that share a scale */
-    @JsonNaming(SnakeCaseStrategy.class)
-    record QuantizationConfig(List<Long> weightBlockSize) {}
-
     @Override
     public List<ModelTensor> tensors() {
         List<ModelTensor> tensors = new ArrayList<>();
@@ -79,12 +75,6 @@ record DeepSeekV3(
     }
 
     private void quantised(String projection, long rows, long columns, List<ModelTensor> tensors) {
-        List<Long> block = quantizationConfig.weightBlockSize();
-        tensors.add(ModelTensor.of(projection + ".weight", Dtype.F8_E4M3, rows, columns));
-        tensors.add(ModelTensor.of(
-                projection + ".weight_scale_inv",
-                Dtype.F32,
-                Math.ceilDiv(rows, block.getFirst()),
-                Math.ceilDiv(columns, block.getLast())));
+        quantizationConfig.quantised(projection, rows, columns, Dtype.F32, tensors);
     }
 }

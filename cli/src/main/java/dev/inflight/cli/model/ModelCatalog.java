@@ -13,7 +13,7 @@ import java.util.List;
  */
 public final class ModelCatalog {
     private static final List<String> NAMES =
-            List.of("kimi-k2", "qwen3-0.6b", "qwen3-1.7b", "qwen3-4b", "qwen3-8b", "smollm2-135m");
+            List.of("kimi-k2", "qwen3-0.6b", "qwen3-1.7b", "qwen3-4b", "qwen3-8b", "qwen3-8b-fp8", "smollm2-135m");
 
     private static final JsonMapper JSON = JsonMapper.builder()
             .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)

@@ -5,8 +5,14 @@ import com.fasterxml.jackson.databind.annotation.JsonNaming;
 import dev.inflight.protocol.checkpoint.Dtype;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
-/** {@code Qwen3ForCausalLM} of transformers, BF16: a dense decoder that norms queries and keys per head. */
+/**
+ * {@code Qwen3ForCausalLM} of transformers: a dense decoder that norms queries and keys per head. BF16, or with
+ * projections in FP8 whose scales are BF16.
+ *
+ * @param quantizationConfig null for BF16
+ */
 @JsonNaming(SnakeCaseStrategy.class)
 record Qwen3(
         long hiddenSize,
@@ -16,7 +22,8 @@ record Qwen3(
         long numKeyValueHeads,
         long headDim,
         long vocabSize,
-        boolean tieWordEmbeddings)
+        boolean tieWordEmbeddings,
+        @Nullable BlockScales quantizationConfig)
         implements Architecture {
     @Override
     public List<ModelTensor> tensors() {
@@ -31,7 +38,21 @@ record Qwen3(
             tensors.add(ModelTensor.of(attention + "k_norm.weight", Dtype.BF16, headDim));
         }
         decoder.head(tieWordEmbeddings, tensors);
-        return tensors;
+        return quantizationConfig == null ? tensors : quantised(tensors, quantizationConfig);
+    }
+
+    private static List<ModelTensor> quantised(List<ModelTensor> tensors, BlockScales scales) {
+        List<ModelTensor> quantised = new ArrayList<>();
+        for (ModelTensor tensor : tensors) {
+            if (tensor.name().endsWith("_proj.weight")) {
+                String projection = tensor.name().substring(0, tensor.name().length() - ".weight".length());
+                scales.quantised(
+                        projection, tensor.shape().getFirst(), tensor.shape().getLast(), Dtype.BF16, quantised);
+            } else {
+                quantised.add(tensor);
+            }
+        }
+        return quantised;
     }
 
     Qwen3 withLayers(int layers) {
@@ -43,6 +64,7 @@ record Qwen3(
                 numKeyValueHeads,
                 headDim,
                 vocabSize,
-                tieWordEmbeddings);
+                tieWordEmbeddings,
+                quantizationConfig);
     }
 }

@@ -40,6 +40,20 @@ class ModelCatalogTest {
                         ModelTensor.of("lm_head.weight", Dtype.BF16, 163840, 7168));
     }
 
+    @Test
+    void anFp8ModelHasTheSameParametersAndAScaleForEachBlockOfItsProjections() {
+        List<ModelTensor> tensors = ModelCatalog.tensors("qwen3-8b-fp8");
+
+        assertThat(tensors)
+                .hasSize(399 + 36 * 7)
+                .contains(
+                        ModelTensor.of("model.layers.35.mlp.down_proj.weight", Dtype.F8_E4M3, 4096, 12288),
+                        ModelTensor.of("model.layers.35.mlp.down_proj.weight_scale_inv", Dtype.BF16, 32, 96),
+                        ModelTensor.of("model.layers.0.self_attn.q_norm.weight", Dtype.BF16, 128),
+                        ModelTensor.of("lm_head.weight", Dtype.BF16, 151936, 4096));
+        assertThat(bytes(tensors)).isBetween(9_430_000_000L, 9_450_000_000L);
+    }
+
     @ParameterizedTest
     @MethodSource("dev.inflight.cli.model.ModelCatalog#names")
     void namesAreUnique(String model) {

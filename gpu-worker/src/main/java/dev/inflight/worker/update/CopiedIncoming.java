@@ -50,9 +50,9 @@ final class CopiedIncoming implements Incoming {
                 copy.await(landing.patience());
                 owner.giveBack(bucket.index());
                 checked.await(landing.patience());
+                landing.landed(bucket.index(), located);
             }
             times.transferred(bucket.index(), copy.span());
         }
-        landing.landed(bucket.index(), located);
     }
 }

@@ -91,8 +91,8 @@ final class H2dStage implements Callable<Void> {
         var oldest = started.remove();
         try (var landing = oldest.landing()) {
             landing.await(patience);
+            board.ready(oldest.bucket());
+            ready.accept(oldest.bucket());
         }
-        board.ready(oldest.bucket());
-        ready.accept(oldest.bucket());
     }
 }
