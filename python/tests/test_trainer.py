@@ -80,7 +80,7 @@ def test_an_update_is_started_and_waited_for(coordinator, trainer):
 
 def test_publish_and_verify_have_typed_results(coordinator, trainer):
     published = {"model": "chat", "version": "v1", "digest": "ab", "bytes": 1, "tensors": 2, "seconds": 0.1,
-                 "inPlace": True, "hosts": ["h"]}  # fmt: skip
+                 "inPlace": True, "touchSeconds": 0.05, "registerSeconds": 0.0, "hosts": ["h"]}  # fmt: skip
     verified = {"verified": False, "version": "v1", "engines": [
         {"engine": "e", "worker": "w", "version": "v1", "tensors": 2,
          "mismatches": 1, "mismatched": ["a"], "error": None}
@@ -89,7 +89,8 @@ def test_publish_and_verify_have_typed_results(coordinator, trainer):
         (202, {"operation": "a/b"}), operation("succeeded", kind="publish", result=published),
         (202, {"operation": "op-2"}), operation("succeeded", kind="verify", result=verified),
     ]  # fmt: skip
-    assert trainer.wait(trainer.publish("chat", "v1", "/x")).result.in_place
+    result = trainer.wait(trainer.publish("chat", "v1", "/x")).result
+    assert (result.in_place, result.touch_seconds, result.register_seconds) == (True, 0.05, 0.0)
     assert coordinator.requests[1][1] == "/v1/operations/a%2Fb?waitMs=30000"
     assert trainer.wait(trainer.verify("chat")).result.engines[0].mismatched == ["a"]
 

@@ -141,7 +141,6 @@ class Fleet:
     """
 
     def __init__(self, gpus: list[str], python: str, logs: Path, same_ports: bool):
-        # No dash: names in shared memory have others.
         self.id = f"loss{secrets.token_hex(3)}"
         self.gpus = gpus
         self.checkpoints = SHARED_MEMORY / f"inflight-{self.id}-checkpoints"

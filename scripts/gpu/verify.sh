@@ -3,18 +3,26 @@
 # Ends with one line per step and the figures; fails if a step failed.
 set -euo pipefail
 
-usage="usage: scripts/gpu/verify.sh [--out DIR] [--only launcher|tests|python|loss|bench|fp8]...
+# Seconds a step may take. Steps that hang use all of theirs, and then not all fit into the ten minutes that one command
+# has on a lent machine: run those with --only.
+declare -A bound=(
+  [launcher]=40
+  [tests]=220
+  [sanitizer]=200
+  [python]=130
+  [loss]=160
+  [bench]=220
+  [fp8]=120
+)
+steps=(launcher tests sanitizer python loss bench fp8)
+
+usage="usage: scripts/gpu/verify.sh [--out DIR] [--only STEP]...
   --out DIR    where logs and JSON go (default: \$OUT, else a new temporary directory)
-  --only STEP  run this step; may be repeated (default: all)"
+  --only STEP  run this step; may be repeated (default: all of ${steps[*]})"
 
 home="$(cd -P "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 # shellcheck source=../../inflight disable=SC1091 # for fail and jvm_flags
 source "$home/inflight"
-
-# Seconds a step may take. Steps that hang use all of theirs, and then not all fit into the ten minutes that one command
-# has on a lent machine: run those with --only.
-declare -A bound=([launcher]=40 [tests]=220 [python]=130 [loss]=160 [bench]=220 [fp8]=120)
-steps=(launcher tests python loss bench fp8)
 
 out="${OUT:-}"
 only=()
@@ -51,26 +59,56 @@ run_launcher() {
   "$home/inflight" demo --size 64MiB --json
 }
 
-# Tests are named as they begin and end, so that a log shows which one hung; a hung one does not stop the others.
-# No test at all is a failure, and so are only skipped ones beside a GPU.
-run_tests() {
-  local class_path module
+# Sets `launcher` to what runs the tests tagged gpu and puts its report into a directory; filters may follow it. Tests are
+# named as they begin and end, so that a log shows which one hung; a hung one does not stop the others.
+test_launcher() {
+  local class_path module roots=()
   class_path="$(printf '%s:' "$unpacked"/test-classes/* "$unpacked"/lib/*.jar "$unpacked"/test-lib/*.jar)"
-  local roots=()
   for module in "$unpacked"/test-classes/*; do
     roots+=(--scan-classpath "$module")
   done
-  "$unpacked/jdk/bin/java" "${jvm_flags[@]}" -Xmx4g -cp "${class_path%:}:$(echo "$unpacked"/console/*.jar)" \
-    org.junit.platform.console.ConsoleLauncher execute \
-    --disable-banner --disable-ansi-colors --details=testfeed --fail-if-no-tests \
-    --config junit.jupiter.execution.timeout.testable.method.default=90s \
-    --config junit.jupiter.execution.timeout.thread.mode.default=separate_thread \
-    --class-path "${class_path%:}" "${roots[@]}" --include-engine junit-jupiter --include-tag gpu \
-    --include-classname '.*' --reports-dir "$unpacked/reports" | tee "$unpacked/tests.log"
+  launcher=("$unpacked/jdk/bin/java" "${jvm_flags[@]}" -Xmx4g
+    -cp "${class_path%:}:$(echo "$unpacked"/console/*.jar)" org.junit.platform.console.ConsoleLauncher execute
+    --disable-banner --disable-ansi-colors --details=testfeed --fail-if-no-tests
+    --config junit.jupiter.execution.timeout.testable.method.default=90s
+    --config junit.jupiter.execution.timeout.thread.mode.default=separate_thread
+    --class-path "${class_path%:}" "${roots[@]}" --include-engine junit-jupiter --include-tag gpu
+    --include-classname '.*' --reports-dir "$1")
+}
+
+# No test at all is a failure, and so are only skipped ones beside a GPU.
+run_tests() {
+  local launcher
+  test_launcher "$unpacked/reports"
+  "${launcher[@]}" | tee "$unpacked/tests.log"
   if nvidia-smi -L 2>/dev/null | grep -q '^GPU' && grep -qE ' 0 tests started ' "$unpacked/tests.log"; then
     echo "nvidia-smi lists GPUs, but every test was skipped"
     return 1
   fi
+}
+
+find_sanitizer() {
+  command -v compute-sanitizer ||
+    find /usr/local /opt -name compute-sanitizer -perm -u+x ! -type d -print -quit 2>/dev/null
+}
+
+# The same tests again, with every access of a kernel or copy to device memory checked. Without those of NCCL, which is not
+# ours to check and of which some ranks are processes of their own. Errors that calls return are not counted, since tests
+# provoke them.
+run_sanitizer() {
+  local sanitizer launcher status=0
+  sanitizer="$(find_sanitizer || true)"
+  [[ -n "$sanitizer" ]] || { echo "skipped: there is no compute-sanitizer"; return; }
+  nvidia-smi -L 2>/dev/null | grep -q '^GPU' || { echo "skipped: nvidia-smi lists no GPU"; return; }
+  rm -f "$out/sanitizer-memcheck.log"
+  test_launcher "$unpacked/sanitizer-reports"
+  "$sanitizer" --version || true
+  "$sanitizer" --tool memcheck --target-processes application-only --report-api-errors no \
+    --log-file "$out/sanitizer-memcheck.log" \
+    "${launcher[@]}" --exclude-classname '.*Nccl.*' || status=$?
+  echo "compute-sanitizer ended with $status"
+  python3 "$home/scripts/gpu/sanitizer_report.py" "$status" \
+    "$unpacked/sanitizer-reports/TEST-junit-jupiter.xml" "$out/sanitizer-memcheck.log" | tee "$out/sanitizer.json"
 }
 
 run_python() {
@@ -119,7 +157,7 @@ run_step() {
   timeout --kill-after=10 "${bound[$step]}" "${BASH:-bash}" -c "
     set -euo pipefail
     $(declare -p home unpacked out jvm_flags)
-    $(declare -f "run_$step")
+    $(declare -f test_launcher find_sanitizer "run_$step")
     run_$step" 2>&1 | tee "$out/$step.log"
   status=${PIPESTATUS[0]}
   set -e
@@ -141,6 +179,7 @@ figures() {
       # The reasons of skipped tests, and how many have each.
       grep -o '<skipped><!\[CDATA\[[^]]*' "$out/tests.xml" | cut -d[ -f3 | sort | uniq -c
       sed -n '/^Failures (/,/^Test run finished/p' "$out/tests.log" | grep -E '=>|MethodSource' | head -40 ;;
+    sanitizer) cat "$out/sanitizer.json" && grep -A8 -m3 'Invalid\|ERROR SUMMARY' "$out/sanitizer-memcheck.log" ;;
     python) tail -n 20 "$out/python.log" ;;
     loss) grep -E '^(ok|FAILED|[0-9]+ passed) ' "$out/loss.log" ;;
     bench | fp8) tail -c 3000 "$out/$step.log" ;;
@@ -165,6 +204,9 @@ for step in "${steps[@]}"; do
 done
 if [[ -e "$unpacked/reports/TEST-junit-jupiter.xml" ]]; then
   cp "$unpacked/reports/TEST-junit-jupiter.xml" "$out/tests.xml"
+fi
+if [[ -e "$unpacked/sanitizer-reports/TEST-junit-jupiter.xml" ]]; then
+  cp "$unpacked/sanitizer-reports/TEST-junit-jupiter.xml" "$out/sanitizer-tests.xml"
 fi
 
 {

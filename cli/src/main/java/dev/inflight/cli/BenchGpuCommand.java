@@ -170,7 +170,8 @@ final class BenchGpuCommand implements Callable<Integer> {
                         "checkpoints",
                         format("made in %.1f s, ", report.checkpointSeconds())
                                 + format("published in %.2f s, ", report.publishSeconds())
-                                + format("registered in %.2f s", report.registerSeconds()));
+                                + format("of which memory touched in %.2f s ", report.touchSeconds())
+                                + format("and registered in %.2f s", report.registerSeconds()));
         report.results().forEach(result -> rows(table, report.runs(), result));
         return table.toString();
     }

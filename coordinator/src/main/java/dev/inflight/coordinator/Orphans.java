@@ -36,6 +36,33 @@ final class Orphans {
     }
 
     /**
+     * Whether the fleet's reports can add nothing to an orphan: all of its workers have reported it, so that no other can
+     * have been told to commit, and what they need to get back a former version is known too.
+     *
+     * @param versions published versions of a model
+     */
+    static boolean complete(Orphan orphan, Fleet fleet, Function<String, Map<String, CheckpointRef>> versions) {
+        return !fleet.incomplete()
+                && orphan.members().values().stream()
+                        .allMatch(worker -> fleet.hosts().containsKey(worker.host())
+                                && reportsAll(worker.state().session(), orphan)
+                                && formerVersionIsKnown(worker, versions));
+    }
+
+    private static boolean reportsAll(@Nullable Session session, Orphan orphan) {
+        return session != null && session.members() == orphan.members().size();
+    }
+
+    private static boolean formerVersionIsKnown(
+            FleetWorker worker, Function<String, Map<String, CheckpointRef>> versions) {
+        Session session = worker.state().session();
+        EngineStatus engine = worker.engine();
+        String former = session == null ? null : session.from();
+        return former == null
+                || (engine != null && versions.apply(engine.model()).containsKey(former));
+    }
+
+    /**
      * What an orphan's engines were moving to, as far as they say.
      *
      * @param versions published versions of a model

@@ -50,6 +50,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.UUID;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -386,8 +387,12 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         return this;
     }
 
-    /** Ends what workers still have of updates that no session runs. */
+    /**
+     * Ends what workers still have of updates that no session runs: at once if all that took part have reported, else
+     * when the recovery window is over.
+     */
     private void settleOrphans() {
+        Set<Long> complete = new TreeSet<>();
         for (FleetWorker worker : fleet.workers().values()) {
             Session session = worker.unfinished();
             if (session == null || operations.running(session.updateId()) != null) {
@@ -399,6 +404,17 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                         new RecoveryDue(session.epoch()),
                         settings.update().recoveryWindow());
             }
+            UpdateStart.Orphan orphan = Orphans.find(fleet, session.epoch());
+            // What this coordinator itself has ended gets the time to end by itself.
+            if (orphan != null
+                    && !endedEpochs.containsKey(session.epoch())
+                    && Orphans.complete(orphan, fleet, ledger::versions)) {
+                complete.add(session.epoch());
+            }
+        }
+        for (long epoch : complete) {
+            timers.cancel(epoch);
+            onRecoveryDue(new RecoveryDue(epoch));
         }
     }
 

@@ -149,8 +149,8 @@ class CoordinatorNodeTest {
     void learnsVersionsFromHostsAndFinishesWhatAWorkerCommitted() throws Exception {
         Held held = TestFleet.held(TestFleet.checkpoint("v1", 1), 0, 0);
         kit.spawn(FakeHost.create("h1", List.of(held)));
-        kit.spawn(FakeWorker.create("h1/0", "v1", new Session(41, "update-lost", Session.Phase.COMMITTED, null)));
-        kit.spawn(FakeWorker.create("h1/1", "v0", new Session(41, "update-lost", Session.Phase.STAGED, null)));
+        kit.spawn(FakeWorker.create("h1/0", "v1", new Session(41, "update-lost", 2, Session.Phase.COMMITTED, null)));
+        kit.spawn(FakeWorker.create("h1/1", "v0", new Session(41, "update-lost", 2, Session.Phase.STAGED, null)));
         start();
         JsonNode status = awaitStatus(all -> all.get("lastUpdate").has("outcome"));
         assertThat(status.at("/lastUpdate/outcome").asText()).isEqualTo("committed");
@@ -163,9 +163,21 @@ class CoordinatorNodeTest {
     @Test
     void rollsForwardAnUpdateWhoseCommitWasOrdered() throws Exception {
         kit.spawn(FakeHost.create("h1", List.of()));
-        kit.spawn(FakeWorker.create("h1/0", "v0", new Session(41, "update-lost", Session.Phase.COMMITTING, null)));
-        kit.spawn(FakeWorker.create("h1/1", "v0", new Session(41, "update-lost", Session.Phase.STAGED, null)));
+        kit.spawn(FakeWorker.create("h1/0", "v0", new Session(41, "update-lost", 2, Session.Phase.COMMITTING, null)));
+        kit.spawn(FakeWorker.create("h1/1", "v0", new Session(41, "update-lost", 2, Session.Phase.STAGED, null)));
         start();
+        JsonNode status = awaitStatus(all -> all.get("lastUpdate").has("outcome"));
+        assertThat(status.at("/lastUpdate/outcome").asText()).isEqualTo("committed");
+    }
+
+    @Test
+    void waitsNoLongerForReportsThanUntilAllWorkersOfAnUpdateHaveReported() throws Exception {
+        kit.spawn(FakeHost.create("h1", List.of()));
+        kit.spawn(FakeWorker.create("h1/0", "v1", new Session(41, "update-lost", 2, Session.Phase.STAGED, null)));
+        start("inflight.coordinator.update.recovery-window = 1 h");
+        awaitStatus(all -> all.get("workers").size() == 1);
+        // The last one to report shows that the commit point was passed.
+        kit.spawn(FakeWorker.create("h1/1", "v1", new Session(41, "update-lost", 2, Session.Phase.COMMITTING, null)));
         JsonNode status = awaitStatus(all -> all.get("lastUpdate").has("outcome"));
         assertThat(status.at("/lastUpdate/outcome").asText()).isEqualTo("committed");
     }
@@ -203,7 +215,7 @@ class CoordinatorNodeTest {
     @Test
     void abortsAnUnfinishedUpdateThatNobodyCommitted() throws Exception {
         kit.spawn(FakeHost.create("h1", List.of()));
-        kit.spawn(FakeWorker.create("h1/0", "v1", new Session(41, "update-lost", Session.Phase.STAGED, null)));
+        kit.spawn(FakeWorker.create("h1/0", "v1", new Session(41, "update-lost", 2, Session.Phase.STAGED, null)));
         start();
         JsonNode status = awaitStatus(all -> all.get("lastUpdate").has("outcome"));
         assertThat(status.at("/lastUpdate/outcome").asText()).isEqualTo("aborted");
@@ -282,9 +294,15 @@ class CoordinatorNodeTest {
     }
 
     private void start() throws Exception {
+        start("");
+    }
+
+    /** @param overrides of the coordinator's settings */
+    private void start(String overrides) throws Exception {
         Cluster cluster = Cluster.get(kit.system());
         cluster.manager().tell(Join.create(cluster.selfMember().address()));
-        uri = CoordinatorNode.start(kit.system(), CoordinatorSettings.from(CONFIG))
+        Config config = ConfigFactory.parseString(overrides).withFallback(CONFIG);
+        uri = CoordinatorNode.start(kit.system(), CoordinatorSettings.from(config))
                 .toCompletableFuture()
                 .get(20, TimeUnit.SECONDS)
                 .httpUri();

@@ -64,13 +64,13 @@ final class FakeHost {
                         4096,
                         2048);
                 held.add(new Held(ref, own.shards()));
-                load.replyTo().tell(new Loaded(name, load.publishId(), ref.digest(), 2048, 0));
+                load.replyTo().tell(new Loaded(name, load.publishId(), ref.digest(), 2048, 0, 0));
                 publish();
             }
             case HostStoreCommand.Restore restore ->
                 restore.replyTo()
                         .tell(new Loaded(
-                                name, restore.publishId(), restore.checkpoint().digest(), 2048, 0));
+                                name, restore.publishId(), restore.checkpoint().digest(), 2048, 0, 0));
             case HostStoreCommand.Release release -> {
                 held.removeIf(entry -> entry.checkpoint().digest().equals(release.digest()));
                 publish();

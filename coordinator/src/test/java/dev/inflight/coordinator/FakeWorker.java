@@ -55,7 +55,7 @@ final class FakeWorker {
             }
             case Prepare prepare -> {
                 prepared = prepare;
-                become(new Session(prepare.epoch(), prepare.updateId(), Session.Phase.PREPARED, null));
+                become(new Session(prepare.epoch(), prepare.updateId(), members(), Session.Phase.PREPARED, null));
                 prepare.replyTo().tell(new Prepared(id, prepare.epoch(), "plan"));
             }
             case WorkerCommand.Begin begin -> begin(begin);
@@ -72,14 +72,14 @@ final class FakeWorker {
 
     private void begin(WorkerCommand.Begin begin) {
         if (prepared != null) {
-            become(new Session(begin.epoch(), prepared.updateId(), Session.Phase.BEGUN, null));
+            become(new Session(begin.epoch(), prepared.updateId(), members(), Session.Phase.BEGUN, null));
             prepared.replyTo().tell(new Begun(id, begin.epoch()));
         }
     }
 
     private void stage(WorkerCommand.Stream stream) {
         if (prepared != null && !prepared.checkpoint().version().equals("stuck")) {
-            become(new Session(stream.epoch(), prepared.updateId(), Session.Phase.STAGED, null));
+            become(new Session(stream.epoch(), prepared.updateId(), members(), Session.Phase.STAGED, null));
             prepared.replyTo().tell(new Staged(id, stream.epoch(), new StageReport(1, 1, 1, 1, 1, 4096, 0)));
         }
     }
@@ -89,10 +89,16 @@ final class FakeWorker {
             return;
         }
         version = prepared == null ? "recovered" : prepared.checkpoint().version();
-        become(new Session(commit.epoch(), session.updateId(), Session.Phase.COMMITTED, null));
+        become(new Session(commit.epoch(), session.updateId(), members(), Session.Phase.COMMITTED, null));
         if (prepared != null) {
             prepared.replyTo().tell(new Committed(id, commit.epoch(), 1500));
         }
+    }
+
+    private int members() {
+        return prepared == null
+                ? session == null ? 0 : session.members()
+                : prepared.membership().workers().size();
     }
 
     private void become(@Nullable Session next) {

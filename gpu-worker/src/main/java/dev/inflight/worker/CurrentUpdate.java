@@ -76,6 +76,7 @@ final class CurrentUpdate {
             case COMMITTED -> Phase.COMMITTED;
             case ABORTING, ABORTED -> givenUp ? Phase.GIVEN_UP : null;
         };
-        return phase == null ? null : new WorkerEvent.Session(epoch(), order.updateId(), phase, from);
+        int members = order.membership().workers().size();
+        return phase == null ? null : new WorkerEvent.Session(epoch(), order.updateId(), members, phase, from);
     }
 }

@@ -160,6 +160,7 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
     private void load(String publishId, ActorRef<HostStoreEvent> replyTo, Loading loading) {
         var progress = new Throttle(sum -> replyTo.tell(new LoadProgress(host, publishId, sum)));
         var bytes = new LongAdder();
+        long touched = store.touchMicros();
         long registered = store.registerMicros();
         HostStoreEvent answer;
         try {
@@ -167,9 +168,14 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
                 bytes.add(more);
                 progress.add(more);
             });
-            // Two loads at once share what both registered: good enough for a report.
+            // Two loads at once share what both touched and registered: good enough for a report.
             answer = new Loaded(
-                    host, publishId, stored.ref().digest(), bytes.sum(), store.registerMicros() - registered);
+                    host,
+                    publishId,
+                    stored.ref().digest(),
+                    bytes.sum(),
+                    store.touchMicros() - touched,
+                    store.registerMicros() - registered);
         } catch (InterruptedException | RuntimeException | Error e) {
             answer = new LoadFailed(host, publishId, message(e));
         }

@@ -174,7 +174,7 @@ class GpuWorkerTest {
         worker.tell(new WorkerCommand.Subscribe(observer.getRef()));
         assertThat(observer.expectMessageClass(WorkerEvent.WorkerState.class, PATIENCE)
                         .session())
-                .isEqualTo(new WorkerEvent.Session(2, "update-2", WorkerEvent.Session.Phase.GIVEN_UP, "v1"));
+                .isEqualTo(new WorkerEvent.Session(2, "update-2", 1, WorkerEvent.Session.Phase.GIVEN_UP, "v1"));
         worker.tell(new WorkerCommand.Abort(2, "test", observer.getRef()));
         assertThat(observer.expectMessageClass(WorkerEvent.WorkerState.class, PATIENCE)
                         .session())

@@ -281,6 +281,10 @@ public final class GpuBench {
                         .max()
                         .orElse(0)),
                 measured(overlapped.publishes().stream()
+                        .mapToDouble(PublishResult::touchSeconds)
+                        .max()
+                        .orElse(0)),
+                measured(overlapped.publishes().stream()
                         .mapToDouble(PublishResult::registerSeconds)
                         .max()
                         .orElse(0)),

@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param ceilingSeconds bytes / h2dSumGBps: no update from host memory is faster
  * @param checkpointSeconds time it took to make the checkpoints up
  * @param publishSeconds of the version that took longer
+ * @param touchSeconds part of the publish that made fresh host memory present, of the version that took longer
  * @param registerSeconds part of the publish that registered memory with the GPUs, of the version that took longer
  * @param result fields of the only mode; null if there are two
  * @param modes by mode if there are two; null if there is one
@@ -41,6 +42,7 @@ public record GpuBenchReport(
         double ceilingSeconds,
         double checkpointSeconds,
         double publishSeconds,
+        double touchSeconds,
         double registerSeconds,
         @JsonUnwrapped @Nullable GpuModeReport result,
         @Nullable Map<String, GpuModeReport> modes,

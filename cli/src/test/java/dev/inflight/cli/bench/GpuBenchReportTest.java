@@ -15,7 +15,7 @@ class GpuBenchReportTest {
     private static final String COMMON = "{\"bench\":\"gpu\",\"model\":\"qwen3-8b\",\"gpus\":[\"H100\",\"H100\"],"
             + "\"driver\":\"580.95, CUDA 13.0\",\"processors\":32,\"machine\":\"Xeon\",\"bytes\":16000,\"tensors\":399,"
             + "\"runs\":5,\"h2dGBps\":[55.0,54.0],\"h2dSumGBps\":106.0,\"ceilingSeconds\":0.15,"
-            + "\"checkpointSeconds\":4.0,\"publishSeconds\":3.0,\"registerSeconds\":1.0,";
+            + "\"checkpointSeconds\":4.0,\"publishSeconds\":3.0,\"touchSeconds\":0.5,\"registerSeconds\":1.0,";
 
     private static GpuModeReport mode(String mode, boolean verified) {
         HostResources before = new HostResources(List.of(60_000L, 60_001L), 100_000, 7, 90);
@@ -55,6 +55,7 @@ class GpuBenchReportTest {
                 0.15,
                 4.0,
                 3.0,
+                0.5,
                 1.0,
                 result,
                 modes,

@@ -125,7 +125,7 @@ class WireSerializationTest {
                 new HostStoreEvent.InspectRefused(
                         "host-0", "p1", HostStoreEvent.InspectRefused.Reason.NOT_FOUND, "no such file"),
                 new HostStoreEvent.LoadProgress("host-0", "p1", 1L << 41),
-                new HostStoreEvent.Loaded("host-0", "p1", "ab".repeat(32), 1L << 41, 1L << 40),
+                new HostStoreEvent.Loaded("host-0", "p1", "ab".repeat(32), 1L << 41, 1L << 40, 1L << 40),
                 new HostStoreEvent.LoadFailed("host-0", "p1", "disk \"a\" is full: ü"));
     }
 
@@ -144,7 +144,7 @@ class WireSerializationTest {
 
     private Stream<Wire> workerEvents() {
         String worker = "host-0/0";
-        WorkerEvent.Session session = new WorkerEvent.Session(7, "u1", WorkerEvent.Session.Phase.STAGED, "v0");
+        WorkerEvent.Session session = new WorkerEvent.Session(7, "u1", 2, WorkerEvent.Session.Phase.STAGED, "v0");
         return Stream.of(
                 new WorkerEvent.WorkerState(worker, "host-0", "host", 1L << 33, 7, session, ENGINE),
                 new WorkerEvent.WorkerState(worker, "host-0", "host", 1L << 33, 0, null, null),

@@ -3,6 +3,7 @@ package dev.inflight.cli.demo;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import dev.inflight.worker.device.ShmNames;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,12 +18,15 @@ class LocalRunTest {
     @Test
     void closingEndsItsProcessesAndRemovesEveryFileThatCarriesItsId() throws Exception {
         Path sharedFile;
+        Path workersFile;
         Path directory;
         ProcessHandle process;
         try (LocalRun run = LocalRun.begin()) {
             directory = run.directory().path();
             sharedFile = Files.createFile(
                     Path.of("/dev/shm/inflight-" + run.directory().id() + "-worker-0-slots"));
+            workersFile = Files.createFile(
+                    new ShmNames(Path.of("/dev/shm"), run.directory().id() + "-worker-1").fresh("arena"));
             Files.createFile(run.directory().checkpoints(1, CheckpointPlace.SHM).resolve("v1.safetensors"));
             ChildProcess child = start(run, "echo '{\"node\":\"x\"}' > $1.tmp; mv $1.tmp $1; exec sleep 600");
             assertThat(child.awaitAnnouncement(LIMIT).path("node").asText()).isEqualTo("x");
@@ -32,6 +36,7 @@ class LocalRunTest {
         assertThat(process.isAlive()).isFalse();
         assertThat(directory).doesNotExist();
         assertThat(sharedFile).doesNotExist();
+        assertThat(workersFile).doesNotExist();
     }
 
     @Test

@@ -61,6 +61,20 @@ class DemoIT {
         }
     }
 
+    /** A killed worker host can not remove its memory; the demo that started it does, and keeps the logs. */
+    @Test
+    void leavesOnlyLogsBehindWhenItsWorkerHostIsKilled() throws Exception {
+        try (Launched demo = Launched.start("demo", "--size", "128MiB", "--place", "disk", "--json")) {
+            awaitFleet(demo);
+            awaitShards(demo);
+            demo.processes().kill("--role worker");
+            demo.awaitEnd();
+            assertThat(demo.exitCode()).as(demo.err()).isNotZero();
+            demo.requireNoProcesses(GRACE);
+            demo.requireOnlyLogs();
+        }
+    }
+
     private static JsonNode demo(String... arguments) throws Exception {
         String[] all = new String[arguments.length + 2];
         all[0] = "demo";
@@ -78,6 +92,15 @@ class DemoIT {
             demo.requireNoFiles();
             return report;
         }
+    }
+
+    /** Returns when a host store has a checkpoint's shards in shared memory. */
+    private static void awaitShards(Launched demo) {
+        Eventually.until(
+                "shards are in shared memory",
+                Duration.ofSeconds(60),
+                () -> demo.processes().files().stream()
+                        .anyMatch(file -> file.getFileName().toString().contains("-arena-")));
     }
 
     /** Returns when coordinator, two workers and two engines are processes. */

@@ -12,6 +12,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 
 /** One run of the {@code ./inflight} launcher. */
 final class Launched implements AutoCloseable {
@@ -111,6 +112,20 @@ final class Launched implements AutoCloseable {
     void requireNoFiles() throws IOException {
         assertThat(processes.runs()).as("runs seen").isNotEmpty();
         assertThat(processes.files()).isEmpty();
+    }
+
+    /** Asserts that of its files only the logs it kept are left, and removes them. */
+    void requireOnlyLogs() throws IOException {
+        assertThat(processes.files())
+                .singleElement()
+                .satisfies(logs -> assertThat(logs.getFileName().toString()).startsWith("inflight-logs-"));
+        Path logs = processes.files().getFirst();
+        try (Stream<Path> files = Files.list(logs)) {
+            for (Path file : files.toList()) {
+                Files.delete(file);
+            }
+        }
+        Files.delete(logs);
     }
 
     /** Ends it and everything it started. */

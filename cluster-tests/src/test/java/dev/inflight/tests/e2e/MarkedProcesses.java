@@ -50,6 +50,16 @@ final class MarkedProcesses {
         return alive;
     }
 
+    /** Kills one whose command line has this in it. */
+    void kill(String part) {
+        String line = alive().stream()
+                .filter(command -> command.contains(part))
+                .findFirst()
+                .orElseThrow();
+        ProcessHandle.of(Long.parseLong(line.substring(0, line.indexOf(' '))))
+                .ifPresent(ProcessHandle::destroyForcibly);
+    }
+
     /** Ids of the local runs seen in command lines so far. */
     Set<String> runs() {
         return runs;

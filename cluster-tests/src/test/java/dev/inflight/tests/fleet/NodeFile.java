@@ -14,6 +14,11 @@ import java.util.Map;
  * @param http where its HTTP API listens; empty if it has none
  */
 record NodeFile(long pid, String akka, String http) {
+    /** Port of its address in the cluster. */
+    int port() {
+        return Integer.parseInt(akka.substring(akka.lastIndexOf(':') + 1));
+    }
+
     static void write(Path directory, String node, String akka, String http) throws IOException {
         byte[] content = new ObjectMapper()
                 .writeValueAsBytes(Map.of("pid", ProcessHandle.current().pid(), "akka", akka, "http", http));

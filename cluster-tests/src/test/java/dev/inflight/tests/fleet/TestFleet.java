@@ -193,13 +193,16 @@ public final class TestFleet implements AutoCloseable {
     }
 
     /**
-     * Starts a killed worker host again, as its supervisor would, and waits until its engine is back.
+     * Starts a killed worker host again at the address it had, as its supervisor would, and waits until its engine is
+     * back.
      *
      * @param attached how many engines are attached then
      */
     public void restartWorker(int index, int attached) throws IOException {
         String seed = NodeFile.read(directory, "coordinator").akka();
-        returned.add(WorkerProcess.start(directory, workers.get(index), seed));
+        String worker = workers.get(index);
+        int port = NodeFile.read(directory, worker).port();
+        returned.add(WorkerProcess.start(directory, worker, seed, port));
         awaitAttached(attached);
     }
 

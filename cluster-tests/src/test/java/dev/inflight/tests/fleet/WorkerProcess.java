@@ -14,15 +14,16 @@ final class WorkerProcess {
      * @param directory where it listens for its engine and writes its log
      * @param name the host's name
      * @param seed address of a member to join
+     * @param port of its actor system
      */
-    static Process start(Path directory, String name, String seed) throws IOException {
+    static Process start(Path directory, String name, String seed, int port) throws IOException {
         List<String> command = new ArrayList<>(MultiJvm.jvm("-Xmx256m"));
         command.add("-Dinflight.home=" + Path.of("..").toAbsolutePath().normalize());
         command.add("-Dinflight.worker.slot-memory=8MiB");
         // Its class path holds the multi-node testkit too.
         command.add("-Dakka.fail-mixed-versions=off");
         command.addAll(List.of("-cp", System.getProperty("java.class.path"), "dev.inflight.cli.Inflight", "node"));
-        command.addAll(List.of("--role", "worker", "--name", name, "--seed", seed, "--port", "0"));
+        command.addAll(List.of("--role", "worker", "--name", name, "--seed", seed, "--port", String.valueOf(port)));
         command.addAll(List.of("--run-dir", directory.toString()));
         command.addAll(List.of(
                 "--exit-with-parent", String.valueOf(ProcessHandle.current().pid())));

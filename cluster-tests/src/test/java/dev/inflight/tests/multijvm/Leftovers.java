@@ -15,8 +15,8 @@ import java.util.regex.Pattern;
 final class Leftovers {
     private static final Path SHARED_MEMORY = Path.of("/dev/shm");
 
-    /** {@code inflight-<node>-<pid>-<purpose>-<n>}, where the node's name is the run's with its hyphens replaced. */
-    private static final Pattern OF_A_RUN = Pattern.compile("inflight-inflight_test_.*?-(\\d+)-[a-z]+-\\d+");
+    /** {@code inflight-<node>-<pid>-<purpose>-<n>}, where the node's name begins with the run's. */
+    private static final Pattern OF_A_RUN = Pattern.compile("inflight-inflight-test-.*?-(\\d+)-[a-z]+-\\d+");
 
     private Leftovers() {}
 
@@ -32,7 +32,7 @@ final class Leftovers {
 
     /** Removes shared memory of earlier runs' processes that are dead: whoever started them may have been killed too. */
     static void sweep() throws IOException {
-        try (var files = Files.newDirectoryStream(SHARED_MEMORY, "inflight-inflight_test_*")) {
+        try (var files = Files.newDirectoryStream(SHARED_MEMORY, "inflight-inflight-test-*")) {
             for (Path file : files) {
                 Matcher name = OF_A_RUN.matcher(file.getFileName().toString());
                 if (name.matches()
@@ -54,14 +54,12 @@ final class Leftovers {
         of(shared).forEach(Leftovers::removeTree);
     }
 
-    /** What carries the run's name in shared memory, as the run spells it or as the names of workers' files do. */
+    /** What carries the run's name in shared memory. */
     private static List<Path> of(Path shared) throws IOException {
         String run = shared.getFileName().toString();
         List<Path> found = new ArrayList<>();
-        for (String spelled : List.of(run, run.replace('-', '_'))) {
-            try (var files = Files.newDirectoryStream(SHARED_MEMORY, "*" + spelled + "*")) {
-                files.forEach(found::add);
-            }
+        try (var files = Files.newDirectoryStream(SHARED_MEMORY, "*" + run + "*")) {
+            files.forEach(found::add);
         }
         return found;
     }

@@ -20,7 +20,7 @@ public final class KilledCoordinatorSpec extends FleetSpec {
     static final String MODE = "inflight.test.mode";
 
     /** The cluster must be sure of the death before the singleton moves. */
-    private static final Duration LIMIT = Duration.ofSeconds(30);
+    private static final Duration LIMIT = Duration.ofSeconds(15);
 
     public KilledCoordinatorSpec() {
         super(WORKERS, STANDBYS);

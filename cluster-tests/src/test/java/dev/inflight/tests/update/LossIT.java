@@ -9,7 +9,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Whoever is lost while weights stream, the others serve what they served before: within 15 s, or 30 s if it is the
+ * Whoever is lost while weights stream, the others serve what they served before: within 15 s, also if it is the
  * coordinator and another one takes over.
  */
 class LossIT {

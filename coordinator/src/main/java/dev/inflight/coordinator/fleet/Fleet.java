@@ -131,14 +131,12 @@ public final class Fleet {
         return new Fleet(hostStates, replace(workerStates, ref, state), serving, unreachable);
     }
 
-    public Fleet without(ActorRef<?> stopped) {
-        Map<ActorRef<HostStoreCommand>, Optional<HostState>> restHosts = new LinkedHashMap<>(hostStates);
-        Map<ActorRef<WorkerCommand>, Optional<WorkerState>> restWorkers = new LinkedHashMap<>(workerStates);
-        restHosts.keySet().removeIf(stopped::equals);
-        restWorkers.keySet().removeIf(stopped::equals);
-        Map<ActorRef<WorkerCommand>, EngineStatus> restServing = new HashMap<>(lastServing);
-        restServing.keySet().removeIf(stopped::equals);
-        return new Fleet(restHosts, restWorkers, restServing, unreachable);
+    /**
+     * Forgets what an actor reported, so that it is not live until it reports again. It stays listed: whether it is gone
+     * for good, only the listing says.
+     */
+    public Fleet silenced(ActorRef<?> ref) {
+        return new Fleet(silence(hostStates, ref), silence(workerStates, ref), lastServing, unreachable);
     }
 
     public Fleet withUnreachable(Address member) {
@@ -186,6 +184,13 @@ public final class Fleet {
         Map<ActorRef<C>, Optional<S>> next = new LinkedHashMap<>(states);
         next.keySet().retainAll(listed);
         listed.forEach(ref -> next.putIfAbsent(ref, Optional.empty()));
+        return next;
+    }
+
+    private static <C, S> Map<ActorRef<C>, Optional<S>> silence(
+            Map<ActorRef<C>, Optional<S>> states, ActorRef<?> silenced) {
+        Map<ActorRef<C>, Optional<S>> next = new LinkedHashMap<>(states);
+        next.replaceAll((ref, state) -> ref.equals(silenced) ? Optional.empty() : state);
         return next;
     }
 

@@ -58,6 +58,11 @@ final class LoadAnswers {
         return bytes.values().stream().mapToLong(Long::longValue).sum();
     }
 
+    /** Time to make fresh memory present on the host that took longest, in microseconds. */
+    long longestTouchMicros() {
+        return loaded.values().stream().mapToLong(Loaded::touchMicros).max().orElse(0);
+    }
+
     /** Time to register memory with GPUs on the host that took longest, in microseconds. */
     long longestRegisterMicros() {
         return loaded.values().stream().mapToLong(Loaded::registerMicros).max().orElse(0);

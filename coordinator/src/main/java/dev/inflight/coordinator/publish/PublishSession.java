@@ -290,6 +290,7 @@ public final class PublishSession extends AbstractBehavior<PublishSession.Comman
                 seen.tensors(),
                 (start.nanoTime().getAsLong() - startNanos) / 1e9,
                 inspection.inPlace(all.hosts()),
+                all.longestTouchMicros() / 1e6,
                 all.longestRegisterMicros() / 1e6,
                 List.copyOf(all.hosts()));
         start.parent()

@@ -72,6 +72,7 @@ final class UpdateAttempt {
     private final SortedMap<String, Aborted> aborted = new TreeMap<>();
     private final SortedMap<String, String> failures = new TreeMap<>();
     private final SortedSet<String> lost = new TreeSet<>();
+    private final SortedSet<String> lostWhileAborting = new TreeSet<>();
     private State state;
     private @Nullable String reason;
     private @Nullable String blamed;
@@ -162,7 +163,10 @@ final class UpdateAttempt {
                 }
                 yield settleCommit();
             }
-            default -> settleAbort();
+            default -> {
+                lostWhileAborting.add(worker);
+                yield settleAbort();
+            }
         };
     }
 
@@ -355,10 +359,21 @@ final class UpdateAttempt {
         return receivers;
     }
 
-    /** Why it was aborted; null while it was not. */
+    /**
+     * Why it was aborted; null while it was not. Peers see of a lost worker only that connections end, perhaps first one
+     * between two that live on, so who was lost goes before what a worker says of another.
+     */
     @Nullable
     String reason() {
-        return reason;
+        if (reason == null || lostWhileAborting.isEmpty()) {
+            return reason;
+        }
+        String gone = lostWhileAborting.size() == 1
+                ? "worker " + lostWhileAborting.first() + " was lost"
+                : "workers " + lostWhileAborting + " were lost";
+        return blamed != null && members.contains(blamed)
+                ? gone + "; first noticed by " + reason
+                : reason + "; then " + gone;
     }
 
     /** What all members agree on; null until they do. */

@@ -74,10 +74,10 @@ class PublishSessionTest {
     @Test
     void hasEndedVisiblyOnceEveryHostShowsItsShards() {
         ActorRef<HostStoreEvent> answers = loading();
-        answers.tell(new Loaded("h1", "p", "d", 8, 250_000));
-        answers.tell(new Loaded("h2", "p", "d", 8, 100_000));
+        answers.tell(new Loaded("h1", "p", "d", 8, 400_000, 250_000));
+        answers.tell(new Loaded("h2", "p", "d", 8, 500_000, 100_000));
         PublishEnded ended = ended();
-        assertThat(ended.operation().resultJson()).contains("\"registerSeconds\":0.25");
+        assertThat(ended.operation().resultJson()).contains("\"touchSeconds\":0.5,\"registerSeconds\":0.25");
         assertThat(ended.visibleIn(fleet.view())).isFalse();
         fleet.host("h1", TestFleet.held(ended.checkpoint(), 0, 1)).host("h2", TestFleet.held(ended.checkpoint(), 2, 2));
         assertThat(ended.visibleIn(fleet.view())).isTrue();
@@ -93,7 +93,7 @@ class PublishSessionTest {
         assertThat(load.holders())
                 .singleElement()
                 .satisfies(holder -> assertThat(holder.host()).isEqualTo("h1"));
-        load.replyTo().tell(new Loaded("h1", "p", "d", 8, 0));
+        load.replyTo().tell(new Loaded("h1", "p", "d", 8, 0, 0));
         assertThat(ended().checkpoint().digest()).isEqualTo("d");
     }
 
@@ -125,7 +125,7 @@ class PublishSessionTest {
     @Test
     void failsAndSaysWhatWasLoadedWhenAHostFails() {
         ActorRef<HostStoreEvent> answers = loading();
-        answers.tell(new Loaded("h1", "p", "d", 8, 0));
+        answers.tell(new Loaded("h1", "p", "d", 8, 0, 0));
         answers.tell(new LoadFailed("h2", "p", "disk error"));
         PublishEnded ended = ended();
         assertThat(ended.operation().error()).isEqualTo("host h2: disk error");
@@ -135,8 +135,8 @@ class PublishSessionTest {
     @Test
     void failsWhenHostsLoadedDifferentBytes() {
         ActorRef<HostStoreEvent> answers = loading();
-        answers.tell(new Loaded("h1", "p", "d1", 8, 0));
-        answers.tell(new Loaded("h2", "p", "d2", 8, 0));
+        answers.tell(new Loaded("h1", "p", "d1", 8, 0, 0));
+        answers.tell(new Loaded("h2", "p", "d2", 8, 0, 0));
         assertThat(ended().operation().error()).contains("d1 on h1", "d2 on h2");
     }
 

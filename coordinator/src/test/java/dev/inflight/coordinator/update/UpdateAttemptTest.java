@@ -57,6 +57,31 @@ class UpdateAttemptTest {
     }
 
     @Test
+    void theReasonIsTheLossOfAWorkerEvenIfABrokenConnectionOfAnotherWasHeardOfFirst() {
+        prepareAll();
+        attempt.on(new Failed("b", 7, "consumer a was lost: its connection broke", "a"));
+        attempt.on(new Aborted("a", 7, null));
+        attempt.on(new Aborted("b", 7, null));
+        assertThat(attempt.state()).isEqualTo(State.ABORTING);
+        attempt.lost("source");
+        assertThat(attempt.state()).isEqualTo(State.ABORTED);
+        assertThat(attempt.reason())
+                .isEqualTo("worker source was lost; first noticed by b: consumer a was lost: its connection broke"
+                        + " (suspect: a)");
+    }
+
+    @Test
+    void aReasonThatBlamesNoOtherWorkerStaysTheFirst() {
+        prepareAll();
+        attempt.on(new Failed("a", 7, "engine e: tensor \"w\" has another shape", "e"));
+        attempt.lost("b");
+        attempt.lost("source");
+        assertThat(attempt.reason())
+                .startsWith("a: engine e: tensor \"w\" has another shape")
+                .endsWith("; then workers [b, source] were lost");
+    }
+
+    @Test
     void abortsAtOnceWhenAMemberFailsOrIsLostWhileBeginning() {
         agreeAll();
         assertThat(orders(attempt.on(new Failed("a", 7, "engine a was lost", "a"))))

@@ -110,7 +110,7 @@ class UpdateSessionTest {
 
     @Test
     void hasEndedVisiblyOnceEveryMemberShowsIt() {
-        fleet.worker("h1/0", 6, new Session(6, "u", Session.Phase.STAGED, null), updatingTo("e1"));
+        fleet.worker("h1/0", 6, new Session(6, "u", 2, Session.Phase.STAGED, null), updatingTo("e1"));
         var stale = fleet.view();
         fleet.worker("h1/0", serving("e1", "v1"));
         start(null);
@@ -121,9 +121,9 @@ class UpdateSessionTest {
         answers.tell(new Committed("h2/0", 6, 1));
         UpdateEnded ended = ended();
         assertThat(ended.visibleIn(stale)).isFalse();
-        fleet.worker("h1/0", 6, new Session(6, "u", Session.Phase.COMMITTED, null), serving("e1", "v2"));
+        fleet.worker("h1/0", 6, new Session(6, "u", 2, Session.Phase.COMMITTED, null), serving("e1", "v2"));
         assertThat(ended.visibleIn(fleet.view())).isFalse();
-        fleet.worker("h2/0", 6, new Session(6, "u", Session.Phase.COMMITTED, null), serving("e2", "v2"));
+        fleet.worker("h2/0", 6, new Session(6, "u", 2, Session.Phase.COMMITTED, null), serving("e2", "v2"));
         assertThat(ended.visibleIn(fleet.view())).isTrue();
     }
 
@@ -330,7 +330,7 @@ class UpdateSessionTest {
         Restore restore = fleet.hosts.get("h1").expectMessageClass(Restore.class);
         assertThat(restore.checkpoint()).isEqualTo(V1);
         assertThat(restore.shards()).containsExactly(new ShardRange(1, 1));
-        restore.replyTo().tell(new HostStoreEvent.Loaded("h1", restore.publishId(), V1.digest(), 4, 0));
+        restore.replyTo().tell(new HostStoreEvent.Loaded("h1", restore.publishId(), V1.digest(), 4, 0, 0));
 
         Prepare restoring = expectPrepare("h1/0");
         assertThat(restoring.membership().hosts())
@@ -390,19 +390,19 @@ class UpdateSessionTest {
 
     @Test
     void finishesAnUpdateThatAWorkerCommittedBeforeTheCoordinatorWasLost() {
-        fleet.worker("h1/0", 6, new Session(6, "u", Session.Phase.COMMITTED, null), serving("e1", "v2"))
-                .worker("h2/0", 6, new Session(6, "u", Session.Phase.STAGED, null), serving("e2", "v1"));
+        fleet.worker("h1/0", 6, new Session(6, "u", 2, Session.Phase.COMMITTED, null), serving("e1", "v2"))
+                .worker("h2/0", 6, new Session(6, "u", 2, Session.Phase.STAGED, null), serving("e2", "v1"));
         ActorRef<UpdateSession.Command> session = recover(true);
         fleet.workers.get("h2/0").expectMessageClass(Commit.class);
-        fleet.worker("h2/0", 6, new Session(6, "u", Session.Phase.COMMITTED, null), serving("e2", "v2"));
+        fleet.worker("h2/0", 6, new Session(6, "u", 2, Session.Phase.COMMITTED, null), serving("e2", "v2"));
         session.tell(new UpdateSession.FleetChanged(fleet.view()));
         assertThat(ended().committed()).isEqualTo("v2");
     }
 
     @Test
     void aTakenOverCommitThatFailedIsNotReportedAsCommitted() {
-        fleet.worker("h1/0", 6, new Session(6, "u", Session.Phase.COMMITTING, null), serving("e1", "v1"))
-                .worker("h2/0", 6, new Session(6, "u", Session.Phase.STAGED, null), serving("e2", "v1"));
+        fleet.worker("h1/0", 6, new Session(6, "u", 2, Session.Phase.COMMITTING, null), serving("e1", "v1"))
+                .worker("h2/0", 6, new Session(6, "u", 2, Session.Phase.STAGED, null), serving("e2", "v1"));
         ActorRef<UpdateSession.Command> session = recover(true);
         expectAll(Commit.class);
         fleet.worker("h1/0", 6, null, serving("e1", "v1")).worker("h2/0", 6, null, serving("e2", "v2"));
@@ -415,8 +415,8 @@ class UpdateSessionTest {
 
     @Test
     void abortsAnUpdateThatNobodyCommittedBeforeTheCoordinatorWasLost() {
-        fleet.worker("h1/0", 6, new Session(6, "u", Session.Phase.STAGED, null), serving("e1", "v1"))
-                .worker("h2/0", 6, new Session(6, "u", Session.Phase.STREAMING, null), serving("e2", "v1"));
+        fleet.worker("h1/0", 6, new Session(6, "u", 2, Session.Phase.STAGED, null), serving("e1", "v1"))
+                .worker("h2/0", 6, new Session(6, "u", 2, Session.Phase.STREAMING, null), serving("e2", "v1"));
         recover(false);
         ActorRef<WorkerEvent> answers =
                 fleet.workers.get("h1/0").expectMessageClass(Abort.class).replyTo();
@@ -428,7 +428,7 @@ class UpdateSessionTest {
 
     @Test
     void restoresEveryInPlaceEngineOfAnUpdateItTakesOver() {
-        fleet.worker("h1/0", 6, new Session(6, "u", Session.Phase.STREAMING, null), updating("e1", "v1"))
+        fleet.worker("h1/0", 6, new Session(6, "u", 2, Session.Phase.STREAMING, null), updating("e1", "v1"))
                 .worker("h2/0", 6, null, pending("e2"));
         TreeMap<String, FleetWorker> members = new TreeMap<>(fleet.view().workers());
         members.remove("h2/0");
@@ -443,8 +443,8 @@ class UpdateSessionTest {
 
     @Test
     void restoresTheVersionThisCoordinatorSawWhenTheEngineNoLongerNamesIt() {
-        fleet.worker("h1/0", 6, new Session(6, "u", Session.Phase.STREAMING, null), pending("e1"))
-                .worker("h2/0", 6, new Session(6, "u", Session.Phase.STREAMING, null), pending("e2"));
+        fleet.worker("h1/0", 6, new Session(6, "u", 2, Session.Phase.STREAMING, null), pending("e1"))
+                .worker("h2/0", 6, new Session(6, "u", 2, Session.Phase.STREAMING, null), pending("e2"));
         Fleet seen = fleet.view();
         for (String id : List.of("h1/0", "h2/0")) {
             ActorRef<WorkerCommand> ref = fleet.workers.get(id).getRef();
@@ -466,8 +466,8 @@ class UpdateSessionTest {
 
     @Test
     void restoresEnginesWhoseWorkersGaveTheUpdateUpBeforeAnybodyTookItOver() {
-        fleet.worker("h1/0", 6, new Session(6, "u", Session.Phase.GIVEN_UP, "v1"), pending("e1"))
-                .worker("h2/0", 6, new Session(6, "u", Session.Phase.GIVEN_UP, "v1"), pending("e2"));
+        fleet.worker("h1/0", 6, new Session(6, "u", 2, Session.Phase.GIVEN_UP, "v1"), pending("e1"))
+                .worker("h2/0", 6, new Session(6, "u", 2, Session.Phase.GIVEN_UP, "v1"), pending("e2"));
         recover(false);
         ActorRef<WorkerEvent> answers =
                 fleet.workers.get("h1/0").expectMessageClass(Abort.class).replyTo();

@@ -6,7 +6,6 @@ import dev.inflight.worker.cuda.CudaContext;
 import dev.inflight.worker.cuda.CudaOutOfMemoryException;
 import dev.inflight.worker.cuda.DeviceBuffer;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 
 /** A GPU. Its rings are plain allocations that an engine maps by their CUDA IPC handle. */
 public final class CudaDevice implements Device {
@@ -15,7 +14,7 @@ public final class CudaDevice implements Device {
     private final double memoryFraction;
     private final SlotPool<DeviceBuffer> pool;
     private final HostDevice host;
-    private @Nullable BlockSummer summer;
+    private final Lazy<BlockSummer> summer;
 
     /**
      * @param context the GPU's; closed with this device
@@ -29,6 +28,7 @@ public final class CudaDevice implements Device {
         this.slotMemoryBytes = slotMemoryBytes;
         this.memoryFraction = memoryFraction;
         this.pool = new SlotPool<>(context::allocate, DeviceBuffer::bytes, DeviceBuffer::close);
+        this.summer = new Lazy<>(() -> BlockSummer.load(context));
         this.host = new HostDevice(names, slotMemoryBytes, pinning);
     }
 
@@ -37,13 +37,8 @@ public final class CudaDevice implements Device {
     }
 
     /** Computes checksums on this GPU. */
-    public synchronized BlockSummer summer() {
-        var known = summer;
-        if (known == null) {
-            known = BlockSummer.load(context);
-            summer = known;
-        }
-        return known;
+    public BlockSummer summer() {
+        return summer.get();
     }
 
     @Override
@@ -90,12 +85,10 @@ public final class CudaDevice implements Device {
     }
 
     @Override
-    public synchronized void close() {
+    public void close() {
         host.close();
         pool.close();
-        if (summer != null) {
-            summer.close();
-        }
+        summer.ifMade(BlockSummer::close);
         if (pool.out() == 0) {
             context.close();
         }

@@ -20,18 +20,19 @@ import java.util.stream.LongStream;
  */
 public final class SharedMemory implements AutoCloseable {
     private static final long PIECE_BYTES = 4 << 20;
-    private static final Path MEMINFO = Path.of("/proc/meminfo");
 
     private final Path path;
     private final Arena arena;
     private final MemorySegment segment;
     private final Pinning.Pinned pinned;
+    private final long touchNanos;
 
-    private SharedMemory(Path path, Arena arena, MemorySegment segment, Pinning.Pinned pinned) {
+    private SharedMemory(Path path, Arena arena, MemorySegment segment, Pinning.Pinned pinned, long touchNanos) {
         this.path = path;
         this.arena = arena;
         this.segment = segment;
         this.pinned = pinned;
+        this.touchNanos = touchNanos;
     }
 
     /**
@@ -44,6 +45,7 @@ public final class SharedMemory implements AutoCloseable {
      */
     public static SharedMemory create(Path path, long bytes, Pinning pinning) {
         var arena = Arena.ofShared();
+        long start = System.nanoTime();
         try {
             requireAvailable(path, bytes);
             var mode = PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
@@ -51,7 +53,8 @@ public final class SharedMemory implements AutoCloseable {
             try (var channel = FileChannel.open(path, options, mode)) {
                 var segment = channel.map(FileChannel.MapMode.READ_WRITE, 0, bytes, arena);
                 allocatePages(segment);
-                return new SharedMemory(path, arena, segment, pinning.pin(segment));
+                long touchNanos = System.nanoTime() - start;
+                return new SharedMemory(path, arena, segment, pinning.pin(segment), touchNanos);
             }
         } catch (IOException e) {
             arena.close();
@@ -71,23 +74,10 @@ public final class SharedMemory implements AutoCloseable {
         if (bytes > Files.getFileStore(path.toAbsolutePath().getParent()).getUsableSpace()) {
             throw new IOException("the file system has no room for it");
         }
-        long available = availableMemory();
-        if (available >= 0 && bytes > available) {
+        long available = MemInfo.availableBytes(MemInfo.FILE).orElse(Long.MAX_VALUE);
+        if (bytes > available) {
             throw new IOException("the machine has " + available + " bytes of memory available");
         }
-    }
-
-    /** What the kernel says can be allocated without swapping, -1 if it does not say. */
-    private static long availableMemory() throws IOException {
-        if (!Files.isReadable(MEMINFO)) {
-            return -1;
-        }
-        for (var line : Files.readAllLines(MEMINFO)) {
-            if (line.startsWith("MemAvailable:")) {
-                return Long.parseLong(line.replaceAll("[^0-9]", "")) * 1024;
-            }
-        }
-        return -1;
     }
 
     /**
@@ -137,6 +127,11 @@ public final class SharedMemory implements AutoCloseable {
 
     public long bytes() {
         return segment.byteSize();
+    }
+
+    /** Time it took to make every page present, in nanoseconds, without the time to pin them. */
+    public long touchNanos() {
+        return touchNanos;
     }
 
     @Override

@@ -10,7 +10,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Names of a node's shared-memory files: {@code inflight-<node>-<pid>-<purpose>-<n>}. The process id lets the next
- * start of the node remove what a killed one left behind.
+ * start of the node remove what a killed one left behind; the node's name, spelled as it is, lets those who run nodes
+ * under names of their own remove what all of them left.
  */
 public final class ShmNames {
     private static final Logger LOG = LoggerFactory.getLogger(ShmNames.class);
@@ -22,21 +23,26 @@ public final class ShmNames {
     /** @param directory a tmpfs, {@code /dev/shm} unless configured otherwise */
     public ShmNames(Path directory, String node) {
         this.directory = directory;
-        this.prefix = "inflight-" + node.replaceAll("[^A-Za-z0-9_.]", "_") + "-";
+        this.prefix = "inflight-" + node.replaceAll("[^A-Za-z0-9_.-]", "_") + "-";
     }
 
     public Path directory() {
         return directory;
     }
 
-    /** A path no other file of this process has. */
+    /**
+     * A path no other file of this process has.
+     *
+     * @param purpose lower-case letters, then perhaps digits
+     */
     public Path fresh(String purpose) {
         return directory.resolve(prefix + ProcessHandle.current().pid() + "-" + purpose + "-" + next.getAndIncrement());
     }
 
     /** Deletes files of earlier processes of this node that are no longer alive. */
     public void sweep() {
-        var ours = Pattern.compile(Pattern.quote(prefix) + "(\\d+)-.*");
+        // Of another node the name may begin with this one's: what follows must be all there is.
+        var ours = Pattern.compile(Pattern.quote(prefix) + "(\\d+)-[a-z][a-z0-9]*-\\d+");
         try (var files = Files.newDirectoryStream(directory, prefix + "*")) {
             for (var file : files) {
                 var match = ours.matcher(file.getFileName().toString());

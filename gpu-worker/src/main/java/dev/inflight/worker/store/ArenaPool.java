@@ -6,6 +6,8 @@ import dev.inflight.worker.device.ShmNames;
 import java.util.Comparator;
 import java.util.Optional;
 import java.util.TreeSet;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
 
 /**
  * Shared memory for shards, kept when a shard is released: the next version is nearly always of the same size, and
@@ -17,6 +19,7 @@ final class ArenaPool implements AutoCloseable {
 
     private final ShmNames names;
     private final Pinning pinning;
+    private final LongAdder touchNanos = new LongAdder();
     private final TreeSet<SharedMemory> idle = new TreeSet<>(Comparator.comparingLong(SharedMemory::bytes)
             .thenComparing(m -> m.path().toString()));
 
@@ -28,7 +31,17 @@ final class ArenaPool implements AutoCloseable {
     /** @throws java.io.UncheckedIOException with the numbers, if the memory can not be had */
     SharedMemory take(long bytes) {
         var kept = takeIdle(bytes);
-        return kept.isPresent() ? kept.get() : SharedMemory.create(names.fresh("arena"), bytes, pinning);
+        if (kept.isPresent()) {
+            return kept.get();
+        }
+        var fresh = SharedMemory.create(names.fresh("arena"), bytes, pinning);
+        touchNanos.add(fresh.touchNanos());
+        return fresh;
+    }
+
+    /** Time spent so far on making fresh memory present. */
+    long touchMicros() {
+        return TimeUnit.NANOSECONDS.toMicros(touchNanos.sum());
     }
 
     private synchronized Optional<SharedMemory> takeIdle(long bytes) {

@@ -172,6 +172,11 @@ public final class HostStore implements AutoCloseable {
         return table.adopt(ref, () -> new StoredCheckpoint(host, ref, manifest, sharding, sums));
     }
 
+    /** Time spent so far on making fresh memory present, in microseconds. */
+    public long touchMicros() {
+        return arenas.touchMicros();
+    }
+
     /** Time spent so far on pinning memory for devices, in microseconds. */
     public long registerMicros() {
         return pinning.micros();

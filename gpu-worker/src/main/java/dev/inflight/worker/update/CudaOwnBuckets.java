@@ -4,6 +4,7 @@ import dev.inflight.protocol.link.SlotMemory;
 import dev.inflight.protocol.plan.Bucket;
 import dev.inflight.worker.device.CudaSlotRing;
 import dev.inflight.worker.device.HostSlotRing;
+import dev.inflight.worker.device.Lazy;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.SlotInfo;
 import dev.inflight.worker.transport.SlotRange;

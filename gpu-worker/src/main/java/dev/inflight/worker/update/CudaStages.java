@@ -5,6 +5,7 @@ import dev.inflight.protocol.plan.Slots;
 import dev.inflight.worker.device.CudaDevice;
 import dev.inflight.worker.device.CudaSlotRing;
 import dev.inflight.worker.device.HostSlotRing;
+import dev.inflight.worker.device.Lazy;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.PeerException;
 import java.lang.foreign.MemorySegment;

@@ -88,8 +88,11 @@ class HostStoreTest {
         var second = TestCheckpoints.file(directory.resolve("b.safetensors"), "b", 1_500_000);
         store.release(store.load(load("v1", first), bytes -> {}).ref().digest());
         var before = arenas();
+        long touched = store.touchMicros();
+        assertThat(touched).isPositive();
         store.load(load("v2", second), bytes -> {});
         assertThat(arenas()).hasSize(1).isEqualTo(before);
+        assertThat(store.touchMicros()).isEqualTo(touched);
     }
 
     @Test

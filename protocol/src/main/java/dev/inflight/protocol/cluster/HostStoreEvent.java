@@ -42,9 +42,10 @@ public sealed interface HostStoreEvent extends Wire {
 
     /**
      * @param bytes what this host read
+     * @param touchMicros time it took to make fresh memory present, in microseconds; 0 if arenas were reused
      * @param registerMicros time it took to register the memory with its GPUs, in microseconds; 0 without GPUs
      */
-    record Loaded(String host, String publishId, String digest, long bytes, long registerMicros)
+    record Loaded(String host, String publishId, String digest, long bytes, long touchMicros, long registerMicros)
             implements HostStoreEvent {}
 
     record LoadFailed(String host, String publishId, String message) implements HostStoreEvent {}

@@ -29,11 +29,13 @@ public sealed interface WorkerEvent extends Wire {
     /**
      * An unfinished or just committed update on a worker.
      *
+     * @param members how many workers take part in it
      * @param from version the engine had before; null if it had none or there is no engine
      */
     record Session(
             long epoch,
             String updateId,
+            int members,
             Phase phase,
             @Nullable String from) {
         public enum Phase {
