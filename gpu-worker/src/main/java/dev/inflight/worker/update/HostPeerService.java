@@ -1,5 +1,6 @@
 package dev.inflight.worker.update;
 
+import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.worker.store.HostStore;
 import dev.inflight.worker.store.StoreException;
 import dev.inflight.worker.transport.PeerException;
@@ -32,6 +33,16 @@ public final class HostPeerService implements PeerService {
     public byte[] manifest(String digest) throws PeerException {
         try {
             return store.manifest(digest);
+        } catch (StoreException e) {
+            throw new PeerException(String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    @Override
+    public byte[] sliceDigests(String checkpoint, TensorParallel share, int shard)
+            throws PeerException, InterruptedException {
+        try {
+            return store.sliceDigests(checkpoint, share, shard);
         } catch (StoreException e) {
             throw new PeerException(String.valueOf(e.getMessage()), e);
         }

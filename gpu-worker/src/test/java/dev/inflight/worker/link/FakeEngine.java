@@ -36,7 +36,18 @@ final class FakeEngine implements AutoCloseable {
 
     static Hello hello(int protocol) {
         return new Hello(
-                protocol, "engine-1", 42, "m", EngineDevice.HOST, 0, 1, List.of(LoadMode.SHADOW), false, null, null);
+                protocol,
+                "engine-1",
+                42,
+                "m",
+                EngineDevice.HOST,
+                0,
+                1,
+                List.of(),
+                List.of(LoadMode.SHADOW),
+                false,
+                null,
+                null);
     }
 
     void say(EngineMessage message) throws IOException {
