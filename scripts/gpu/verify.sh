@@ -3,7 +3,7 @@
 # Ends with one line per step and the figures; fails if a step failed.
 set -euo pipefail
 
-usage="usage: scripts/gpu/verify.sh [--out DIR] [--only launcher|tests|python|loss|bench]...
+usage="usage: scripts/gpu/verify.sh [--out DIR] [--only launcher|tests|python|tp|loss|bench]...
   --out DIR    where logs and JSON go (default: \$OUT, else a new temporary directory)
   --only STEP  run this step; may be repeated (default: all)"
 
@@ -13,8 +13,8 @@ source "$home/inflight"
 
 # Seconds a step may take. Steps that hang use all of theirs, and then not all fit into the ten minutes that one command
 # has on a lent machine: run those with --only.
-declare -A bound=([launcher]=40 [tests]=220 [python]=130 [loss]=160 [bench]=220)
-steps=(launcher tests python loss bench)
+declare -A bound=([launcher]=40 [tests]=220 [python]=170 [tp]=150 [loss]=160 [bench]=220)
+steps=(launcher tests python tp loss bench)
 
 out="${OUT:-}"
 only=()
@@ -86,6 +86,21 @@ run_python() {
   fi
 }
 
+# Torch engines that share a model, in both modes; without GPUs, or with an odd one, in host memory. A failure of one
+# mode does not hide the other.
+run_tp() {
+  python3 -c 'import torch' 2>/dev/null || { echo "skipped: python3 has no torch"; return; }
+  local mode status=0 flags=(--device cuda --size 2GiB)
+  if (($(nvidia-smi -L 2>/dev/null | grep -c '^GPU') < 2)); then
+    flags=(--engine torch --size 64MiB)
+  fi
+  export INFLIGHT_PYTHON="${INFLIGHT_PYTHON:-python3}"
+  for mode in in-place shadow; do
+    "$home/inflight" demo --tp 2 --workers 2 --mode "$mode" --json "${flags[@]}" || status=1
+  done
+  return "$status"
+}
+
 # Without GPUs it still shows what happens, in host memory. Its own limit leaves it time to stop what it started.
 run_loss() {
   python3 -c 'import torch' 2>/dev/null || { echo "skipped: python3 has no torch"; return; }
@@ -136,6 +151,7 @@ figures() {
       grep -o '<skipped><!\[CDATA\[[^]]*' "$out/tests.xml" | cut -d[ -f3 | sort | uniq -c
       sed -n '/^Failures (/,/^Test run finished/p' "$out/tests.log" | grep -E '=>|MethodSource' | head -40 ;;
     python) tail -n 20 "$out/python.log" ;;
+    tp) grep -E '^\{|^inflight' "$out/tp.log" ;;
     loss) grep -E '^(ok|FAILED|[0-9]+ passed) ' "$out/loss.log" ;;
     bench) tail -c 3000 "$out/bench.log" ;;
   esac
