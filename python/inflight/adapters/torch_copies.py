@@ -90,7 +90,8 @@ class _CudaCopies:
                 for stream in streams:
                     current.enter_context(torch.cuda.stream(stream))
                 for target, source in pairs:
-                    target.copy_(source, non_blocking=True)
+                    # Rows in host memory are gathered into a tensor that is gone when copy_ returns.
+                    target.copy_(source, non_blocking=source.is_cuda or source.is_contiguous())
         finally:
             for stream in streams:
                 stream.synchronize()

@@ -219,7 +219,8 @@ public final class HostStore implements AutoCloseable {
      * others from their holders.
      *
      * @throws SliceException naming a tensor that can not be cut
-     * @throws StoreException naming a shard that nobody holds
+     * @throws StoreException naming a shard that nobody holds, or a holder whose bytes are damaged
+     * @throws CorruptBlockException if the bytes here are
      */
     public SliceDigests sliceDigests(StoredCheckpoint checkpoint, TensorParallel share, Membership holders)
             throws SliceException, InterruptedException {
@@ -244,6 +245,7 @@ public final class HostStore implements AutoCloseable {
      *
      * @param key a {@link CheckpointTable#key}
      * @throws StoreException if the shard is not here, or a tensor can not be cut
+     * @throws CorruptBlockException if its bytes are no longer what was published
      */
     public byte[] sliceDigests(String key, TensorParallel share, int shard) throws InterruptedException {
         var checkpoint = table.byKey(key, host);

@@ -84,7 +84,11 @@ public final class SliceDigests {
         return Math.multiplyExact(blocks[0], TensorDigest.BYTES);
     }
 
-    /** Computes those of a shard that is held here. */
+    /**
+     * Computes those of a shard that is held here.
+     *
+     * @throws CorruptBlockException if the bytes here are no longer what was published
+     */
     byte[] compute(Shard shard) throws InterruptedException {
         var out = ByteBuffer.allocate(bytes(shard));
         try (var arena = Arena.ofConfined()) {
@@ -93,7 +97,10 @@ public final class SliceDigests {
                 if (Thread.interrupted()) {
                     throw new InterruptedException("interrupted while hashing shard " + shard.index());
                 }
-                gather(checkpoint.bytes(new Slice(tensor, from, to)), slice, from, to, gathered);
+                var range = new Slice(tensor, from, to);
+                var block = checkpoint.bytes(range);
+                checkpoint.blocks(range).check(0, block);
+                gather(block, slice, from, to, gathered);
                 int length = Math.toIntExact(slice.local(to) - slice.local(from));
                 var digest = BlockHasher.digest(gathered, 0, length);
                 out.putLong(digest.high()).putLong(digest.low());

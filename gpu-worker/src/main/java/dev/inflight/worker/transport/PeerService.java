@@ -18,7 +18,7 @@ public interface PeerService {
 
     /**
      * Digests of what one engine of a tensor-parallel group holds of each block of a shard, computed now from the bytes
-     * that are held here; takes as long as reading them does.
+     * that are held here, after checking them; takes as long as reading them does.
      *
      * @param checkpoint names it with its sharding, as in {@link #blockSums}
      */

@@ -1,6 +1,7 @@
 package dev.inflight.worker.update;
 
 import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.worker.store.CorruptBlockException;
 import dev.inflight.worker.store.HostStore;
 import dev.inflight.worker.store.StoreException;
 import dev.inflight.worker.transport.PeerException;
@@ -43,7 +44,7 @@ public final class HostPeerService implements PeerService {
             throws PeerException, InterruptedException {
         try {
             return store.sliceDigests(checkpoint, share, shard);
-        } catch (StoreException e) {
+        } catch (StoreException | CorruptBlockException e) {
             throw new PeerException(String.valueOf(e.getMessage()), e);
         }
     }

@@ -30,6 +30,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -49,6 +50,11 @@ class TensorParallelTest {
     Path directory;
 
     private final List<TestHost> hosts = new ArrayList<>();
+
+    /** What the next checkpoint's bytes differ in from those of its seed. */
+    private @Nullable Difference differing;
+
+    private record Difference(String tensor, long at) {}
 
     @BeforeEach
     void start() throws Exception {
@@ -85,14 +91,25 @@ class TensorParallelTest {
 
     @Test
     void oneByteThatDiffersInASliceIsFoundAndNamedOnItsRankAlone() throws Exception {
-        var target = publish("v1", 1, 1024);
-        update(1, target, LoadMode.IN_PLACE);
+        update(1, publish("v1", 1, 1024), LoadMode.IN_PLACE);
         // In the second half of a row, so rank 1's, and in a block that is not the tensor's first.
-        flip(target, "model.layers.1.o_proj.weight", 2 * MIB + 2047);
-        var verified = verify(target);
+        differing = new Difference("model.layers.1.o_proj.weight", 2 * MIB + 2047);
+        var verified = verify(publish("v1-differing", 1, 1024));
         assertThat(verified.get(0).mismatched()).isEmpty();
         assertThat(verified.get(1).mismatched()).containsExactly("model.layers.1.o_proj.weight");
         assertThat(verified.get(1).mismatches()).isEqualTo(1);
+    }
+
+    @Test
+    void aHostStoreThatIsNoLongerWhatWasPublishedIsNoMeasure() throws Exception {
+        var target = publish("v1", 1, 1024);
+        update(1, target, LoadMode.IN_PLACE);
+        flip(target, "model.layers.1.o_proj.weight", 2 * MIB + 2047);
+        for (var host : hosts) {
+            assertThat(verify(host, target).error())
+                    .contains(
+                            "tensor \"model.layers.1.o_proj.weight\": block at byte 2097152 is not what was published");
+        }
     }
 
     @Test
@@ -134,11 +151,14 @@ class TensorParallelTest {
         return host.load(version, file, hosts.size(), holders, nobody).ref();
     }
 
-    private static SafetensorsWriter.Tensor tensor(String name, Dtype dtype, Random random, long... shape) {
+    private SafetensorsWriter.Tensor tensor(String name, Dtype dtype, Random random, long... shape) {
         var extents = Arrays.stream(shape).boxed().toList();
         long elements = extents.stream().reduce(1L, (a, b) -> a * b);
         var bytes = new byte[Math.toIntExact(elements * dtype.bits() / 8)];
         random.nextBytes(bytes);
+        if (differing != null && differing.tensor().equals(name)) {
+            bytes[(int) differing.at()] ^= 1;
+        }
         return SafetensorsWriter.Tensor.of(name, dtype, extents, bytes);
     }
 
@@ -187,18 +207,20 @@ class TensorParallelTest {
     }
 
     private List<WorkerEvent.Verified> verify(CheckpointRef expected) throws Exception {
-        return together(host -> {
-            var status = new EngineStatus(
-                    "e", "m", 1, List.of(), false, EngineStatus.State.SERVING, expected.version(), null, null);
-            var order = new WorkerCommand.Verify(
-                    "verify",
-                    expected,
-                    membership(),
-                    KIT.<WorkerEvent>createTestProbe().getRef());
-            var verified = (WorkerEvent.Verified) new EngineVerifier(host.context, host.engine, status).verify(order);
-            assertThat(verified.error()).isNull();
-            return verified;
-        });
+        var verified = together(host -> verify(host, expected));
+        assertThat(verified).allMatch(one -> one.error() == null);
+        return verified;
+    }
+
+    private WorkerEvent.Verified verify(TestHost host, CheckpointRef expected) {
+        var status = new EngineStatus(
+                "e", "m", 1, List.of(), false, EngineStatus.State.SERVING, expected.version(), null, null);
+        var order = new WorkerCommand.Verify(
+                "verify",
+                expected,
+                membership(),
+                KIT.<WorkerEvent>createTestProbe().getRef());
+        return (WorkerEvent.Verified) new EngineVerifier(host.context, host.engine, status).verify(order);
     }
 
     private Membership membership() {

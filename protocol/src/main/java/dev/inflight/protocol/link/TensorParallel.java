@@ -22,11 +22,6 @@ public record TensorParallel(int rank, int size, List<SliceRule> rules) {
         rules = List.copyOf(rules);
     }
 
-    /** Whether a tensor of this name is cut. */
-    public boolean cuts(String name) {
-        return size > 1 && rules.stream().anyMatch(rule -> rule.matches(name));
-    }
-
     /**
      * This rank's part of a tensor.
      *
