@@ -17,6 +17,10 @@ class Piece:
 
     They are at ``address``, in host memory or on a GPU as ``slot.kind`` says, which is ``offset`` bytes into the slot.
     A slot stays mapped at least until the adapter returns; hold on to no view of it.
+
+    In an engine that holds slices of tensors, ``tensor`` means the slice. A piece to load then may be ``rows`` rows of
+    ``size // rows`` bytes, each beginning ``stride`` bytes after the one before it in the slot; in the tensor they
+    follow each other. Else ``rows`` is 1.
     """
 
     name: str
@@ -25,6 +29,8 @@ class Piece:
     address: int
     slot: MappedSlot
     offset: int
+    rows: int = 1
+    stride: int = 0
 
 
 class Adapter(Protocol):
@@ -44,7 +50,7 @@ class Adapter(Protocol):
         """Prepares for an update; for ``shadow``, provides the second set of storages."""
 
     def check(self, name: str, dtype: str, shape: tuple[int, ...]) -> None:
-        """Raises if the module has no place for such a tensor."""
+        """Raises if the module has no place for such a tensor; ``shape`` is the slice's where the engine holds one."""
 
     def load(self, pieces: list[Piece]) -> None:
         """Copies; the source may be overwritten once this returns."""

@@ -126,10 +126,11 @@ class EngineLink:
             pid=os.getpid(),
             model=self._model,
             device=self._device,
-            tp_rank=0,
-            tp_size=1,
+            tp_rank=self._session.share.rank,
+            tp_size=self._session.share.size,
             modes=self._session.modes,
             whole_tensors=self._session.whole_tensors,
+            slices=self._session.share.rules,
             version=served and served[0],
             digest=served and served[1],
         )

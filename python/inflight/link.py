@@ -34,6 +34,7 @@ from inflight.messages import (
     Load,
     Loaded,
     ShmMemory,
+    SliceRule,
     Slot,
     SlotMemory,
     TensorPart,
@@ -66,6 +67,7 @@ __all__ = [
     "MAX_INTEGER",
     "PROTOCOL",
     "ShmMemory",
+    "SliceRule",
     "Slot",
     "SlotMemory",
     "TensorPart",
@@ -93,6 +95,8 @@ _CHOICES = {
     (Aborted, "state"): ("SERVING", "PENDING_WEIGHTS"),
 }
 _HEX_DIGITS = {(CudaMemory, "handle"): 128}
+# Lists that may be left out when they are empty.
+_MAY_BE_ABSENT = {(Hello, "slices")}
 # Fields whose own fields stand in the record itself.
 _INLINE = {(Slot, "memory")}
 # What a union of records is told by.
@@ -194,7 +198,10 @@ def _record(kind: type, tree: object, where: str) -> object:
             values[name] = _value(field_type, tree, where)
             continue
         at = f"{where}.{wire}"
-        values[name] = _value(field_type, tree.get(wire), at)
+        given = tree.get(wire)
+        if given is None and (kind, name) in _MAY_BE_ABSENT:
+            given = []
+        values[name] = _value(field_type, given, at)
         digits = _HEX_DIGITS.get((kind, name))
         if digits and not re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", values[name]):
             raise LinkError(f"{at} is not {digits} hex digits")

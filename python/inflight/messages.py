@@ -66,6 +66,14 @@ class Device:
     uuid: str | None = None
 
 
+@dataclass(frozen=True)
+class SliceRule:
+    """Tensors that are cut along a dimension; ``*`` in the pattern stands for any run of characters."""
+
+    pattern: str
+    dim: int
+
+
 # Engine to worker.
 
 
@@ -80,6 +88,7 @@ class Hello:
     tp_size: int
     modes: tuple[str, ...]
     whole_tensors: bool
+    slices: tuple[SliceRule, ...] = ()
     version: str | None = None
     digest: str | None = None
 

@@ -7,6 +7,7 @@ import logging
 from inflight import link
 from inflight.adapter import IN_PLACE, SHADOW, Adapter, Piece
 from inflight.gate import Gate
+from inflight.slices import WHOLE, TensorParallel
 from inflight.slots import SlotMappings
 from inflight.update import RefusedError, Update, piece
 
@@ -31,14 +32,25 @@ class Session:
     """Answers a worker's messages. Its state outlives connections.
 
     ``handle`` and ``link_lost`` are called by the link's thread only; the properties may be read by any thread.
+
+    :param share: what the engine holds of each tensor, if it is one of a tensor-parallel group; the adapter's module
+        has the shapes of these slices
     """
 
-    def __init__(self, model: str, adapter: Adapter, gate: Gate, modes: tuple[str, ...] | None = None):
+    def __init__(
+        self,
+        model: str,
+        adapter: Adapter,
+        gate: Gate,
+        modes: tuple[str, ...] | None = None,
+        share: TensorParallel = WHOLE,
+    ):
         self._model = model
         self._adapter = adapter
         self._gate = gate
         self.modes = tuple(m for m in adapter.modes if modes is None or m in modes)
         self.whole_tensors = adapter.whole_tensors
+        self.share = share
         self._served: tuple[str, str] | None = None
         self._sizes: dict[str, int] = {}
         self._update: Update | None = None
@@ -129,7 +141,7 @@ class Session:
         else:
             self._adapter.begin(message.mode)
         self._highest_epoch = message.epoch
-        self._update = Update(message, slots)
+        self._update = Update(message, slots, self.share)
         return link.Begun(message.epoch)
 
     def _on_load(self, message: link.Load) -> link.Loaded:

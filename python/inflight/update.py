@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from inflight import link
 from inflight.adapter import Adapter, Piece
 from inflight.dtypes import tensor_bytes
+from inflight.slices import SliceError, TensorParallel, TensorSlice
 from inflight.slots import MappedSlot
 
 
@@ -16,10 +17,10 @@ class RefusedError(Exception):
 
 
 class Arrival:
-    """Which bytes of one tensor have come."""
+    """Which bytes of one tensor have come; ``slice`` is the part of it that this engine holds."""
 
-    def __init__(self, dtype: str, shape: tuple[int, ...], size: int):
-        self.dtype, self.shape, self.size = dtype, shape, size
+    def __init__(self, dtype: str, shape: tuple[int, ...], size: int, slice: TensorSlice):
+        self.dtype, self.shape, self.size, self.slice = dtype, shape, size, slice
         self.ranges: list[tuple[int, int]] = []
         self.bytes = 0
 
@@ -44,16 +45,17 @@ class Batch:
 class Update:
     """A running update, from ``begin`` to ``commit`` or ``abort``."""
 
-    def __init__(self, begin: link.Begin, slots: dict[int, MappedSlot]):
+    def __init__(self, begin: link.Begin, slots: dict[int, MappedSlot], share: TensorParallel):
         self.begin = begin
+        self._share = share
         self.ended = False
         self._slots = slots
         self._arrivals: dict[str, Arrival] = {}
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Bytes of every tensor that came."""
-        return {name: arrival.size for name, arrival in self._arrivals.items()}
+        """Bytes that this engine holds of every tensor that came."""
+        return {name: arrival.slice.size for name, arrival in self._arrivals.items()}
 
     def check(self, message: link.Load, adapter: Adapter) -> Batch:
         """Checks all of a load's parts. Raises RefusedError, or what the adapter does; nothing has changed then."""
@@ -64,7 +66,7 @@ class Update:
         for part in message.tensors:
             arrival = self._arrivals.get(part.name) or batch.fresh.get(part.name)
             if arrival is None:
-                arrival = batch.fresh[part.name] = _first_part(part, adapter)
+                arrival = batch.fresh[part.name] = self._first_part(part, adapter)
             elif (part.dtype, part.shape) != (arrival.dtype, arrival.shape):
                 raise RefusedError(f'tensor "{part.name}": dtype or shape differs from that of an earlier part')
             end = part.begin + part.bytes
@@ -77,8 +79,8 @@ class Update:
             if part.bytes and arrival.overlaps(part.begin, end):
                 raise RefusedError(f'tensor "{part.name}": bytes {part.begin} to {end} came already')
             batch.ranges.append((arrival, part.begin, end))
-            batch.pieces.append(piece(part, slot))
-        _refuse_overlaps(batch.pieces)
+            batch.pieces.extend(_pieces(part, slot, arrival.slice))
+        _refuse_overlaps(message.tensors)
         return batch
 
     def add(self, batch: Batch) -> None:
@@ -100,25 +102,40 @@ class Update:
             raise RefusedError(f"{tensors} tensors of {total} bytes came, {expected} were announced")
         return tensors
 
+    def _first_part(self, part: link.TensorPart, adapter: Adapter) -> Arrival:
+        try:
+            size = tensor_bytes(part.dtype, part.shape)
+            slice = self._share.slice(part.name, part.dtype, part.shape)
+        except SliceError as e:
+            raise RefusedError(str(e)) from None
+        except ValueError as e:
+            raise RefusedError(f'tensor "{part.name}": {e}') from None
+        adapter.check(part.name, part.dtype, slice.shape)
+        return Arrival(part.dtype, part.shape, size, slice)
+
 
 def piece(part: link.TensorPart | link.DumpPart, slot: MappedSlot) -> Piece:
     address = slot.range(part.offset, part.bytes)
     return Piece(part.name, part.begin, part.bytes, address, slot, part.offset)
 
 
-def _first_part(part: link.TensorPart, adapter: Adapter) -> Arrival:
-    try:
-        size = tensor_bytes(part.dtype, part.shape)
-    except ValueError as e:
-        raise RefusedError(f'tensor "{part.name}": {e}') from None
-    adapter.check(part.name, part.dtype, part.shape)
-    return Arrival(part.dtype, part.shape, size)
+def _pieces(part: link.TensorPart, slot: MappedSlot, slice: TensorSlice) -> list[Piece]:
+    """What a part brings of the slice that this engine holds."""
+    whole = piece(part, slot)
+    if slice.is_whole:
+        return [whole]
+    pieces = []
+    for run in slice.runs(part.begin, part.begin + part.bytes):
+        skipped = run.full - part.begin
+        size, address, offset = run.length * run.count, whole.address + skipped, part.offset + skipped
+        pieces.append(Piece(part.name, run.local, size, address, slot, offset, run.count, run.stride))
+    return pieces
 
 
-def _refuse_overlaps(pieces: list[Piece]) -> None:
+def _refuse_overlaps(parts: tuple[link.TensorPart, ...]) -> None:
     """Refuses parts of one load that overlap each other."""
     last: dict[str, int] = {}
-    for name, begin, end in sorted((p.name, p.begin, p.begin + p.size) for p in pieces if p.size):
+    for name, begin, end in sorted((p.name, p.begin, p.begin + p.bytes) for p in parts if p.bytes):
         if begin < last.get(name, 0):
             raise RefusedError(f'tensor "{name}": bytes from {begin} on are in this bucket twice')
         last[name] = end

@@ -46,6 +46,10 @@ def seeded(seed: int, count: int) -> bytes:
     return bytes(splitmix64((seed + i) & (2**64 - 1)) & 0xFF for i in range(count))
 
 
+# Of a session's engine, if it is one of a tensor-parallel group.
+TENSOR_PARALLEL_FLAGS = {"tpRank": "--tp-rank", "tpSize": "--tp-size", "slices": "--slices"}
+
+
 def write_architecture(path: Path, tensors: list[dict]) -> None:
     """A safetensors file of zeros."""
     header, offset = {}, 0
@@ -95,6 +99,9 @@ class Run:
             "--http-port": 0,
             "--announce": directory / "announce.json",
         }
+        for field, flag in TENSOR_PARALLEL_FLAGS.items():
+            if field in script["engine"]:
+                flags[flag] = script["engine"][field]
         if "inflight.engine" in command:
             flags["--architecture"] = architecture
         self._log = (directory / "engine.log").open("w+")

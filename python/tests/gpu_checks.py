@@ -7,6 +7,7 @@ it sent. One line for each check, and times; the status is 0 if none failed.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import random
 import statistics
@@ -23,6 +24,7 @@ from gpu_worker import MODEL, Block, CheckError, Cuda, Engine, ShmBlock, Spec
 
 from inflight import link
 from inflight.answer import answer, in_order
+from inflight.dtypes import BITS
 
 MODES = ("in-place", "shadow")
 SEEDS = (0, 1, 12345, 2**64 - 1)
@@ -44,6 +46,20 @@ SMALL = [
     Spec("steps", "I64", ()),
     Spec("z.odd", "U8", (1048583,)),
 ]
+# What two ranks share: rows of every alignment, cut by several buckets; some are held whole.
+SLICED = [
+    Spec("embed.weight", "BF16", (1024, 514)),
+    Spec("layers.0.o.weight", "BF16", (700, 1024)),
+    Spec("layers.0.o.odd", "U8", (1201, 514)),
+    Spec("layers.0.o.fp8", "F8_E4M3", (300, 1028)),
+    Spec("layers.0.o.packed", "F4", (64, 128)),
+    Spec("layers.0.o.empty", "F32", (0, 4)),
+    Spec("layers.0.experts", "F16", (5, 6, 777)),
+    Spec("layers.0.last", "F32", (3, 5, 8)),
+    Spec("norm.weight", "F32", (333,)),
+]
+SLICES = "embed.*=0,*.o.*=1,*.experts=1,*.last=2"
+RANKS = 2
 BUCKET = 512 * 1024 + 64
 BUCKETS = 3  # How many lie in a slot block at once.
 
@@ -75,6 +91,23 @@ def buckets_of(specs: list[Spec], limit: int) -> Iterator[list[tuple[Part, int]]
                 bucket, used = [], 0
     if bucket:
         yield bucket
+
+
+def rank_flags(rank: int) -> tuple[str, ...]:
+    return "--tp-rank", str(rank), "--tp-size", str(RANKS), "--slices", SLICES
+
+
+def held_by(rank: int, spec: Spec, data: bytes) -> tuple[Spec, bytes]:
+    """A rank's slice of a tensor, cut here by hand: what every row holds from the same byte to the same byte."""
+    dims = {"embed": 0, "o": 1, "experts": 1, "last": 2}
+    dim = next((d for word, d in dims.items() if word in spec.name.split(".")), None)
+    if dim is None:
+        return spec, data
+    shape = (*spec.shape[:dim], spec.shape[dim] // RANKS, *spec.shape[dim + 1 :])
+    row = math.prod(spec.shape[dim:]) * BITS[spec.dtype] // 8
+    part = row // RANKS
+    pieces = (data[at + rank * part : at + (rank + 1) * part] for at in range(0, len(data), row or 1))
+    return Spec(spec.name, spec.dtype, shape), b"".join(pieces)
 
 
 def slots_in(block: Block | ShmBlock, count: int = BUCKETS, first: int = 0) -> list[link.Slot]:
@@ -130,8 +163,8 @@ class Updates:
             if (status, body) != (200, expected):
                 raise CheckError(f"seed {seed}: the engine answers {status} {body}, expected {expected}")
 
-    def require_dumps(self, weights: Weights, block: Block | ShmBlock) -> None:
-        for number, parts in enumerate(buckets_of(self.specs, BUCKET)):
+    def require_dumps(self, weights: Weights, block: Block | ShmBlock, held: list[Spec] | None = None) -> None:
+        for number, parts in enumerate(buckets_of(held or self.specs, BUCKET)):
             tensors = tuple(link.DumpPart(name, offset, size, begin) for (name, begin, size), offset in parts)
             memory = block.memory(ALIGNMENT, BUCKET)
             self.engine.ask(link.Dump(number, memory, tensors), link.Dumped)
@@ -331,6 +364,46 @@ class Checks:
                 updates.require_serving(weights)
                 updates.require_dumps(weights, block)
 
+    def slices(self) -> None:
+        """Ranks of two take their slices of what comes in slots of both kinds, in both modes."""
+        for rank in range(RANKS):
+            with Engine(SLICED, "--device", "cuda", "--reserve-shadow", *rank_flags(rank)) as engine:
+                self._slices(engine, rank, [[self.block], [self.shm], [self.shm, self.block]])
+
+    def slices_in_host_memory(self) -> None:
+        """The same into parameters in host memory."""
+        with Engine(SLICED, *rank_flags(1)) as engine:
+            self._slices(engine, 1, [[self.block], [self.shm]])
+
+    def slices_of_peer_slots(self) -> None:
+        """The same from slots on another GPU than the parameters."""
+        block = self._other().allocate(BUCKET * BUCKETS + MIB)
+        with Engine(SLICED, "--device", self.cuda.uuid, *rank_flags(1)) as engine:
+            self._slices(engine, 1, [[block], [block, self.block]])
+
+    def _slices(self, engine: Engine, rank: int, ways: list[list[Block | ShmBlock]]) -> None:
+        if (engine.hello.tp_rank, engine.hello.tp_size) != (rank, RANKS):
+            raise CheckError(f"the engine says rank {engine.hello.tp_rank} of {engine.hello.tp_size}")
+        updates = Updates(engine, SLICED)
+        seed = 0
+        for blocks in ways:
+            for mode in (*MODES, "shadow", "in-place"):
+                seed += 1
+                weights = made_up(SLICED, seed)
+                updates.update(mode, weights, blocks)
+                held = [held_by(rank, s, weights[s.name]) for s in SLICED]
+                mine = {s.name: data for s, data in held}
+                updates.require_serving(mine)
+                updates.require_dumps(mine, self.block, [s for s, _ in held])
+                updates.require_dumps(mine, self.shm, [s for s, _ in held])
+
+    def sliced_large_bucket(self) -> None:
+        """The time of a load of 256 MiB in 7 tensors, half of each row of which the engine takes."""
+        specs = [Spec(f"layer.{i}.o.weight", "BF16", (18725, 1024)) for i in range(7)]
+        took = self._time("half of 256 MiB in 7 tensors", specs, 1, 12, *rank_flags(1))
+        if took > 20.0:
+            raise CheckError(f"{took:.3f} ms for 131075 rows; at most 20 ms may go by")
+
     def large_bucket(self) -> None:
         """The time of a load of 256 MiB in 7 tensors."""
         specs = [Spec(f"layer.{i}.weight", "BF16", (18725, 1024)) for i in range(7)]
@@ -343,14 +416,14 @@ class Checks:
         if per_bucket > 1.0:
             raise CheckError(f"{per_bucket:.3f} ms per bucket; at most 1 ms may go by")
 
-    def _time(self, what: str, specs: list[Spec], buckets: int, updates: int) -> float:
+    def _time(self, what: str, specs: list[Spec], buckets: int, updates: int, *flags: str) -> float:
         """Milliseconds per load, all sent without waiting; the middle of several updates."""
         each = len(specs) // buckets
         size = specs[0].size
         block = self.cuda.allocate(each * size)
         weights = {s.name: bytes(s.size) for s in specs}
         result = 0.0
-        with Engine(specs, "--device", "cuda", "--reserve-shadow") as engine:
+        with Engine(specs, "--device", "cuda", "--reserve-shadow", *flags) as engine:
             run = Updates(engine, specs)
             for mode in MODES:
                 times = {"begin": [], "load": [], "end": [], "commit": []}
@@ -409,7 +482,11 @@ def all_of(checks: Checks) -> list[Callable[[], None]]:
         checks.killed_exporter,
         checks.second_gpu,
         checks.peer_slots,
+        checks.slices,
+        checks.slices_in_host_memory,
+        checks.slices_of_peer_slots,
         checks.large_bucket,
+        checks.sliced_large_bucket,
         checks.many_buckets,
     ]
 

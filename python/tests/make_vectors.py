@@ -34,6 +34,19 @@ TENSORS = [
 # One of every dtype. Three rows of eight elements are whole bytes of every width.
 EVERY_DTYPE = [{"name": f"every.{dtype}", "dtype": dtype, "shape": [3, 8]} for dtype in sorted(BITS)]
 
+# What the last of two ranks is sent: cut along each dimension, packed, empty, and one that is held whole.
+SLICES = "embed.*=0,*.o.weight=1,*.experts=1,*.last=2,*.packed=1,*.empty=1"
+SLICED = [
+    {"name": "embed.weight", "dtype": "BF16", "shape": [16, 8]},
+    {"name": "layers.0.o.weight", "dtype": "F8_E4M3", "shape": [7, 10]},
+    {"name": "layers.0.experts", "dtype": "F16", "shape": [3, 4, 5]},
+    {"name": "layers.0.last", "dtype": "F32", "shape": [2, 3, 2]},
+    {"name": "layers.0.packed", "dtype": "F4", "shape": [3, 8]},
+    {"name": "layers.0.empty", "dtype": "F16", "shape": [0, 4]},
+    {"name": "norm.weight", "dtype": "F32", "shape": [3]},
+]
+SLICED_DIMS = (0, 1, 1, 2, 1, 1, None)
+
 
 def size(tensor: dict) -> int:
     return math.prod(tensor["shape"]) * BITS[tensor["dtype"]] // 8
@@ -78,6 +91,35 @@ class Version:
         ]
 
 
+class SlicedVersion(Version):
+    """What rank 1 of 2 holds of a version."""
+
+    def __init__(self, name: str, seed: int):
+        super().__init__(name, seed, SLICED)
+        self.whole = self.bytes
+        self.bytes = {t["name"]: second_half(self.whole[t["name"]], t, d) for t, d in zip(SLICED, SLICED_DIMS)}
+
+    @property
+    def total(self) -> int:
+        return sum(map(len, self.whole.values()))
+
+    def held(self, *indexes: int) -> tuple[list[dict], list[dict]]:
+        """Parts to dump, and what the slot holds then."""
+        parts, offset = [], 0
+        for index in indexes:
+            name = self.tensors[index]["name"]
+            parts.append({"name": name, "offset": offset, "bytes": len(self.bytes[name]), "begin": 0})
+            offset += 256
+        return parts, [{"offset": p["offset"], "hex": self.bytes[p["name"]].hex()} for p in parts if p["bytes"]]
+
+
+def second_half(data: bytes, tensor: dict, dim: int | None) -> bytes:
+    if dim is None or not data:
+        return data
+    row = math.prod(tensor["shape"][dim:]) * BITS[tensor["dtype"]] // 8
+    return b"".join(data[at + row // 2 : at + row] for at in range(0, len(data), row))
+
+
 V1, V2, V3 = Version("v1", 7), Version("v2", 8_000_000), Version("v3", 2**64 - 5)
 SLOT_BYTES = 4096
 NO_GPU = "GPU-00000000-0000-0000-0000-000000000000"
@@ -95,11 +137,12 @@ class Script:
         pause_timeout_ms: int = 60000,
         modes: str = "in-place,shadow",
         tensors: list[dict] = TENSORS,
+        flags: dict | None = None,
     ):
         self.head = {
             "name": name,
             "about": about,
-            "engine": {"modes": modes, "pauseTimeoutMs": pause_timeout_ms},
+            "engine": {"modes": modes, "pauseTimeoutMs": pause_timeout_ms, **(flags or {})},
             "tensors": tensors,
         }
         self.modes = modes.split(",")
@@ -109,7 +152,7 @@ class Script:
         self.steps.append(step)
         return self
 
-    def hello(self, version: Version | None = None) -> Script:
+    def hello(self, version: Version | None = None, **changes) -> Script:
         self.step(
             expect={
                 "verb": "hello",
@@ -123,6 +166,7 @@ class Script:
                 "wholeTensors": False,
                 "version": version and version.name,
                 "digest": version and version.digest,
+                **changes,
             }
         )
         return self.step(send={"verb": "welcome", "protocol": 1, "worker": "worker-0/0"})
@@ -439,6 +483,49 @@ def sessions() -> list[Script]:
         s.commit(epoch, version).serves(version).dump(2 * epoch, version, first).dump(2 * epoch + 1, version, second)
     scripts.append(s)
 
+    flags = {"tpRank": 1, "tpSize": 2, "slices": SLICES}
+    rules = [{"pattern": p, "dim": int(d)} for p, d in (rule.split("=") for rule in SLICES.split(","))]
+    s = Script(
+        "slices", "A rank of two takes its slices of what comes, however it is cut.", tensors=SLICED, flags=flags
+    )
+    s.hello(tpRank=1, tpSize=2, slices=rules).pending()
+    w1, w2 = SlicedVersion("w1", 31), SlicedVersion("w2", 4_000_000)
+    # Cut in the middle of rows and of elements; rows of the other rank alone, too.
+    first = ((0, 100, 131), (1, 3, 5), (2, 7, 120), (3,), (4, 0, 1), (6,))
+    second = ((0, 131, 256), (1, 0, 3), (1, 5, 38), (2, 0, 7), (4, 1, 12), (5,), (0, 0, 100), (1, 38, 70))
+    epoch = 0
+    for mode, version in (("in-place", w1), ("in-place", w2), ("shadow", w1), ("shadow", w2)):
+        epoch += 1
+        s.begin(epoch, version, mode).load(epoch, 0, 0, version, first)
+        wrong = [{**version.parts((6,))[0], "name": "embed.weight", "dtype": "F32", "shape": [3]}]
+        s.failed(load(epoch, 9, 0, wrong), epoch=epoch, bucket=9)
+        s.load(epoch, 1, 1, version, second)
+        s.ask({"verb": "end", "epoch": epoch}, verb="ended", epoch=epoch, tensors=len(SLICED))
+        s.commit(epoch, version).serves(version).serves(version, 2**64 - 1)
+        parts, held = version.held(*range(len(SLICED)))
+        s.step(slot={"id": 2, "bytes": SLOT_BYTES, "fill": []})
+        s.ask(dump(epoch, parts), verb="dumped", id=epoch).step(holds={"id": 2, "fill": held})
+    # A dump counts in the bytes that are held.
+    s.failed(dump(20, [{**parts[0], "begin": 1}]), id=20)
+    s.step(reconnect=True).hello(w2, tpRank=1, tpSize=2, slices=rules).serves(w2)
+    # All that is not this rank's must come too.
+    s.begin(5, w1, "shadow").load(5, 0, 0, w1, first).load(5, 1, 1, w1, second[:-2] + second[-1:])
+    s.failed({"verb": "end", "epoch": 5}, epoch=5).abort(5, "SERVING", w2).serves(w2)
+    scripts.append(s)
+
+    s = Script(
+        "slices-refused",
+        "A tensor that can not be cut into equal parts is refused by its load, and nothing of it is copied.",
+        400,
+        tensors=[{"name": "a.weight", "dtype": "BF16", "shape": [4, 2]}],
+        flags={"tpRank": 0, "tpSize": 2, "slices": "*.weight=0"},
+    )
+    s.hello(tpSize=2, slices=[{"pattern": "*.weight", "dim": 0}])
+    odd = Version("odd", 5, [{"name": "a.weight", "dtype": "BF16", "shape": [3, 2]}])
+    s.begin(1, odd, "in-place").failed(load(1, 0, 0, odd.parts((0,))), epoch=1, bucket=0)
+    s.failed({"verb": "end", "epoch": 1}, epoch=1).abort(1, "PENDING_WEIGHTS", None).pending()
+    scripts.append(s)
+
     s = Script("link-lost", "The link breaks in the middle of updates.", 400)
     s.hello().update(1, V1, "in-place").serves(V1)
     s.begin(2, V2, "shadow").load(2, 0, 0, V2, FIRST).step(reconnect=True).hello(V1).serves(V1)
@@ -501,9 +588,11 @@ def frames() -> list[dict]:
         "tpSize": 1,
         "modes": ["in-place", "shadow"],
         "wholeTensors": False,
+        "slices": [],
         "version": "v1",
         "digest": "ab" * 32,
     }
+    slices = [{"pattern": "*.o_proj.weight", "dim": 1}, {"pattern": "lm_head.weight", "dim": 0}]
     begin = {
         "verb": "begin",
         "epoch": 2**63 - 1,
@@ -541,6 +630,7 @@ def frames() -> list[dict]:
             "engine",
             {**hello, "device": {"kind": "host", "uuid": None}, "modes": ["in-place"], "version": None, "digest": None},
         ),
+        ("hello of a rank", "engine", {**hello, "tpRank": 7, "tpSize": 8, "slices": slices}),
         ("begun", "engine", {"verb": "begun", "epoch": 1}),
         ("loaded", "engine", {"verb": "loaded", "epoch": 1, "bucket": 0}),
         ("ended", "engine", {"verb": "ended", "epoch": 1, "tensors": 150000}),
@@ -619,6 +709,9 @@ def frames() -> list[dict]:
         {"verb": "failed", "epoch": None, "bucket": None, "id": None, "message": "no"},
     )
 
+    for name, body in (("left out", without(hello, "slices")), ("null", {**hello, "slices": None})):
+        also(f"hello with slices {name}", "engine", json.dumps(body).encode(), hello)
+
     def bad(name, stream: bytes, sender="worker"):
         entries.append({"name": name, "from": sender, "hex": stream.hex(), "error": True})
 
@@ -690,6 +783,14 @@ def frames() -> list[dict]:
     )
     bad_body("unknown state", b'{"verb":"aborted","epoch":1,"state":"FINE","version":null}', "engine")
     bad_body("unknown mode in hello", json.dumps({**hello, "modes": ["both"]}).encode(), "engine")
+    for name, wrong in (
+        ("slices is no list", {}),
+        ("slice without a pattern", [{"dim": 0}]),
+        ("slice without a dimension", [{"pattern": "*"}]),
+        ("slice with a negative dimension", [{"pattern": "*", "dim": -1}]),
+        ("slice as a string", ["*=0"]),
+    ):
+        bad_body(name, json.dumps({**hello, "slices": wrong}).encode(), "engine")
     return entries
 
 

@@ -47,6 +47,20 @@ def test_a_device_that_is_not_there_is_one_line(tmp_path, device, message):
     assert message in done.stderr and done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--tp-rank", "2", "--tp-size", "2"), "rank 2 is not in 0 to 1"),
+        (("--tp-size", "2", "--slices", "z.*=0"), "can not be cut into 2 equal parts (tpSize 2)"),
+        (("--architecture", "bert:nowhere", "--slices", "*=0"), "the module of bert:DIR has whole tensors"),
+    ],
+)
+def test_a_share_that_makes_no_sense_is_one_line(tmp_path, flags, message):
+    done = subprocess.run(engine(tmp_path, *flags), cwd=ROOT, timeout=30, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert message in done.stderr and done.stderr.count("\n") == 1
+
+
 def test_a_module_that_can_not_be_loaded_into_is_one_line(monkeypatch, capsys):
     module = torch.nn.Linear(2, 2, device="meta")
     monkeypatch.setattr("inflight.engine.__main__.module_of", lambda specs, device: module)

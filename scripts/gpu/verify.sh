@@ -9,12 +9,13 @@ declare -A bound=(
   [launcher]=40
   [tests]=220
   [sanitizer]=200
-  [python]=130
+  [python]=170
+  [tp]=150
   [loss]=160
   [bench]=220
   [fp8]=120
 )
-steps=(launcher tests sanitizer python loss bench fp8)
+steps=(launcher tests sanitizer python tp loss bench fp8)
 
 usage="usage: scripts/gpu/verify.sh [--out DIR] [--only STEP]...
   --out DIR    where logs and JSON go (default: \$OUT, else a new temporary directory)
@@ -124,6 +125,21 @@ run_python() {
   fi
 }
 
+# Torch engines that share a model, in both modes; without GPUs, or with an odd one, in host memory. A failure of one
+# mode does not hide the other.
+run_tp() {
+  python3 -c 'import torch' 2>/dev/null || { echo "skipped: python3 has no torch"; return; }
+  local mode status=0 flags=(--device cuda --size 2GiB)
+  if (($(nvidia-smi -L 2>/dev/null | grep -c '^GPU') < 2)); then
+    flags=(--engine torch --size 64MiB)
+  fi
+  export INFLIGHT_PYTHON="${INFLIGHT_PYTHON:-python3}"
+  for mode in in-place shadow; do
+    "$home/inflight" demo --tp 2 --workers 2 --mode "$mode" --json "${flags[@]}" || status=1
+  done
+  return "$status"
+}
+
 # Without GPUs it still shows what happens, in host memory. Its own limit leaves it time to stop what it started.
 run_loss() {
   python3 -c 'import torch' 2>/dev/null || { echo "skipped: python3 has no torch"; return; }
@@ -181,6 +197,7 @@ figures() {
       sed -n '/^Failures (/,/^Test run finished/p' "$out/tests.log" | grep -E '=>|MethodSource' | head -40 ;;
     sanitizer) cat "$out/sanitizer.json" && grep -A8 -m3 'Invalid\|ERROR SUMMARY' "$out/sanitizer-memcheck.log" ;;
     python) tail -n 20 "$out/python.log" ;;
+    tp) grep -E '^\{|^inflight' "$out/tp.log" ;;
     loss) grep -E '^(ok|FAILED|[0-9]+ passed) ' "$out/loss.log" ;;
     bench | fp8) tail -c 3000 "$out/$step.log" ;;
   esac

@@ -34,10 +34,19 @@ class Copies:
 
     def load(self, piece: Piece, target: torch.Tensor) -> None:
         """From the slot to the piece's place in ``target``, a flat tensor of bytes."""
-        if piece.slot.kind == SHM and not target.is_cuda:
+        on_host = piece.slot.kind == SHM and not target.is_cuda
+        if on_host and piece.rows == 1:
             self._host.add(target.data_ptr() + piece.begin, piece.address, piece.size)
+            return
+        place = target[piece.begin : piece.begin + piece.size]
+        if piece.rows == 1:
+            self._cuda.add(place, source(piece))
+        elif on_host:
+            into, rows = _in_wide_elements(place.view(piece.rows, -1), source(piece))
+            into.copy_(rows)
         else:
-            self._cuda.add(target[piece.begin : piece.begin + piece.size], source(piece))
+            # One kernel for all rows. From host memory torch gathers them there first, as it is not pinned anyway.
+            self._cuda.add(*_in_wide_elements(place.view(piece.rows, -1), source(piece)))
 
     def dump(self, piece: Piece, live: torch.Tensor) -> None:
         """From the piece's place in ``live`` to the slot."""
@@ -49,6 +58,17 @@ class Copies:
     def finish(self) -> None:
         self._host.flush()
         self._cuda.finish()
+
+
+def _in_wide_elements(target: torch.Tensor, source: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Two tensors of bytes, rows by bytes of a row, as ones of the widest elements that all of their rows begin and end
+    with: a kernel moves elements, and eight bytes take it no longer than one."""
+    places = target.data_ptr() | source.data_ptr() | target.stride(0) | source.stride(0) | target.shape[1]
+    offsets = target.storage_offset() | source.storage_offset()
+    for wide in (torch.int64, torch.int32, torch.int16):
+        if (places | offsets) % wide.itemsize == 0:
+            return target.view(wide), source.view(wide)
+    return target, source
 
 
 class _CudaCopies:
@@ -70,7 +90,8 @@ class _CudaCopies:
                 for stream in streams:
                     current.enter_context(torch.cuda.stream(stream))
                 for target, source in pairs:
-                    target.copy_(source, non_blocking=True)
+                    # Rows in host memory are gathered into a tensor that is gone when copy_ returns.
+                    target.copy_(source, non_blocking=source.is_cuda or source.is_contiguous())
         finally:
             for stream in streams:
                 stream.synchronize()

@@ -51,7 +51,7 @@ class Storage:
             begin, stop = max(first, piece.begin), min(last, end)
             if name == piece.name or begin >= stop:
                 continue
-            sent = source(piece)[begin - piece.begin : stop - piece.begin]
+            sent = source(piece).reshape(-1)[begin - piece.begin : stop - piece.begin]
             if not torch.equal(sent.to(target.device), target[begin:stop]):
                 raise TorchAdapterError(
                     f'"{name}" and "{piece.name}" are tied in the module, but differ in bytes {begin} to {stop}; '
@@ -114,10 +114,16 @@ def bind(module: torch.nn.Module, earlier: Iterable[Storage]) -> list[Storage]:
 
 
 def source(piece: Piece) -> torch.Tensor:
-    """The piece's bytes where it comes from, or goes to in a dump."""
+    """The piece's bytes where it comes from, or goes to in a dump: flat, or one row of bytes for each of its rows."""
+    length = piece.size // piece.rows
+    spanned = (piece.rows - 1) * piece.stride + length
     if piece.slot.kind == CUDA:
-        return piece.slot.tensor[piece.offset : piece.offset + piece.size]
-    return torch.frombuffer((ctypes.c_ubyte * piece.size).from_address(piece.address), dtype=torch.uint8)
+        flat = piece.slot.tensor[piece.offset : piece.offset + spanned]
+    else:
+        flat = torch.frombuffer((ctypes.c_ubyte * spanned).from_address(piece.address), dtype=torch.uint8)
+    if piece.rows == 1:
+        return flat
+    return flat.as_strided((piece.rows, length), (piece.stride, 1), flat.storage_offset())
 
 
 def _held_tensors(module: torch.nn.Module) -> Iterator[HeldTensor]:

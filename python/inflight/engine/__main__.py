@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import logging
 import os
@@ -25,6 +26,7 @@ from inflight.engine_link import EngineLink
 from inflight.gate import Gate
 from inflight.safetensors_header import CheckpointError, read_specs
 from inflight.session import IN_PLACE, SHADOW, Session
+from inflight.slices import SliceError, TensorParallel, parse_rules
 
 BERT = "bert:"
 PARENT_POLL_SECONDS = 1.0
@@ -44,6 +46,15 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--modes", type=_modes, default=(IN_PLACE, SHADOW), help="load modes to offer")
     parser.add_argument("--reserve-shadow", action="store_true", help="allocate the second set of storages at start")
+    parser.add_argument("--tp-rank", type=int, default=0, metavar="RANK", help="its rank in a tensor-parallel group")
+    parser.add_argument("--tp-size", type=int, default=1, metavar="N", help="how many ranks the group has")
+    parser.add_argument(
+        "--slices",
+        type=_rules,
+        default=(),
+        metavar="PATTERN=DIM,...",
+        help="which tensors are cut, along which dimension; the first pattern that matches a name counts",
+    )
     parser.add_argument("--http-port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--announce", metavar="FILE", help="where to write the address, once it is up")
     parser.add_argument(
@@ -58,6 +69,13 @@ def _modes(text: str) -> tuple[str, ...]:
     if not set(modes) <= {IN_PLACE, SHADOW}:
         raise argparse.ArgumentTypeError(f"{text}: each must be {IN_PLACE} or {SHADOW}")
     return modes
+
+
+def _rules(text: str) -> tuple:
+    try:
+        return parse_rules(text)
+    except SliceError as e:
+        raise argparse.ArgumentTypeError(str(e)) from None
 
 
 def announce(path: str, engine: str, url: str) -> None:
@@ -87,17 +105,22 @@ def main(arguments: list[str] | None = None) -> int:
     embedder = None
     try:
         device = named(flags.device)
+        share = TensorParallel(flags.tp_rank, flags.tp_size, flags.slices)
         if flags.architecture.startswith(BERT):
+            if share.rules:
+                raise SliceError("--slices: the module of bert:DIR has whole tensors")
             embedder = BertEmbedder(flags.architecture.removeprefix(BERT), device)
             module = embedder.module
         else:
-            module = module_of(read_specs(flags.architecture), device)
+            specs = read_specs(flags.architecture)
+            sliced = [dataclasses.replace(s, shape=share.slice(s.name, s.dtype, s.shape).shape) for s in specs]
+            module = module_of(sliced, device)
         adapter = ServedModule(module, flags.reserve_shadow)
-    except (CheckpointError, DeviceError, TorchAdapterError, torch.OutOfMemoryError, OSError) as e:
+    except (CheckpointError, DeviceError, SliceError, TorchAdapterError, torch.OutOfMemoryError, OSError) as e:
         print(f"inflight.engine: {e}", file=sys.stderr)
         return 2
     gate = Gate(wait_seconds=flags.pause_timeout_ms / 1000)
-    session = Session(flags.model, adapter, gate, flags.modes)
+    session = Session(flags.model, adapter, gate, flags.modes, share)
     server = EngineServer(flags.http_port, Application(flags.id, flags.model, session, gate, adapter, embedder))
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
     EngineLink(flags.link, flags.id, flags.model, session, adapter.device, on_crash=crashed).start()

@@ -1,5 +1,6 @@
 package dev.inflight.benchmarks;
 
+import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.worker.transport.PeerConnection;
 import dev.inflight.worker.transport.PeerException;
 import dev.inflight.worker.transport.PeerServer;
@@ -153,6 +154,11 @@ public final class PeerTransferBench {
         @Override
         public byte[] manifest(String digest) throws PeerException {
             throw new PeerException("no manifests here");
+        }
+
+        @Override
+        public byte[] sliceDigests(String checkpoint, TensorParallel share, int shard) throws PeerException {
+            throw new PeerException("no digests here");
         }
 
         @Override

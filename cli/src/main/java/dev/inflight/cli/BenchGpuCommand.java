@@ -61,6 +61,13 @@ final class BenchGpuCommand implements Callable<Integer> {
     private @Nullable Integer gpus;
 
     @Option(
+            names = "--tp",
+            paramLabel = "N",
+            defaultValue = "1",
+            description = "Engines in groups of N that share the model's projections (default: ${DEFAULT-VALUE}).")
+    private int tp;
+
+    @Option(
             names = "--mode",
             paramLabel = "MODE",
             defaultValue = "both",
@@ -110,6 +117,7 @@ final class BenchGpuCommand implements Callable<Integer> {
 
     private GpuBenchOptions options() {
         requireAtLeast("--runs", runs, 1);
+        requireAtLeast("--tp", tp, 1);
         requireAtLeast("--repeat", repeat, 0);
         if (gpus != null && (gpus < 1 || gpus > MOST_GPUS)) {
             throw wrong("--gpus " + gpus + " is outside 1 to " + MOST_GPUS);
@@ -118,6 +126,7 @@ final class BenchGpuCommand implements Callable<Integer> {
                 model,
                 checkpoint(),
                 Objects.requireNonNullElse(gpus, 0),
+                tp,
                 modes(),
                 runs,
                 slotMemory.bytes(),
@@ -161,7 +170,10 @@ final class BenchGpuCommand implements Callable<Integer> {
                         "model",
                         report.model() + ", " + ByteSize.format(report.bytes()) + " in " + report.tensors()
                                 + " tensors")
-                .row("GPUs", report.gpus().size() + " x " + report.gpus().getFirst() + ", driver " + report.driver())
+                .row(
+                        "GPUs",
+                        report.gpus().size() + " x " + report.gpus().getFirst() + ", driver " + report.driver()
+                                + (report.tp() == null ? "" : ", engines in groups of " + report.tp()))
                 .row(
                         "host to device",
                         format("%.1f GB/s all together, ", report.h2dSumGBps()) + report.h2dGBps() + " alone")

@@ -64,6 +64,14 @@ final class ScenarioFlags {
     private int workers;
 
     @Option(
+            names = "--tp",
+            paramLabel = "N",
+            defaultValue = "1",
+            description = "Engines in groups of N that share the model's projections, each with its slices of them;"
+                    + " --workers is a multiple of it (default: ${DEFAULT-VALUE}).")
+    private int tp;
+
+    @Option(
             names = "--size",
             paramLabel = "SIZE",
             defaultValue = "256MiB",
@@ -92,6 +100,9 @@ final class ScenarioFlags {
         if (workers < 1 || workers > MOST_WORKERS) {
             throw wrong("--workers " + workers + " is outside 1 to " + MOST_WORKERS);
         }
+        if (tp < 1 || workers % tp != 0) {
+            throw wrong("--workers " + workers + " is no multiple of --tp " + tp);
+        }
         if (checkpoint != null && !Files.exists(checkpoint)) {
             throw wrong("--checkpoint " + checkpoint + " does not exist");
         }
@@ -100,7 +111,7 @@ final class ScenarioFlags {
         CheckpointPlace madeUp = place(usual);
         // Last, since it looks for GPUs.
         FleetDevice on = cuda() ? onGpus(slotMemory.bytes()) : FleetDevice.HOST;
-        return new ScenarioOptions(kind, mode, workers, bytes, given, madeUp, on);
+        return new ScenarioOptions(kind, mode, workers, tp, bytes, given, madeUp, on);
     }
 
     private CheckpointPlace place(CheckpointPlace usual) {

@@ -47,6 +47,13 @@ class CommandLineTest {
     }
 
     @Test
+    void groupsThatDoNotFillTheWorkersAreRefused() {
+        assertThat(CommandRun.of("demo", "--tp", "2", "--workers", "3").err())
+                .contains("--workers 3 is no multiple of --tp 2");
+        assertThat(CommandRun.of("demo", "--tp", "0").err()).contains("is no multiple of --tp 0");
+    }
+
+    @Test
     void theHelpNamesThePythonOfTorchEngines() {
         assertThat(CommandRun.of("--help").out()).contains("INFLIGHT_PYTHON");
         assertThat(CommandRun.of("demo", "--help").out()).contains("--device", "--slot-memory", "768MiB");

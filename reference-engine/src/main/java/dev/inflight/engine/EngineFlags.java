@@ -1,7 +1,10 @@
 package dev.inflight.engine;
 
 import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.link.SliceRule;
+import dev.inflight.protocol.link.TensorParallel;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Iterator;
@@ -19,6 +22,7 @@ import java.util.Set;
  * @param id the engine's id
  * @param model the model it serves
  * @param modes load modes it offers
+ * @param share what it holds of each tensor
  * @param httpPort port on 127.0.0.1; 0 for any free one
  * @param announce file to write once HTTP is up
  * @param pauseTimeoutMs how long a request waits for a paused engine, milliseconds
@@ -31,6 +35,7 @@ record EngineFlags(
         String id,
         String model,
         SequencedSet<LoadMode> modes,
+        TensorParallel share,
         int httpPort,
         Optional<Path> announce,
         long pauseTimeoutMs,
@@ -38,15 +43,22 @@ record EngineFlags(
         boolean reserveShadow,
         Optional<Long> exitWithParent) {
 
-    static final String USAGE = "usage: --link SOCKET --id ID --model NAME [--modes in-place,shadow] [--http-port 0]"
+    static final String USAGE = "usage: --link SOCKET --id ID --model NAME [--modes in-place,shadow]"
+            + " [--tp-rank 0 --tp-size 1 --slices PATTERN=DIM,...] [--http-port 0]"
             + " [--announce FILE] [--pause-timeout-ms 60000] [--drain-timeout-ms 30000]"
             + " [--reserve-shadow] [--exit-with-parent PID]";
+
+    /** The format allows tensors no more dimensions than 64. */
+    private static final int MAX_DIM = 63;
 
     private static final Set<String> KNOWN = Set.of(
             "--link",
             "--id",
             "--model",
             "--modes",
+            "--tp-rank",
+            "--tp-size",
+            "--slices",
             "--http-port",
             "--announce",
             "--pause-timeout-ms",
@@ -70,6 +82,7 @@ record EngineFlags(
                 required(given, "--id"),
                 required(given, "--model"),
                 modes(given.getOrDefault("--modes", "in-place,shadow")),
+                share(given),
                 (int) number("--http-port", given.getOrDefault("--http-port", "0"), 65_535),
                 Optional.ofNullable(given.get("--announce")).map(Path::of),
                 number("--pause-timeout-ms", given.getOrDefault("--pause-timeout-ms", "60000"), Integer.MAX_VALUE),
@@ -117,6 +130,29 @@ record EngineFlags(
                             "--modes: \"%s\" is no load mode; give in-place, shadow or both".formatted(label))));
         }
         return modes;
+    }
+
+    private static TensorParallel share(Map<String, String> given) throws BadFlagException {
+        int size = (int) number("--tp-size", given.getOrDefault("--tp-size", "1"), Integer.MAX_VALUE);
+        int rank = (int) number("--tp-rank", given.getOrDefault("--tp-rank", "0"), Integer.MAX_VALUE);
+        if (rank >= size) {
+            throw new BadFlagException("--tp-rank %d is not below --tp-size %d".formatted(rank, size));
+        }
+        return new TensorParallel(rank, size, rules(given.getOrDefault("--slices", "")));
+    }
+
+    private static List<SliceRule> rules(String text) throws BadFlagException {
+        List<SliceRule> rules = new ArrayList<>();
+        for (String rule : text.isEmpty() ? new String[0] : text.split(",", -1)) {
+            int equals = rule.lastIndexOf('=');
+            if (equals <= 0) {
+                throw new BadFlagException(
+                        "--slices: \"%s\" is not PATTERN=DIM, like *.q_proj.weight=0".formatted(rule));
+            }
+            rules.add(new SliceRule(
+                    rule.substring(0, equals), (int) number("--slices", rule.substring(equals + 1), MAX_DIM)));
+        }
+        return rules;
     }
 
     private static long number(String flag, String value, long max) throws BadFlagException {

@@ -1,7 +1,10 @@
 package dev.inflight.engine;
 
 import dev.inflight.protocol.checkpoint.Dtype;
+import dev.inflight.protocol.link.SliceException;
+import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.protocol.link.TensorPart;
+import dev.inflight.protocol.link.TensorSlice;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -13,8 +16,12 @@ import java.util.TreeMap;
 
 /** Which bytes of which tensors have arrived in one update, and whether they are all there. Pure bookkeeping. */
 final class LoadProgress {
-    /** A tensor as its parts describe it. */
-    record Shape(Dtype dtype, List<Long> extents, long bytes) {}
+    /**
+     * A tensor as its parts describe it.
+     *
+     * @param slice what of it this engine holds
+     */
+    record Shape(Dtype dtype, List<Long> extents, long bytes, TensorSlice slice) {}
 
     private static final class Tensor {
         private final Shape shape;
@@ -31,6 +38,7 @@ final class LoadProgress {
     private final long expectedTensors;
     private final long expectedBytes;
     private final Map<String, Shape> layout;
+    private final TensorParallel share;
     private final Map<String, Tensor> tensors = new HashMap<>();
     private long arrivedBytes;
     private long declaredBytes;
@@ -39,8 +47,10 @@ final class LoadProgress {
      * @param expectedTensors how many tensors the checkpoint has
      * @param expectedBytes the sum of their sizes
      * @param layout the tensors that the engine has; empty if it takes any
+     * @param share what the engine holds of each tensor
      */
-    LoadProgress(long expectedTensors, long expectedBytes, Map<String, Shape> layout) {
+    LoadProgress(long expectedTensors, long expectedBytes, Map<String, Shape> layout, TensorParallel share) {
+        this.share = share;
         this.expectedTensors = expectedTensors;
         this.expectedBytes = expectedBytes;
         this.layout = layout;
@@ -91,12 +101,30 @@ final class LoadProgress {
         }
     }
 
+    /** The shape of a tensor of which a part has been added. */
+    Shape shapeOf(String name) {
+        Tensor tensor = tensors.get(name);
+        if (tensor == null) {
+            throw new IllegalArgumentException("no part of tensor \"" + name + "\" was added");
+        }
+        return tensor.shape;
+    }
+
     /** The size that a part's dtype and shape say. */
-    static Shape shapeOf(TensorPart part) throws Refusal {
+    Shape shapeOf(TensorPart part) throws Refusal {
         Dtype dtype = Dtype.byName(part.dtype())
                 .orElseThrow(() -> new Refusal("tensor \"%s\": unknown dtype \"%s\"", part.name(), part.dtype()));
+        long bytes = bytes(part, dtype);
+        try {
+            return new Shape(dtype, part.shape(), bytes, share.slice(part.name(), dtype, part.shape()));
+        } catch (SliceException e) {
+            throw new Refusal("%s", String.valueOf(e.getMessage()));
+        }
+    }
+
+    private static long bytes(TensorPart part, Dtype dtype) throws Refusal {
         if (part.shape().contains(0L)) {
-            return new Shape(dtype, part.shape(), 0);
+            return 0;
         }
         long elements = 1;
         for (long extent : part.shape()) {
@@ -109,7 +137,7 @@ final class LoadProgress {
         if (bits % Byte.SIZE != 0) {
             throw new Refusal("tensor \"%s\": its %d bits are no whole number of bytes", part.name(), bits);
         }
-        return new Shape(dtype, part.shape(), bits / Byte.SIZE);
+        return bits / Byte.SIZE;
     }
 
     private void add(TensorPart part) throws Refusal {

@@ -4,7 +4,7 @@ import dev.inflight.protocol.link.AnswerFunction;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
-/** One named tensor in host memory. */
+/** One named tensor in host memory, or the slice of it that the engine holds. */
 record Parameter(String name, LoadProgress.Shape shape, MemorySegment memory) implements AnswerFunction.Tensor {
     @Override
     public long bytes() {

@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** Memory for one whole checkpoint, outside the heap; allocated and touched once, then written over. */
+/** Memory for what the engine holds of one checkpoint, outside the heap; allocated and touched once, then written over. */
 final class ParameterSet implements AutoCloseable {
     private static final long ALIGNMENT = 64;
 
@@ -38,7 +38,8 @@ final class ParameterSet implements AutoCloseable {
         if (known != null) {
             return known;
         }
-        Parameter added = new Parameter(name, shape, arena.allocate(shape.bytes(), ALIGNMENT));
+        Parameter added =
+                new Parameter(name, shape, arena.allocate(shape.slice().bytes(), ALIGNMENT));
         parameters.put(name, added);
         ordered = null;
         return added;

@@ -19,18 +19,39 @@ final class PartCopier {
 
     private final ExecutorService second;
 
-    /** One part's way. */
-    record Copy(MemorySegment from, long fromOffset, MemorySegment to, long toOffset, long bytes) {
+    /** The way of some rows of equal length, at equal distances where they come from and neighbours where they go. */
+    record Copy(
+            MemorySegment from, long fromOffset, long stride, MemorySegment to, long toOffset, long length, long rows) {
+        long bytes() {
+            return length * rows;
+        }
+
         void run() {
-            MemorySegment.copy(from, fromOffset, to, toOffset, bytes);
+            for (long row = 0; row < rows; row++) {
+                MemorySegment.copy(from, fromOffset + row * stride, to, toOffset + row * length, length);
+            }
         }
 
+        /** At most the first {@code count} bytes: of several rows only whole ones. */
         Copy first(long count) {
-            return new Copy(from, fromOffset, to, toOffset, count);
+            return rows == 1
+                    ? new Copy(from, fromOffset, stride, to, toOffset, count, 1)
+                    : new Copy(from, fromOffset, stride, to, toOffset, length, count / length);
         }
 
+        /** All but {@link #first}. */
         Copy without(long count) {
-            return new Copy(from, fromOffset + count, to, toOffset + count, bytes - count);
+            long skipped = count / length;
+            return rows == 1
+                    ? new Copy(from, fromOffset + count, stride, to, toOffset + count, length - count, 1)
+                    : new Copy(
+                            from,
+                            fromOffset + skipped * stride,
+                            stride,
+                            to,
+                            toOffset + skipped * length,
+                            length,
+                            rows - skipped);
         }
     }
 

@@ -31,7 +31,8 @@ public final class ReferenceEngine {
     private static void run(EngineFlags flags) throws IOException {
         EngineState state = new EngineState(flags.model(), flags.modes());
         RequestGate gate = new RequestGate(flags.pauseTimeoutMs(), flags.drainTimeoutMs());
-        WeightUpdates updates = new WeightUpdates(state, gate, new Parameters(flags.reserveShadow()), System::nanoTime);
+        WeightUpdates updates =
+                new WeightUpdates(state, gate, new Parameters(flags.reserveShadow()), flags.share(), System::nanoTime);
         EngineHttp http = EngineHttp.start(flags, updates, gate);
         if (flags.announce().isPresent()) {
             announce(flags.announce().get(), flags.id(), http.uri());

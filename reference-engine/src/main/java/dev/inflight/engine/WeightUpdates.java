@@ -11,7 +11,9 @@ import dev.inflight.protocol.link.EngineMessage.Dumped;
 import dev.inflight.protocol.link.EngineMessage.Ended;
 import dev.inflight.protocol.link.EngineMessage.Failed;
 import dev.inflight.protocol.link.EngineMessage.Loaded;
+import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.protocol.link.TensorPart;
+import dev.inflight.protocol.link.TensorSlice;
 import dev.inflight.protocol.link.WorkerMessage.Abort;
 import dev.inflight.protocol.link.WorkerMessage.Begin;
 import dev.inflight.protocol.link.WorkerMessage.Commit;
@@ -45,14 +47,20 @@ final class WeightUpdates {
     private final RequestGate gate;
     private final LongSupplier nanoTime;
     private final Parameters parameters;
+    private final TensorParallel share;
     private final PartCopier copier = new PartCopier();
     private final SlotMappings mappings = new SlotMappings();
     private @Nullable RunningUpdate running;
     private volatile @Nullable Serving serving;
     private volatile Status status;
 
-    /** @param nanoTime a monotonic clock, nanoseconds */
-    WeightUpdates(EngineState state, RequestGate gate, Parameters parameters, LongSupplier nanoTime) {
+    /**
+     * @param share what the engine holds of each tensor
+     * @param nanoTime a monotonic clock, nanoseconds
+     */
+    WeightUpdates(
+            EngineState state, RequestGate gate, Parameters parameters, TensorParallel share, LongSupplier nanoTime) {
+        this.share = share;
         this.state = state;
         this.gate = gate;
         this.parameters = parameters;
@@ -81,7 +89,7 @@ final class WeightUpdates {
 
     private void start(Begin begin, Map<Integer, MemorySegment> slots) throws Refusal {
         try {
-            LoadProgress progress = new LoadProgress(begin.tensors(), begin.bytes(), parameters.layout());
+            LoadProgress progress = new LoadProgress(begin.tensors(), begin.bytes(), parameters.layout(), share);
             running = new RunningUpdate(slots, progress, parameters.prepare(begin.mode()), nanoTime.getAsLong());
             if (begin.mode() == LoadMode.IN_PLACE) {
                 gate.pause();
@@ -111,8 +119,7 @@ final class WeightUpdates {
             update.progress().add(load.tensors());
             List<PartCopier.Copy> copies = new ArrayList<>(load.tensors().size());
             for (TensorPart part : load.tensors()) {
-                Parameter parameter = update.target().ensure(part.name(), LoadProgress.shapeOf(part));
-                copies.add(new PartCopier.Copy(slot, part.offset(), parameter.memory(), part.begin(), part.bytes()));
+                addCopies(part, slot, update, copies);
             }
             copier.copy(copies);
             return new Loaded(load.epoch(), load.bucket());
@@ -121,6 +128,17 @@ final class WeightUpdates {
         } catch (OutOfMemoryError e) {
             return failed(
                     load.epoch(), load.bucket(), new Refusal("not enough memory: %s", String.valueOf(e.getMessage())));
+        }
+    }
+
+    /** What a part brings of the slice of its tensor that is held here. */
+    private static void addCopies(
+            TensorPart part, MemorySegment slot, RunningUpdate update, List<PartCopier.Copy> copies) {
+        LoadProgress.Shape shape = update.progress().shapeOf(part.name());
+        MemorySegment to = update.target().ensure(part.name(), shape).memory();
+        for (TensorSlice.Run run : shape.slice().runs(part.begin(), part.begin() + part.bytes())) {
+            long from = part.offset() + run.full() - part.begin();
+            copies.add(new PartCopier.Copy(slot, from, run.stride(), to, run.local(), run.length(), run.count()));
         }
     }
 

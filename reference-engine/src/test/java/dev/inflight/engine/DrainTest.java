@@ -9,6 +9,7 @@ import dev.inflight.protocol.link.EngineMessage.Begun;
 import dev.inflight.protocol.link.EngineMessage.Committed;
 import dev.inflight.protocol.link.EngineMessage.Ended;
 import dev.inflight.protocol.link.EngineMessage.Failed;
+import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.protocol.link.WorkerMessage.Begin;
 import dev.inflight.protocol.link.WorkerMessage.Commit;
 import dev.inflight.protocol.link.WorkerMessage.End;
@@ -20,7 +21,11 @@ import org.junit.jupiter.api.Test;
 class DrainTest {
     private final RequestGate gate = new RequestGate(0, 0);
     private final WeightUpdates updates = new WeightUpdates(
-            new EngineState("m", EnumSet.allOf(LoadMode.class)), gate, new Parameters(false), () -> 0);
+            new EngineState("m", EnumSet.allOf(LoadMode.class)),
+            gate,
+            new Parameters(false),
+            TensorParallel.NONE,
+            () -> 0);
 
     @Test
     void anInPlaceUpdateDoesNotBeginWhileRequestsStillRun() throws Exception {

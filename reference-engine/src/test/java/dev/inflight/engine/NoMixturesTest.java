@@ -13,6 +13,7 @@ import dev.inflight.protocol.link.EngineMessage.Ended;
 import dev.inflight.protocol.link.EngineMessage.Failed;
 import dev.inflight.protocol.link.SlotMemory;
 import dev.inflight.protocol.link.SlotRef;
+import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.protocol.link.TensorPart;
 import dev.inflight.protocol.link.WorkerMessage.Abort;
 import dev.inflight.protocol.link.WorkerMessage.Begin;
@@ -113,7 +114,11 @@ class NoMixturesTest {
 
         Engine(boolean reserveShadow) {
             updates = new WeightUpdates(
-                    new EngineState("m", EnumSet.allOf(LoadMode.class)), gate, new Parameters(reserveShadow), () -> 0);
+                    new EngineState("m", EnumSet.allOf(LoadMode.class)),
+                    gate,
+                    new Parameters(reserveShadow),
+                    TensorParallel.NONE,
+                    () -> 0);
         }
 
         void play(Step step) {

@@ -4,12 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.inflight.protocol.checkpoint.Dtype;
 import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.link.TensorSlice;
 import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class ParametersTest {
-    private static final LoadProgress.Shape SHAPE = new LoadProgress.Shape(Dtype.U8, List.of(8L), 8);
+    private static final LoadProgress.Shape SHAPE =
+            new LoadProgress.Shape(Dtype.U8, List.of(8L), 8, new TensorSlice(List.of(8L), 8, 0, 8, 1));
 
     @ParameterizedTest
     @ValueSource(booleans = {false, true})

@@ -11,6 +11,7 @@ import java.net.http.HttpResponse;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
@@ -21,6 +22,8 @@ import java.util.concurrent.TimeUnit;
 /** Plays one session: what a worker does to an engine process, step by step. */
 final class SessionRunner implements AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
+    private static final Map<String, String> TENSOR_PARALLEL_FLAGS =
+            Map.of("tpRank", "--tp-rank", "tpSize", "--tp-size", "slices", "--slices");
 
     private final Path directory;
     private final Path announce;
@@ -34,15 +37,20 @@ final class SessionRunner implements AutoCloseable {
         announce = directory.resolve("announce.json");
         Path socket = directory.resolve("w.sock");
         worker = new WorkerStub(socket);
-        engine = EngineProcess.start(
-                directory.resolve("log"),
-                List.of(
-                        "--link", socket.toString(),
-                        "--id", "engine-under-test",
-                        "--model", "model-under-test",
-                        "--modes", settings.get("modes").asText(),
-                        "--pause-timeout-ms", settings.get("pauseTimeoutMs").asText(),
-                        "--announce", announce.toString()));
+        List<String> flags = new ArrayList<>(List.of(
+                "--link", socket.toString(),
+                "--id", "engine-under-test",
+                "--model", "model-under-test",
+                "--modes", settings.get("modes").asText(),
+                "--pause-timeout-ms", settings.get("pauseTimeoutMs").asText(),
+                "--announce", announce.toString()));
+        for (Map.Entry<String, String> flag : TENSOR_PARALLEL_FLAGS.entrySet()) {
+            if (settings.has(flag.getKey())) {
+                flags.addAll(
+                        List.of(flag.getValue(), settings.get(flag.getKey()).asText()));
+            }
+        }
+        engine = EngineProcess.start(directory.resolve("log"), flags);
     }
 
     static void play(Path file) throws Exception {

@@ -11,6 +11,7 @@ import dev.inflight.cli.demo.Installation;
 import dev.inflight.cli.demo.LocalRun;
 import dev.inflight.cli.demo.LocalScenario;
 import dev.inflight.cli.demo.ScenarioFailedException;
+import dev.inflight.cli.demo.TensorParallelGroups;
 import dev.inflight.cli.gpu.DeviceMemory;
 import dev.inflight.cli.gpu.H2dProbe;
 import dev.inflight.cli.gpu.VisibleGpus;
@@ -63,6 +64,10 @@ public final class GpuBench {
             throws InterruptedException {
         List<CudaGpu> gpus =
                 options.gpus() == 0 ? VisibleGpus.requireAny(NAME) : VisibleGpus.require(NAME, options.gpus());
+        if (gpus.size() % options.tp() != 0) {
+            throw new ScenarioFailedException(
+                    NAME + ": " + gpus.size() + " GPUs are no multiple of --tp " + options.tp() + "; give --gpus");
+        }
         return new GpuBench(options, installation, progress, gpus).measure();
     }
 
@@ -205,8 +210,10 @@ public final class GpuBench {
 
     private <T> T inFleet(CheckpointPair checkpoints, Map<String, String> settings, LocalScenario.Body<T> body)
             throws InterruptedException {
+        TensorParallelGroups groups =
+                TensorParallelGroups.of(CheckpointPair.tensorsOf(checkpoints.first()), options.tp());
         return LocalScenario.run(
-                options.fleet(gpus.stream().map(CudaGpu::uuid).toList(), checkpoints.first(), settings),
+                options.fleet(gpus.stream().map(CudaGpu::uuid).toList(), checkpoints.first(), groups, settings),
                 checkpoints,
                 options.modes().getFirst(),
                 installation,
@@ -265,6 +272,7 @@ public final class GpuBench {
         return new GpuBenchReport(
                 "gpu",
                 options.model(),
+                options.tp() == 1 ? null : options.tp(),
                 gpus.stream().map(CudaGpu::name).toList(),
                 VisibleGpus.driver(),
                 Machine.processors(),

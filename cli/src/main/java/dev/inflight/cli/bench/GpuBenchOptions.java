@@ -4,6 +4,7 @@ import dev.inflight.cli.demo.EngineKind;
 import dev.inflight.cli.demo.FleetDevice;
 import dev.inflight.cli.demo.FleetOptions;
 import dev.inflight.cli.demo.LocalScenario;
+import dev.inflight.cli.demo.TensorParallelGroups;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -15,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param model name in the catalog, or the given checkpoint's path
  * @param checkpoint a checkpoint to take as one of the two versions, or null to make both up
  * @param gpus how many; 0 takes all that CUDA shows
+ * @param tp engines that share every tensor; 1 if each holds everything
  * @param modes {@code in-place}, {@code shadow} or both, in the order to measure them
  * @param runs measured updates of each mode, at least 1
  * @param slotMemoryBytes most memory of a GPU that one slot ring takes
@@ -25,6 +27,7 @@ public record GpuBenchOptions(
         String model,
         @Nullable Path checkpoint,
         int gpus,
+        int tp,
         List<String> modes,
         int runs,
         long slotMemoryBytes,
@@ -41,9 +44,11 @@ public record GpuBenchOptions(
 
     /**
      * @param gpuUuids one for each worker
+     * @param groups which engines share tensors
      * @param settings of coordinator and worker host
      */
-    FleetOptions fleet(List<String> gpuUuids, Path architecture, Map<String, String> settings) {
+    FleetOptions fleet(
+            List<String> gpuUuids, Path architecture, TensorParallelGroups groups, Map<String, String> settings) {
         return new FleetOptions(
                 EngineKind.TORCH,
                 gpuUuids.size(),
@@ -51,6 +56,7 @@ public record GpuBenchOptions(
                 architecture,
                 shadow(),
                 new FleetDevice(FleetDevice.Kind.CUDA, slotMemoryBytes, gpuUuids),
+                groups,
                 settings);
     }
 }

@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Outcome of {@code bench gpu}, in the order in which its JSON shows it.
  *
+ * @param tp engines that share every tensor; null if each holds everything
  * @param gpus names
  * @param driver the driver's version and CUDA's
  * @param processors processors that this process may use
@@ -30,6 +31,7 @@ import org.jspecify.annotations.Nullable;
 public record GpuBenchReport(
         String bench,
         String model,
+        @Nullable Integer tp,
         List<String> gpus,
         String driver,
         int processors,

@@ -70,6 +70,7 @@ public final class UpdateBench {
                 options.engine().toString(),
                 Objects.requireNonNullElse(typical.mode(), options.mode()),
                 options.workers(),
+                options.tp() == 1 ? null : options.tp(),
                 options.place().toString(),
                 bytes,
                 scenario.checkpoints().tensors(),

@@ -1,11 +1,13 @@
 package dev.inflight.cli.bench;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.inflight.cli.client.UpdateResult;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Outcome of {@code bench update}, in the order in which its JSON shows it.
  *
+ * @param tp engines that share every tensor; null if each holds everything
  * @param place where the checkpoints were published from: disk, into the host stores, or shm, taken in place
  * @param runs measured updates, after twenty that are not counted
  * @param seconds median duration of an update, as who asked for it saw it
@@ -27,6 +29,7 @@ public record UpdateBenchReport(
         String engine,
         String mode,
         int workers,
+        @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Integer tp,
         String place,
         long bytes,
         int tensors,

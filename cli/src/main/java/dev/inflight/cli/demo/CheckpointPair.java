@@ -5,7 +5,7 @@ import dev.inflight.cli.model.ModelTensor;
 import dev.inflight.cli.model.ParallelCheckpoint;
 import dev.inflight.cli.model.SizedModel;
 import dev.inflight.cli.model.SyntheticCheckpoint;
-import dev.inflight.protocol.checkpoint.CheckpointLayout;
+import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.worker.store.CheckpointFiles;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -51,13 +51,13 @@ public final class CheckpointPair implements AutoCloseable {
         Path first = firstPath(run, options);
         if (options.source().isPresent()) {
             Path second = options.source().get();
-            List<ModelTensor> tensors = tensorsOf(second);
+            List<ModelTensor> tensors = tensors(options);
             long total = bytes(tensors);
             SyntheticCheckpoint.write(first, tensors, 1, written -> watcher.written(written, total));
             return new CheckpointPair(first, second);
         }
         Path second = first.resolveSibling(LocalScenario.V2);
-        List<ModelTensor> tensors = SizedModel.of(options.bytes()).tensors();
+        List<ModelTensor> tensors = tensors(options);
         long each = bytes(tensors);
         SyntheticCheckpoint.write(first, tensors, 1, written -> watcher.written(written, 2 * each));
         SyntheticCheckpoint.write(second, tensors, 2, written -> watcher.written(each + written, 2 * each));
@@ -66,6 +66,13 @@ public final class CheckpointPair implements AutoCloseable {
             settle(second);
         }
         return new CheckpointPair(first, second);
+    }
+
+    /** What both versions consist of, known before they are made. */
+    static List<ModelTensor> tensors(ScenarioOptions options) {
+        return options.source()
+                .map(CheckpointPair::tensorsOf)
+                .orElseGet(() -> SizedModel.of(options.bytes()).tensors());
     }
 
     /** Writes to disk now what the kernel would write behind what comes next. */
@@ -111,7 +118,8 @@ public final class CheckpointPair implements AutoCloseable {
         return tensors.stream().mapToLong(ModelTensor::bytes).sum();
     }
 
-    private static List<ModelTensor> tensorsOf(Path checkpoint) {
+    /** What a checkpoint consists of. */
+    public static List<ModelTensor> tensorsOf(Path checkpoint) {
         try (CheckpointFiles files = CheckpointFiles.open(checkpoint)) {
             return files.layout().tensors().stream()
                     .map(tensor -> new ModelTensor(tensor.name(), tensor.dtype(), tensor.shape()))
@@ -137,9 +145,9 @@ public final class CheckpointPair implements AutoCloseable {
         return secondFiles.layout().tensors().size();
     }
 
-    /** For each version the answer to a seed; valid until this pair is closed. */
-    public Map<String, LongFunction<String>> answers() {
-        return Map.of(LocalScenario.V1, answers(firstFiles), LocalScenario.V2, answers(secondFiles));
+    /** For each version an engine's answer to a seed; valid until this pair is closed. */
+    Map<String, LongFunction<String>> answers(TensorParallel share) {
+        return Map.of(LocalScenario.V1, answers(firstFiles, share), LocalScenario.V2, answers(secondFiles, share));
     }
 
     @Override
@@ -148,8 +156,7 @@ public final class CheckpointPair implements AutoCloseable {
         secondFiles.close();
     }
 
-    private static ExpectedAnswers answers(CheckpointFiles files) {
-        CheckpointLayout layout = files.layout();
-        return new ExpectedAnswers(layout, files::map);
+    private static ExpectedAnswers answers(CheckpointFiles files, TensorParallel share) {
+        return new ExpectedAnswers(files.layout(), files::map, share);
     }
 }

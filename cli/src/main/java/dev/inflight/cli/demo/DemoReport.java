@@ -1,15 +1,20 @@
 package dev.inflight.cli.demo;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
+import org.jspecify.annotations.Nullable;
+
 /**
  * Outcome of the demo, in the order in which its JSON shows it.
  *
  * @param engine {@code reference} or {@code torch}
  * @param mode {@code in-place} or {@code shadow}
  * @param workers GPU workers, each with one engine
+ * @param tp engines that share every tensor; null if each holds everything
  * @param bytes size of the checkpoint
  * @param tensors number of tensors
  * @param seconds duration of the update from v1 to v2, as who asked for it saw it
- * @param deliveredGBps checkpoint bytes times engines, per second, in 10^9 bytes
+ * @param deliveredGBps checkpoint bytes times engines, per second, in 10^9 bytes; engines that share tensors are sent
+ *     all of them and copy their slices
  * @param ceilingGBps what {@link dev.inflight.cli.bench.Ceiling} found in the same run
  * @param ratio delivered / ceiling
  * @param stallMs the longest time an engine could not serve
@@ -20,6 +25,7 @@ public record DemoReport(
         String engine,
         String mode,
         int workers,
+        @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Integer tp,
         long bytes,
         int tensors,
         double seconds,

@@ -63,6 +63,7 @@ final class EngineLauncher {
         command.addAll(List.of("--id", name));
         command.addAll(List.of("--model", options.model()));
         command.addAll(List.of("--modes", "in-place,shadow"));
+        command.addAll(options.groups().flags(index));
         command.addAll(List.of("--http-port", "0"));
         command.addAll(List.of("--announce", announcement.toString()));
         command.addAll(List.of(

@@ -10,12 +10,17 @@ import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.console.Progress;
 import dev.inflight.cli.doctor.AvailableMemory;
 import java.io.IOException;
+import java.net.URI;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.OptionalLong;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.function.Consumer;
+import java.util.function.LongFunction;
 
 /**
  * A fleet with two checkpoints, ready to be updated from one to the other: what every local scenario begins with. Used
@@ -37,6 +42,7 @@ public final class LocalScenario implements AutoCloseable {
     private final CheckpointPair checkpoints;
     private final boolean ownCheckpoints;
     private final String mode;
+    private final TensorParallelGroups groups;
     private final Progress progress;
 
     /** @param ownCheckpoints whether they are closed with the scenario */
@@ -46,7 +52,9 @@ public final class LocalScenario implements AutoCloseable {
             CheckpointPair checkpoints,
             boolean ownCheckpoints,
             String mode,
+            TensorParallelGroups groups,
             Progress progress) {
+        this.groups = groups;
         this.run = run;
         this.fleet = fleet;
         this.checkpoints = checkpoints;
@@ -90,7 +98,7 @@ public final class LocalScenario implements AutoCloseable {
                 run -> {
                     progress.step(starting(options));
                     LocalFleet fleet = LocalFleet.start(run, installation, options);
-                    return new LocalScenario(run, fleet, checkpoints, false, mode, progress);
+                    return new LocalScenario(run, fleet, checkpoints, false, mode, options.groups(), progress);
                 },
                 body);
     }
@@ -121,7 +129,8 @@ public final class LocalScenario implements AutoCloseable {
     private static LocalScenario start(
             LocalRun run, ScenarioOptions options, Installation installation, Progress progress)
             throws InterruptedException {
-        FleetOptions fleetOptions = options.fleet(architecture(run, options));
+        TensorParallelGroups groups = TensorParallelGroups.of(CheckpointPair.tensors(options), options.tp());
+        FleetOptions fleetOptions = options.fleet(architecture(run, options), groups);
         String step = "making two checkpoints and " + starting(fleetOptions);
         progress.step(step);
         Future<CheckpointPair> making = run.inBackground(
@@ -133,14 +142,17 @@ public final class LocalScenario implements AutoCloseable {
             result(making);
         }
         LocalFleet fleet = LocalFleet.start(run, installation, fleetOptions);
-        return new LocalScenario(run, fleet, result(making), true, options.mode(), progress);
+        return new LocalScenario(run, fleet, result(making), true, options.mode(), groups, progress);
     }
 
     private static String starting(FleetOptions options) {
         int hosts = options.device().cuda() ? 1 : options.workers();
         return "starting 1 coordinator, " + hosts + (hosts == 1 ? " worker host, " : " worker hosts, ")
                 + options.workers() + " " + options.engine() + (options.workers() == 1 ? " engine" : " engines")
-                + (options.device().cuda() ? " on as many GPUs" : "");
+                + (options.device().cuda() ? " on as many GPUs" : "")
+                + (options.groups().size() == 1
+                        ? ""
+                        : " in groups of " + options.groups().size());
     }
 
     /** Two checkpoints in shared memory, one or two versions in every engine, and the processes themselves. */
@@ -187,6 +199,16 @@ public final class LocalScenario implements AutoCloseable {
 
     public CheckpointPair checkpoints() {
         return checkpoints;
+    }
+
+    /** By engine and version the answer to a seed; valid until the checkpoints are closed. */
+    public Map<URI, Map<String, LongFunction<String>>> answers() {
+        Map<URI, Map<String, LongFunction<String>>> answers = new LinkedHashMap<>();
+        List<URI> engines = fleet.engines();
+        for (int engine = 0; engine < engines.size(); engine++) {
+            answers.put(engines.get(engine), checkpoints.answers(groups.share(engine)));
+        }
+        return answers;
     }
 
     /** Publishes one of the two versions. */

@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
  * @param engine what the engines are
  * @param mode {@code in-place} or {@code shadow}
  * @param workers GPU workers, each with one engine
+ * @param tp engines that share every tensor; 1 if each holds everything
  * @param bytes size of the checkpoint: wanted if it is made up, known if it is given
  * @param checkpoint a real checkpoint to update to, or null to make one up
  * @param place where made-up checkpoints lie
@@ -20,6 +21,7 @@ public record ScenarioOptions(
         EngineKind engine,
         String mode,
         int workers,
+        int tp,
         long bytes,
         @Nullable Path checkpoint,
         CheckpointPlace place,
@@ -33,8 +35,11 @@ public record ScenarioOptions(
         return mode.equals("shadow");
     }
 
-    /** @param architecture checkpoint from which a torch engine builds its module */
-    FleetOptions fleet(Path architecture) {
-        return new FleetOptions(engine, workers, LocalScenario.MODEL, architecture, shadow(), device, Map.of());
+    /**
+     * @param architecture checkpoint from which a torch engine builds its module
+     * @param groups which engines share tensors
+     */
+    FleetOptions fleet(Path architecture, TensorParallelGroups groups) {
+        return new FleetOptions(engine, workers, LocalScenario.MODEL, architecture, shadow(), device, groups, Map.of());
     }
 }

@@ -32,8 +32,7 @@ public final class UpdateScenario {
         LoadReport load;
         TimedUpdate update;
         try (LoadGenerator clients = LoadGenerator.start(
-                scenario.fleet().engines(),
-                scenario.checkpoints().answers(),
+                scenario.answers(),
                 LoadSettings.steady(ThreadLocalRandom.current().nextLong()))) {
             scenario.publish(LocalScenario.V2);
             update = scenario.update(LocalScenario.V2);
@@ -58,6 +57,7 @@ public final class UpdateScenario {
                 options.engine().toString(),
                 Objects.requireNonNullElse(update.result().mode(), options.mode()),
                 options.workers(),
+                options.tp() == 1 ? null : options.tp(),
                 bytes,
                 scenario.checkpoints().tensors(),
                 measured(update.seconds()),

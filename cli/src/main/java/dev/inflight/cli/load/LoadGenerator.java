@@ -9,6 +9,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -25,7 +26,7 @@ import org.jspecify.annotations.Nullable;
 public final class LoadGenerator implements AutoCloseable {
     private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(10);
 
-    private final Map<String, LongFunction<String>> expected;
+    private final Map<URI, Map<String, LongFunction<String>>> expected;
     private final LoadSettings settings;
     private final HttpClient http = HttpClient.newBuilder()
             .version(HttpClient.Version.HTTP_1_1)
@@ -36,7 +37,7 @@ public final class LoadGenerator implements AutoCloseable {
     private final CountDownLatch stopping = new CountDownLatch(1);
     private final List<Thread> clients = new ArrayList<>();
 
-    private LoadGenerator(Map<String, LongFunction<String>> expected, LoadSettings settings) {
+    private LoadGenerator(Map<URI, Map<String, LongFunction<String>>> expected, LoadSettings settings) {
         this.expected = Map.copyOf(expected);
         this.settings = settings;
     }
@@ -49,9 +50,21 @@ public final class LoadGenerator implements AutoCloseable {
      */
     public static LoadGenerator start(
             List<URI> engines, Map<String, LongFunction<String>> expected, LoadSettings settings) {
+        Map<URI, Map<String, LongFunction<String>>> same = new LinkedHashMap<>();
+        engines.forEach(engine -> same.put(engine, expected));
+        return start(same, settings);
+    }
+
+    /**
+     * Starts asking.
+     *
+     * @param expected by the engine's HTTP address, for every version that may answer, the answer to a seed; called
+     *     from several threads
+     */
+    public static LoadGenerator start(Map<URI, Map<String, LongFunction<String>>> expected, LoadSettings settings) {
         LoadGenerator generator = new LoadGenerator(expected, settings);
         SplittableRandom random = new SplittableRandom(settings.seed());
-        for (URI engine : engines) {
+        for (URI engine : expected.keySet()) {
             for (int i = 0; i < settings.clientsPerEngine(); i++) {
                 SplittableRandom own = random.split();
                 generator.clients.add(Thread.ofVirtual()
@@ -120,7 +133,7 @@ public final class LoadGenerator implements AutoCloseable {
                 return;
             }
             long answered = System.nanoTime();
-            String problem = check(json.readTree(response.body()), seed);
+            String problem = check(engine, json.readTree(response.body()), seed);
             tally.answered(engine, asked, answered);
             if (problem != null) {
                 tally.mixed(question + " " + problem);
@@ -130,9 +143,9 @@ public final class LoadGenerator implements AutoCloseable {
         }
     }
 
-    private @Nullable String check(JsonNode answer, long seed) {
+    private @Nullable String check(URI engine, JsonNode answer, long seed) {
         String version = answer.path("version").asText();
-        LongFunction<String> answers = expected.get(version);
+        LongFunction<String> answers = expected.getOrDefault(engine, Map.of()).get(version);
         if (answers == null) {
             return "names version \"" + version + "\", which nobody published";
         }

@@ -43,6 +43,7 @@ class GpuBenchReportTest {
         return new GpuBenchReport(
                 "gpu",
                 "qwen3-8b",
+                null,
                 List.of("H100", "H100"),
                 "580.95, CUDA 13.0",
                 32,

@@ -13,6 +13,7 @@ class DemoReportTest {
                 "reference",
                 "in-place",
                 2,
+                null,
                 1000,
                 3,
                 0.5,

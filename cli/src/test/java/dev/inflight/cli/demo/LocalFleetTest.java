@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import dev.inflight.cli.StubCoordinator;
+import dev.inflight.protocol.link.SliceRule;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -64,6 +65,7 @@ class LocalFleetTest {
                 Path.of("/checkpoint"),
                 true,
                 new FleetDevice(FleetDevice.Kind.CUDA, 768 << 20, List.of("GPU-a", "GPU-b")),
+                new TensorParallelGroups(2, List.of(new SliceRule("*.o.weight", 1), new SliceRule("*.q.weight", 0))),
                 Map.of("inflight.coordinator.update.max-slots", "1"));
         Map<String, String> environment = Map.of("INFLIGHT_PYTHON", jvms.java().toString());
 
@@ -95,6 +97,7 @@ class LocalFleetTest {
                     .contains(
                             "-m inflight.engine --architecture /checkpoint --device cuda --reserve-shadow",
                             "--link /run/" + run.directory().id() + "-worker-0-1.sock",
+                            "--tp-rank 1 --tp-size 2 --slices *.o.weight=1,*.q.weight=0",
                             "CUDA_VISIBLE_DEVICES is GPU-b");
             assertThat(run.directory().log("engine-0")).content().contains("CUDA_VISIBLE_DEVICES is GPU-a");
         }
@@ -119,7 +122,15 @@ class LocalFleetTest {
     }
 
     private static FleetOptions options() {
-        return new FleetOptions(EngineKind.REFERENCE, 2, "m", Path.of("/unused"), false, FleetDevice.HOST, Map.of());
+        return new FleetOptions(
+                EngineKind.REFERENCE,
+                2,
+                "m",
+                Path.of("/unused"),
+                false,
+                FleetDevice.HOST,
+                TensorParallelGroups.NONE,
+                Map.of());
     }
 
     private Installation installation(String failingRole) throws IOException {

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** Whole scenarios with a coordinator that says what it is told to. */
 class LocalScenarioTest {
     private static final ScenarioOptions OPTIONS = new ScenarioOptions(
-            EngineKind.REFERENCE, "in-place", 2, 4 << 20, null, CheckpointPlace.SHM, FleetDevice.HOST);
+            EngineKind.REFERENCE, "in-place", 2, 1, 4 << 20, null, CheckpointPlace.SHM, FleetDevice.HOST);
 
     @TempDir
     private Path directory;
@@ -95,7 +95,7 @@ class LocalScenarioTest {
     @Test
     void moreThanTheMemoryIsRefusedBeforeAnythingStarts() throws Exception {
         ScenarioOptions huge = new ScenarioOptions(
-                EngineKind.REFERENCE, "shadow", 64, 1L << 50, null, CheckpointPlace.SHM, FleetDevice.HOST);
+                EngineKind.REFERENCE, "shadow", 64, 1, 1L << 50, null, CheckpointPlace.SHM, FleetDevice.HOST);
 
         assertThatExceptionOfType(ScenarioFailedException.class)
                 .isThrownBy(() -> UpdateBench.run(huge, 1, installation(), progress))

@@ -35,6 +35,19 @@ class DemoIT {
     }
 
     @Test
+    void updatesATensorParallelGroup() throws Exception {
+        JsonNode report = demo("--size", "16MiB", "--tp", "2");
+        assertThat(report.path("tp").asInt()).isEqualTo(2);
+    }
+
+    @Test
+    void updatesATensorParallelGroupOfTorchEnginesInTheShadow() throws Exception {
+        Python.require();
+        JsonNode report = demo("--size", "16MiB", "--tp", "2", "--engine", "torch", "--mode", "shadow");
+        assertThat(report.path("tp").asInt()).isEqualTo(2);
+    }
+
+    @Test
     void leavesNothingBehindOnCtrlC() throws Exception {
         try (Launched demo = Launched.start("demo", "--size", "16MiB", "--json")) {
             awaitFleet(demo);

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.tests.Eventually;
 import dev.inflight.tests.multijvm.MultiJvm;
 import java.io.IOException;
@@ -18,6 +19,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.LongFunction;
+import java.util.stream.Collectors;
 
 /** A real engine in a process of its own. */
 public final class EngineProcess {
@@ -27,23 +29,36 @@ public final class EngineProcess {
     private final Process process;
     private final String id;
     private final URI http;
+    private final TensorParallel share;
     private final HttpClient client =
             HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
 
-    private EngineProcess(Process process, String id, URI http) {
+    private EngineProcess(Process process, String id, URI http, TensorParallel share) {
+        this.share = share;
         this.process = process;
         this.id = id;
         this.http = http;
     }
 
-    /** Starts a reference engine and returns when it answers HTTP; its log and announcement go to {@code directory}. */
-    public static EngineProcess start(Path directory, String id, String model, Path link) throws IOException {
+    /**
+     * Starts a reference engine and returns when it answers HTTP; its log and announcement go to {@code directory}.
+     *
+     * @param share what it holds of each tensor
+     */
+    public static EngineProcess start(Path directory, String id, String model, Path link, TensorParallel share)
+            throws IOException {
         Path announcement = directory.resolve(id + ".json");
         Files.deleteIfExists(announcement);
         List<String> command = new ArrayList<>(MultiJvm.jvm("-Xmx64m"));
         command.addAll(List.of("-cp", System.getProperty("java.class.path"), "dev.inflight.engine.ReferenceEngine"));
         command.addAll(List.of("--link", link.toString(), "--id", id, "--model", model));
         command.addAll(List.of("--modes", "in-place,shadow", "--http-port", "0"));
+        command.addAll(List.of("--tp-rank", String.valueOf(share.rank()), "--tp-size", String.valueOf(share.size())));
+        command.addAll(List.of(
+                "--slices",
+                share.rules().stream()
+                        .map(rule -> rule.pattern() + "=" + rule.dim())
+                        .collect(Collectors.joining(","))));
         command.addAll(List.of("--announce", announcement.toString()));
         command.addAll(List.of(
                 "--exit-with-parent", String.valueOf(ProcessHandle.current().pid())));
@@ -54,7 +69,12 @@ public final class EngineProcess {
                 .start();
         Eventually.until(id + " announces itself", START_LIMIT, () -> Files.exists(announcement));
         JsonNode announced = new ObjectMapper().readTree(announcement.toFile());
-        return new EngineProcess(process, id, URI.create(announced.path("http").asText()));
+        return new EngineProcess(process, id, URI.create(announced.path("http").asText()), share);
+    }
+
+    /** What it holds of each tensor. */
+    public TensorParallel share() {
+        return share;
     }
 
     public String id() {

@@ -8,6 +8,7 @@ import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigParseOptions;
 import dev.inflight.coordinator.CoordinatorNode;
 import dev.inflight.coordinator.CoordinatorSettings;
+import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.tests.Eventually;
 import dev.inflight.tests.multijvm.MultiJvm;
 import dev.inflight.tests.multijvm.MultiNodeJavaSpec;
@@ -66,6 +67,11 @@ public abstract class FleetSpec extends MultiNodeJavaSpec {
 
     /** Runs on the trainer's node once the fleet is up and every engine attached. */
     protected abstract void tell(TestFleet fleet) throws Exception;
+
+    /** What the engine of a worker holds of each tensor; everything unless a spec says otherwise. */
+    protected TensorParallel share(int worker) {
+        return TensorParallel.NONE;
+    }
 
     /** Who plays. */
     private static final class Cast extends Roles {
@@ -151,7 +157,8 @@ public abstract class FleetSpec extends MultiNodeJavaSpec {
                 shared(),
                 typedSystem(),
                 node(cast.coordinator).address(),
-                cast.workers.stream().map(worker -> workerName(worker.name())).toList())) {
+                cast.workers.stream().map(worker -> workerName(worker.name())).toList(),
+                this::share)) {
             tell(fleet);
         } finally {
             Files.createFile(shared().resolve(OVER));

@@ -4,6 +4,7 @@ import dev.inflight.cli.load.ExpectedAnswers;
 import dev.inflight.protocol.checkpoint.CheckpointLayout;
 import dev.inflight.protocol.checkpoint.Dtype;
 import dev.inflight.protocol.checkpoint.SafetensorsWriter;
+import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.worker.store.CheckpointFiles;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -64,7 +65,12 @@ public final class TestCheckpoint implements AutoCloseable {
 
     /** The answer to a seed; valid until this is closed. */
     public LongFunction<String> answers() {
-        return new ExpectedAnswers(files.layout(), files::map);
+        return answers(TensorParallel.NONE);
+    }
+
+    /** The same of an engine that holds slices of the tensors. */
+    public LongFunction<String> answers(TensorParallel share) {
+        return new ExpectedAnswers(files.layout(), files::map, share);
     }
 
     @Override

@@ -12,6 +12,7 @@ import dev.inflight.cli.load.LoadSettings;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
+import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.tests.Eventually;
 import java.io.IOException;
 import java.net.URI;
@@ -21,6 +22,8 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.IntFunction;
+import java.util.function.LongFunction;
 import java.util.stream.StreamSupport;
 
 /** The fleet as the trainer's node sees it: two published checkpoints, engines behind gates, processes to kill. */
@@ -34,6 +37,7 @@ public final class TestFleet implements AutoCloseable {
 
     private final Path directory;
     private final List<String> workers;
+    private final IntFunction<TensorParallel> shares;
     private final TrainerClient trainer;
     private CoordinatorClient coordinator;
     private final List<GatedLink> gates = new ArrayList<>();
@@ -45,23 +49,32 @@ public final class TestFleet implements AutoCloseable {
     private TestFleet(
             Path directory,
             List<String> workers,
+            IntFunction<TensorParallel> shares,
             TrainerClient trainer,
             CoordinatorClient coordinator,
             TrafficReader traffic,
             Map<String, TestCheckpoint> checkpoints) {
         this.directory = directory;
         this.workers = workers;
+        this.shares = shares;
         this.trainer = trainer;
         this.coordinator = coordinator;
         this.traffic = traffic;
         this.checkpoints = new HashMap<>(checkpoints);
     }
 
-    static TestFleet start(Path directory, ActorSystem<?> system, Address coordinator, List<String> workers)
+    /** @param shares what each engine holds, by its worker's index */
+    static TestFleet start(
+            Path directory,
+            ActorSystem<?> system,
+            Address coordinator,
+            List<String> workers,
+            IntFunction<TensorParallel> shares)
             throws Exception {
         TestFleet fleet = new TestFleet(
                 directory,
                 workers,
+                shares,
                 new TrainerClient(system),
                 new CoordinatorClient(
                         URI.create(NodeFile.read(directory, "coordinator").http())),
@@ -224,7 +237,7 @@ public final class TestFleet implements AutoCloseable {
 
     public void requireServing(String version, EngineProcess... which) throws Exception {
         for (EngineProcess engine : which) {
-            engine.requireServing(version, checkpoint(version).answers());
+            engine.requireServing(version, checkpoint(version).answers(engine.share()));
         }
     }
 
@@ -237,14 +250,15 @@ public final class TestFleet implements AutoCloseable {
 
     /** Keeps asking these engines until it is stopped. */
     public LoadGenerator ask(EngineProcess... which) {
-        return LoadGenerator.start(
-                StreamSupport.stream(List.of(which).spliterator(), false)
-                        .map(EngineProcess::http)
-                        .toList(),
-                Map.of(
-                        "v1", checkpoint("v1").answers(),
-                        "v2", checkpoint("v2").answers()),
-                LoadSettings.steady(7));
+        Map<URI, Map<String, LongFunction<String>>> answers = new HashMap<>();
+        for (EngineProcess engine : which) {
+            answers.put(
+                    engine.http(),
+                    Map.of(
+                            "v1", checkpoint("v1").answers(engine.share()),
+                            "v2", checkpoint("v2").answers(engine.share())));
+        }
+        return LoadGenerator.start(answers, LoadSettings.steady(7));
     }
 
     /** Waits until the coordinator knows this many engines. */
@@ -270,7 +284,7 @@ public final class TestFleet implements AutoCloseable {
 
     private EngineProcess engineProcess(int index) throws IOException {
         return EngineProcess.start(
-                directory, "engine-" + index, MODEL, gates.get(index).socket());
+                directory, "engine-" + index, MODEL, gates.get(index).socket(), shares.apply(index));
     }
 
     private static Operation requireSucceeded(Operation operation) {

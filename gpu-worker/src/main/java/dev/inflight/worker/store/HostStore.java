@@ -9,6 +9,9 @@ import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreCommand.Holder;
 import dev.inflight.protocol.cluster.HostStoreEvent.Held;
+import dev.inflight.protocol.link.SliceException;
+import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Shard;
 import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.protocol.plan.Sharding;
@@ -214,6 +217,59 @@ public final class HostStore implements AutoCloseable {
     /** The encoded manifest, for a peer. */
     public byte[] manifest(String digest) {
         return ManifestCodec.encode(table.byDigest(digest, host).manifest());
+    }
+
+    /**
+     * Digests of what an engine of a tensor-parallel group must hold: of shards that are here from their bytes, of the
+     * others from their holders.
+     *
+     * @throws SliceException naming a tensor that can not be cut
+     * @throws StoreException naming a shard that nobody holds, or a holder whose bytes are damaged
+     * @throws CorruptBlockException if the bytes here are
+     */
+    public SliceDigests sliceDigests(StoredCheckpoint checkpoint, TensorParallel share, Membership holders)
+            throws SliceException, InterruptedException {
+        var key = CheckpointTable.key(checkpoint.ref());
+        var digests = new SliceDigests(checkpoint, share);
+        for (var shard : checkpoint.sharding().shards()) {
+            if (digests.bytes(shard) == 0) {
+                continue;
+            }
+            int index = shard.index();
+            digests.add(
+                    shard,
+                    checkpoint.holds(index)
+                            ? digests.compute(shard)
+                            : exchange.sliceDigests(endpoints(holders, index), key, share, index));
+        }
+        return digests;
+    }
+
+    /**
+     * Encoded digests of what an engine must hold of one shard, for a peer.
+     *
+     * @param key a {@link CheckpointTable#key}
+     * @throws StoreException if the shard is not here, or a tensor can not be cut
+     * @throws CorruptBlockException if its bytes are no longer what was published
+     */
+    public byte[] sliceDigests(String key, TensorParallel share, int shard) throws InterruptedException {
+        var checkpoint = table.byKey(key, host);
+        if (!checkpoint.holds(shard)) {
+            throw new StoreException("host " + host + " does not hold shard " + shard + " of " + key);
+        }
+        try {
+            return new SliceDigests(checkpoint, share)
+                    .compute(checkpoint.sharding().shards().get(shard));
+        } catch (SliceException e) {
+            throw new StoreException(String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    private static List<String> endpoints(Membership holders, int shard) {
+        return holders.hosts().stream()
+                .filter(one -> one.shards().stream().anyMatch(range -> range.first() <= shard && shard <= range.last()))
+                .map(Membership.Host::endpoint)
+                .toList();
     }
 
     private List<BlockSums> fetch(Holder holder, String publishId, Sharding sharding) {

@@ -71,6 +71,10 @@ public final class StoredCheckpoint {
         return held;
     }
 
+    boolean holds(int shard) {
+        return held.containsKey(shard);
+    }
+
     /** Indexes of the shards whose bytes are here. */
     SortedSet<Integer> heldShards() {
         return new TreeSet<>(held.keySet());

@@ -1,6 +1,7 @@
 package dev.inflight.worker.store;
 
 import dev.inflight.protocol.checkpoint.BlockSums;
+import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.protocol.plan.Shard;
 import dev.inflight.worker.transport.PeerConnection;
 import dev.inflight.worker.transport.PeerException;
@@ -42,6 +43,15 @@ final class SumsExchange {
         return first(endpoints, "manifest " + digest, endpoint -> {
             try (var peer = PeerConnection.connect(endpoint, timeout)) {
                 return peer.manifest(digest);
+            }
+        });
+    }
+
+    /** {@link SliceDigests} of one shard from the first of {@code endpoints} that holds it, encoded. */
+    byte[] sliceDigests(List<String> endpoints, String key, TensorParallel share, int shard) {
+        return first(endpoints, "shard " + shard + " of " + key, endpoint -> {
+            try (var peer = PeerConnection.connect(endpoint, timeout)) {
+                return peer.sliceDigests(key, share, shard);
             }
         });
     }

@@ -13,6 +13,7 @@ enum Op {
     REQUEST_BYTES(19, 0),
     REQUEST_SLOT(20, 0),
     CONSUMED(21, 0),
+    SLICE_DIGESTS(24, 1 << 18),
 
     DOCUMENT(32, Long.BYTES),
     OFFER(33, 1 << 20),

@@ -1,5 +1,7 @@
 package dev.inflight.worker.transport;
 
+import dev.inflight.protocol.link.SliceRule;
+import dev.inflight.protocol.link.TensorParallel;
 import java.nio.BufferOverflowException;
 import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
@@ -11,6 +13,7 @@ import java.util.List;
 /** Payloads of control frames. Strings are a 2-byte length and UTF-8. */
 final class Payload {
     private static final int MAX_STRING_BYTES = 0xFFFF;
+    private static final int MIN_RULE_BYTES = Integer.BYTES + Short.BYTES;
     private static final int MIN_SLOT_BYTES = Integer.BYTES + Short.BYTES + 2 * Long.BYTES;
 
     private Payload() {}
@@ -34,6 +37,38 @@ final class Payload {
 
     static String manifestQuery(ByteBuffer in) throws MalformedPayloadException {
         return parse(in, () -> string(in));
+    }
+
+    record SliceDigestsQuery(String checkpoint, TensorParallel share, int shard) {}
+
+    static ByteBuffer sliceDigestsQuery(SliceDigestsQuery query) {
+        return build(Op.SLICE_DIGESTS, out -> {
+            putString(out.putInt(query.shard()), query.checkpoint());
+            var share = query.share();
+            out.putInt(share.rank()).putInt(share.size()).putInt(share.rules().size());
+            for (SliceRule rule : share.rules()) {
+                putString(out.putInt(rule.dim()), rule.pattern());
+            }
+        });
+    }
+
+    static SliceDigestsQuery sliceDigestsQuery(ByteBuffer in) throws MalformedPayloadException {
+        return parse(in, () -> {
+            int shard = in.getInt();
+            String checkpoint = string(in);
+            int rank = in.getInt();
+            int size = in.getInt();
+            int count = in.getInt();
+            if (count < 0 || count > in.remaining() / MIN_RULE_BYTES) {
+                throw new MalformedPayloadException("it announces " + count + " rules");
+            }
+            List<SliceRule> rules = new ArrayList<>(count);
+            for (int i = 0; i < count; i++) {
+                int dim = in.getInt();
+                rules.add(new SliceRule(string(in), dim));
+            }
+            return new SliceDigestsQuery(checkpoint, new TensorParallel(rank, size, rules), shard);
+        });
     }
 
     static ByteBuffer key(TransferKey key) {

@@ -1,5 +1,6 @@
 package dev.inflight.worker.transport;
 
+import dev.inflight.protocol.link.TensorParallel;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
@@ -87,6 +88,19 @@ public final class PeerConnection implements AutoCloseable {
      */
     public byte[] manifest(String digest) throws PeerException {
         return document(Op.MANIFEST, Payload.manifestQuery(digest), "manifest " + digest);
+    }
+
+    /**
+     * Digests of what an engine holds of each block of one shard, as the peer's {@link PeerService#sliceDigests} gives
+     * them. The peer computes them first.
+     *
+     * @throws PeerException if the peer does not hold the shard or the connection broke
+     */
+    public byte[] sliceDigests(String checkpoint, TensorParallel share, int shard) throws PeerException {
+        return document(
+                Op.SLICE_DIGESTS,
+                Payload.sliceDigestsQuery(new Payload.SliceDigestsQuery(checkpoint, share, shard)),
+                "slice digests of " + checkpoint + " shard " + shard);
     }
 
     /**

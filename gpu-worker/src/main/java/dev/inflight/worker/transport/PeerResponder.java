@@ -23,6 +23,8 @@ final class PeerResponder {
 
         record Manifest(String digest) implements Request {}
 
+        record SliceDigests(Payload.SliceDigestsQuery query) implements Request {}
+
         record Open(TransferKey key) implements Request {}
 
         record Bucket(int bucket, boolean mapped) implements Request {}
@@ -99,6 +101,7 @@ final class PeerResponder {
                 enqueue(new Request.BlockSums(query.publishId(), query.shard()));
             }
             case MANIFEST -> enqueue(new Request.Manifest(Payload.manifestQuery(payload)));
+            case SLICE_DIGESTS -> enqueue(new Request.SliceDigests(Payload.sliceDigestsQuery(payload)));
             case OPEN -> enqueue(new Request.Open(Payload.key(payload)));
             case REQUEST_BYTES -> ask(frame.tag(), false);
             case REQUEST_SLOT -> ask(frame.tag(), true);
@@ -152,6 +155,7 @@ final class PeerResponder {
         switch (request) {
             case Request.BlockSums sums -> answerDocument(() -> service.blockSums(sums.publishId(), sums.shard()));
             case Request.Manifest manifest -> answerDocument(() -> service.manifest(manifest.digest()));
+            case Request.SliceDigests digests -> answerDocument(() -> sliceDigests(digests.query()));
             case Request.Open open -> open(open.key());
             case Request.Bucket bucket -> deliver(bucket.bucket(), bucket.mapped());
             case Request.Stop stop -> {
@@ -176,6 +180,10 @@ final class PeerResponder {
         }
         channel.send(Op.DOCUMENT, 0, Payload.length(bytes.length));
         sendChunks(MemorySegment.ofArray(bytes));
+    }
+
+    private byte[] sliceDigests(Payload.SliceDigestsQuery query) throws PeerException, InterruptedException {
+        return service.sliceDigests(query.checkpoint(), query.share(), query.shard());
     }
 
     private void open(TransferKey key) throws PeerException, InterruptedException {

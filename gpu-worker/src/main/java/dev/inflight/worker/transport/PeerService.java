@@ -1,5 +1,6 @@
 package dev.inflight.worker.transport;
 
+import dev.inflight.protocol.link.TensorParallel;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -14,6 +15,14 @@ public interface PeerService {
 
     /** The canonical bytes of the manifest with this digest. */
     byte[] manifest(String digest) throws PeerException, InterruptedException;
+
+    /**
+     * Digests of what one engine of a tensor-parallel group holds of each block of a shard, computed now from the bytes
+     * that are held here, after checking them; takes as long as reading them does.
+     *
+     * @param checkpoint names it with its sharding, as in {@link #blockSums}
+     */
+    byte[] sliceDigests(String checkpoint, TensorParallel share, int shard) throws PeerException, InterruptedException;
 
     /** Admits a consumer. If this returns, {@link #closed} follows exactly once; if it throws, it does not. */
     TransferOffer open(TransferKey key) throws PeerException, InterruptedException;

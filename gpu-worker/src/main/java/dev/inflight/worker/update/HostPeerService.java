@@ -1,5 +1,7 @@
 package dev.inflight.worker.update;
 
+import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.worker.store.CorruptBlockException;
 import dev.inflight.worker.store.HostStore;
 import dev.inflight.worker.store.StoreException;
 import dev.inflight.worker.transport.PeerException;
@@ -33,6 +35,16 @@ public final class HostPeerService implements PeerService {
         try {
             return store.manifest(digest);
         } catch (StoreException e) {
+            throw new PeerException(String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    @Override
+    public byte[] sliceDigests(String checkpoint, TensorParallel share, int shard)
+            throws PeerException, InterruptedException {
+        try {
+            return store.sliceDigests(checkpoint, share, shard);
+        } catch (StoreException | CorruptBlockException e) {
             throw new PeerException(String.valueOf(e.getMessage()), e);
         }
     }

@@ -1,8 +1,10 @@
 package dev.inflight.worker.update;
 
+import dev.inflight.protocol.checkpoint.CheckpointLayout;
 import dev.inflight.protocol.cluster.WorkerCommand.Prepare;
 import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import dev.inflight.protocol.link.EngineMessage;
+import dev.inflight.protocol.link.SliceException;
 import dev.inflight.protocol.link.WorkerMessage;
 import dev.inflight.protocol.plan.BucketPlanner;
 import dev.inflight.protocol.plan.Ownership;
@@ -86,6 +88,7 @@ public final class UpdateSession implements AutoCloseable {
     private String plan() throws InterruptedException {
         var checkpoint =
                 context.store().adopt(order.checkpoint(), context.peers().holders(order.membership()));
+        requireSlices(checkpoint.layout());
         var owners = Ownership.assign(order.checkpoint().shardCount(), order.membership());
         var plan = BucketPlanner.plan(
                 checkpoint.layout(),
@@ -100,6 +103,22 @@ public final class UpdateSession implements AutoCloseable {
             return prepared;
         });
         return PlanDigest.of(plan);
+    }
+
+    /** An engine of a tensor-parallel group must find its part in every tensor. */
+    private void requireSlices(CheckpointLayout layout) {
+        var peer = engine;
+        if (peer == null) {
+            return;
+        }
+        var share = peer.hello().share();
+        try {
+            for (var tensor : layout.tensors()) {
+                share.slice(tensor.name(), tensor.dtype(), tensor.shape());
+            }
+        } catch (SliceException e) {
+            throw new UpdateException("engine " + peer.hello().engine() + ": " + e.getMessage(), null);
+        }
     }
 
     /**

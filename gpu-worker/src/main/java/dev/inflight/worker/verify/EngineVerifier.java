@@ -6,18 +6,17 @@ import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.link.DumpPart;
-import dev.inflight.protocol.link.WorkerMessage;
-import dev.inflight.worker.device.HostSlotRing;
+import dev.inflight.protocol.link.SliceException;
 import dev.inflight.worker.link.EngineSession;
 import dev.inflight.worker.store.StoredCheckpoint;
-import dev.inflight.worker.update.EngineAnswers;
 import dev.inflight.worker.update.UpdateContext;
-import dev.inflight.worker.update.UpdateException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.TreeSet;
 
 /**
- * Has an engine copy its live tensors into a slot, piece by piece, and compares their digests with the manifest's.
+ * Has an engine copy its live tensors into a slot, piece by piece, and compares their digests with the manifest's. Of
+ * tensors that an engine has slices of, it compares each block's part with what the block's holder computes.
  * Blocks; for any thread but an actor's.
  */
 public final class EngineVerifier {
@@ -41,9 +40,9 @@ public final class EngineVerifier {
             var checkpoint =
                     context.store().adopt(order.checkpoint(), context.peers().holders(order.holders()));
             try (var ring = context.device().hostSlots(1, slotBytes())) {
-                return compare(order, checkpoint, ring);
+                return compare(order, checkpoint, new LiveBytes(ring, engine, context.engineTimeout()));
             }
-        } catch (InterruptedException | RuntimeException | Error e) {
+        } catch (SliceException | InterruptedException | RuntimeException | Error e) {
             return impossible(context.worker(), order, e.getMessage() == null ? e.toString() : e.getMessage());
         }
     }
@@ -57,50 +56,51 @@ public final class EngineVerifier {
         return new WorkerEvent.Verified(worker, order.verifyId(), null, null, 0, List.of(), 0, reason);
     }
 
-    private WorkerEvent compare(WorkerCommand.Verify order, StoredCheckpoint checkpoint, HostSlotRing ring)
-            throws InterruptedException {
-        var mismatched = new ArrayList<String>();
-        long mismatches = 0;
-        var batch = new Batch(ring, checkpoint);
-        int tensors = checkpoint.layout().tensors().size();
-        for (int tensor = 0; tensor < tensors; tensor++) {
-            for (int differing : batch.add(tensor)) {
-                mismatches++;
-                keep(mismatched, checkpoint, differing);
+    private WorkerEvent compare(WorkerCommand.Verify order, StoredCheckpoint checkpoint, LiveBytes live)
+            throws SliceException, InterruptedException {
+        var sliced = context.store().sliceDigests(checkpoint, engine.hello().share(), order.holders());
+        var differing = new TreeSet<Integer>();
+        var batch = new Batch(live, checkpoint);
+        var tensors = checkpoint.layout().tensors();
+        for (int tensor = 0; tensor < tensors.size(); tensor++) {
+            if (sliced.slice(tensor) == null) {
+                differing.addAll(batch.add(tensor));
             }
         }
-        for (int differing : batch.flush()) {
-            mismatches++;
-            keep(mismatched, checkpoint, differing);
+        differing.addAll(batch.flush());
+        var slices = new SliceComparison(live, sliced, MOST_PARTS);
+        for (int tensor = 0; tensor < tensors.size(); tensor++) {
+            var slice = sliced.slice(tensor);
+            if (slice != null) {
+                slices.add(tensor, tensors.get(tensor), slice);
+            }
         }
+        differing.addAll(slices.differing());
+        var mismatched = differing.stream()
+                .limit(MOST_NAMES)
+                .map(tensor -> tensors.get(tensor).name())
+                .toList();
         return new WorkerEvent.Verified(
                 context.worker(),
                 order.verifyId(),
                 status.engine(),
                 status.version(),
-                tensors,
+                tensors.size(),
                 mismatched,
-                mismatches,
+                differing.size(),
                 null);
     }
 
-    private static void keep(List<String> names, StoredCheckpoint checkpoint, int tensor) {
-        if (names.size() < MOST_NAMES) {
-            names.add(checkpoint.layout().tensors().get(tensor).name());
-        }
-    }
-
     /** Tensors dumped together; a tensor larger than the slot goes through it in several pieces. */
-    private final class Batch {
-        private final HostSlotRing ring;
+    private static final class Batch {
+        private final LiveBytes live;
         private final StoredCheckpoint checkpoint;
         private final List<DumpPart> parts = new ArrayList<>();
         private final List<Integer> tensors = new ArrayList<>();
         private long used;
-        private long nextId;
 
-        Batch(HostSlotRing ring, StoredCheckpoint checkpoint) {
-            this.ring = ring;
+        Batch(LiveBytes live, StoredCheckpoint checkpoint) {
+            this.live = live;
             this.checkpoint = checkpoint;
         }
 
@@ -108,10 +108,10 @@ public final class EngineVerifier {
         List<Integer> add(int tensor) throws InterruptedException {
             var spec = checkpoint.layout().tensors().get(tensor);
             var differing = new ArrayList<Integer>();
-            if (used + spec.bytes() > ring.slotBytes() || parts.size() == MOST_PARTS) {
+            if (used + spec.bytes() > live.slotBytes() || parts.size() == MOST_PARTS) {
                 differing.addAll(flush());
             }
-            if (spec.bytes() > ring.slotBytes()) {
+            if (spec.bytes() > live.slotBytes()) {
                 if (!inPieces(tensor).equals(checkpoint.manifest().digests().get(tensor))) {
                     differing.add(tensor);
                 }
@@ -126,7 +126,7 @@ public final class EngineVerifier {
         List<Integer> flush() throws InterruptedException {
             var differing = new ArrayList<Integer>();
             if (!parts.isEmpty()) {
-                dump(parts);
+                live.dump(parts);
                 for (int i = 0; i < parts.size(); i++) {
                     var digest = TensorDigest.ofBlocks(blocks(parts.get(i)));
                     if (!digest.equals(checkpoint.manifest().digests().get(tensors.get(i)))) {
@@ -143,9 +143,9 @@ public final class EngineVerifier {
         private TensorDigest inPieces(int tensor) throws InterruptedException {
             var spec = checkpoint.layout().tensors().get(tensor);
             var blocks = new ArrayList<TensorDigest>();
-            for (long begin = 0; begin < spec.bytes(); begin += ring.slotBytes()) {
-                var part = new DumpPart(spec.name(), 0, Math.min(ring.slotBytes(), spec.bytes() - begin), begin);
-                dump(List.of(part));
+            for (long begin = 0; begin < spec.bytes(); begin += live.slotBytes()) {
+                var part = new DumpPart(spec.name(), 0, Math.min(live.slotBytes(), spec.bytes() - begin), begin);
+                live.dump(List.of(part));
                 blocks.addAll(blocks(part));
             }
             return TensorDigest.ofBlocks(blocks);
@@ -154,21 +154,9 @@ public final class EngineVerifier {
         private List<TensorDigest> blocks(DumpPart part) {
             var digests = new ArrayList<TensorDigest>();
             for (long at = 0; at < part.bytes(); at += BLOCK) {
-                int length = (int) Math.min(BLOCK, part.bytes() - at);
-                digests.add(BlockHasher.digest(ring.slot(0), part.offset() + at, length));
+                digests.add(live.digest(part.offset() + at, Math.min(BLOCK, part.bytes() - at)));
             }
             return digests;
-        }
-
-        private void dump(List<DumpPart> wanted) throws InterruptedException {
-            var answer = engine.dump(new WorkerMessage.Dump(nextId++, ring.memory(0), wanted));
-            try {
-                EngineAnswers.await("dump", engine, answer, context.engineTimeout());
-            } catch (UpdateException | InterruptedException e) {
-                // Whatever the engine still does with the slot must not reach the next update.
-                ring.discard();
-                throw e;
-            }
         }
     }
 }

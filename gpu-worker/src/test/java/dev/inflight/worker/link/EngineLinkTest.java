@@ -98,6 +98,16 @@ class EngineLinkTest {
     }
 
     @Test
+    void aRankOutsideItsGroupIsRefused() throws Exception {
+        try (FakeEngine engine = new FakeEngine(socket)) {
+            engine.say(FakeEngine.rank(2, 2));
+            assertThat(engine.hear()).isEqualTo(new LinkError("hello: tpRank 2 must be below tpSize 2"));
+            assertThat(engine.isClosedByWorker()).isTrue();
+        }
+        assertThat(listener.hasReported()).isFalse();
+    }
+
+    @Test
     void whoeverSaysAnythingBeforeHelloIsRefused() throws Exception {
         try (FakeEngine engine = new FakeEngine(socket)) {
             engine.say(new Begun(1));

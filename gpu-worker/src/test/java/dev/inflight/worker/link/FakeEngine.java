@@ -35,8 +35,28 @@ final class FakeEngine implements AutoCloseable {
     }
 
     static Hello hello(int protocol) {
+        return hello(protocol, 0, 1);
+    }
+
+    /** Of a rank of a tensor-parallel group. */
+    static Hello rank(int rank, int size) {
+        return hello(LinkCodec.PROTOCOL, rank, size);
+    }
+
+    private static Hello hello(int protocol, int rank, int size) {
         return new Hello(
-                protocol, "engine-1", 42, "m", EngineDevice.HOST, 0, 1, List.of(LoadMode.SHADOW), false, null, null);
+                protocol,
+                "engine-1",
+                42,
+                "m",
+                EngineDevice.HOST,
+                rank,
+                size,
+                List.of(),
+                List.of(LoadMode.SHADOW),
+                false,
+                null,
+                null);
     }
 
     void say(EngineMessage message) throws IOException {

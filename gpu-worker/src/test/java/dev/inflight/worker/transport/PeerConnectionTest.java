@@ -5,9 +5,12 @@ import static dev.inflight.worker.transport.PeerFixture.PATIENT;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.inflight.protocol.link.SliceRule;
+import dev.inflight.protocol.link.TensorParallel;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -39,6 +42,20 @@ class PeerConnectionTest {
                     .hasMessage("peer " + peers.server.endpoint()
                             + ": block sums of publish-1 shard 5: no document publish-1/5");
             assertThat(connection.blockSums("publish-1", 4)).containsExactly(1, 2, 3);
+        }
+    }
+
+    @Test
+    void digestsOfSlicesAreThoseOfTheShareThatWasAskedFor() throws Exception {
+        TensorParallel share =
+                new TensorParallel(3, 4, List.of(new SliceRule("*.o_proj.weight", 1), new SliceRule("naïve", 0)));
+        try (PeerFixture peers = new PeerFixture();
+                PeerConnection connection = peers.connect()) {
+            peers.service.documents.put("digest/2/4096/" + share + "/1", new byte[] {4, 5});
+            assertThat(connection.sliceDigests("digest/2/4096", share, 1)).containsExactly(4, 5);
+            assertThatThrownBy(() -> connection.sliceDigests("digest/2/4096", TensorParallel.NONE, 1))
+                    .isInstanceOf(PeerException.class)
+                    .hasMessageContaining("slice digests of digest/2/4096 shard 1: no document");
         }
     }
 

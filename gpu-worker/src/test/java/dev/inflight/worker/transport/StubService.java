@@ -1,5 +1,6 @@
 package dev.inflight.worker.transport;
 
+import dev.inflight.protocol.link.TensorParallel;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -47,6 +48,11 @@ final class StubService implements PeerService {
     @Override
     public byte[] manifest(String digest) throws PeerException {
         return document(digest);
+    }
+
+    @Override
+    public byte[] sliceDigests(String checkpoint, TensorParallel share, int shard) throws PeerException {
+        return document(checkpoint + "/" + share + "/" + shard);
     }
 
     private byte[] document(String name) throws PeerException {

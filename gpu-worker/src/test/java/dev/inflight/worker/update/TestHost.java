@@ -21,6 +21,7 @@ import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -41,6 +42,11 @@ final class TestHost implements AutoCloseable {
 
     /** @param machine hosts with equal machines map each other's slots */
     TestHost(String name, String machine, Path directory, long slotMemory) throws Exception {
+        this(name, machine, directory, slotMemory, List.of());
+    }
+
+    /** @param engineFlags more flags of the engine */
+    TestHost(String name, String machine, Path directory, long slotMemory, List<String> engineFlags) throws Exception {
         this.name = name;
         this.directory = directory;
         var names = new ShmNames(Path.of("/dev/shm"), "test-" + name);
@@ -68,7 +74,7 @@ final class TestHost implements AutoCloseable {
             @Override
             public void detached(EngineSession session, String reason) {}
         });
-        startEngine(link.socket());
+        startEngine(link.socket(), engineFlags);
         engine = attached.get(20, TimeUnit.SECONDS);
     }
 
@@ -76,22 +82,24 @@ final class TestHost implements AutoCloseable {
         return name + "/0";
     }
 
-    private void startEngine(Path socket) {
+    private void startEngine(Path socket, List<String> more) {
+        var flags = new ArrayList<>(List.of(
+                "--link",
+                socket.toString(),
+                "--id",
+                "engine-" + name,
+                "--model",
+                "m",
+                "--modes",
+                "in-place,shadow",
+                "--http-port",
+                "0",
+                "--announce",
+                directory.resolve(name + ".json").toString()));
+        flags.addAll(more);
         Thread.ofPlatform().daemon().start(() -> {
             try {
-                ReferenceEngine.main(
-                        "--link",
-                        socket.toString(),
-                        "--id",
-                        "engine-" + name,
-                        "--model",
-                        "m",
-                        "--modes",
-                        "in-place,shadow",
-                        "--http-port",
-                        "0",
-                        "--announce",
-                        directory.resolve(name + ".json").toString());
+                ReferenceEngine.main(flags.toArray(String[]::new));
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }

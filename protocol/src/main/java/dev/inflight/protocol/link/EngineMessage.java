@@ -30,6 +30,8 @@ public sealed interface EngineMessage extends LinkMessage
      * @param device where its parameters live
      * @param tpRank its tensor-parallel rank, from 0
      * @param tpSize the number of tensor-parallel ranks
+     * @param slices which tensors are cut into {@code tpSize} equal parts, of which this engine holds part
+     *     {@code tpRank}; the others it holds whole
      * @param modes load modes it supports, at least one
      * @param wholeTensors true if its loader can not take a tensor in parts
      * @param version the version it serves; null if it waits for weights
@@ -43,13 +45,24 @@ public sealed interface EngineMessage extends LinkMessage
             EngineDevice device,
             int tpRank,
             int tpSize,
+            List<SliceRule> slices,
             List<LoadMode> modes,
             boolean wholeTensors,
             @Nullable String version,
             @Nullable String digest)
             implements EngineMessage {
         public Hello {
+            slices = List.copyOf(slices);
             modes = List.copyOf(modes);
+        }
+
+        /**
+         * The engine's share of a checkpoint.
+         *
+         * @throws IllegalArgumentException if its rank is not one of its group
+         */
+        public TensorParallel share() {
+            return new TensorParallel(tpRank, tpSize, slices);
         }
     }
 

@@ -85,6 +85,10 @@ final class EngineMessageCodec {
         });
         json.number("tpRank", hello.tpRank());
         json.number("tpSize", hello.tpSize());
+        json.objects("slices", hello.slices(), (field, rule) -> {
+            field.text("pattern", rule.pattern());
+            field.number("dim", rule.dim());
+        });
         json.texts("modes", hello.modes().stream().map(LoadMode::label).toList());
         json.flag("wholeTensors", hello.wholeTensors());
         json.text("version", hello.version());
@@ -115,6 +119,7 @@ final class EngineMessageCodec {
                 fields.object("device", EngineMessageCodec::device),
                 fields.smallNatural("tpRank"),
                 fields.smallNatural("tpSize"),
+                fields.objectsOrNone("slices", rule -> new SliceRule(rule.text("pattern"), rule.smallNatural("dim"))),
                 modes(fields),
                 fields.flag("wholeTensors"),
                 fields.textOrNull("version"),

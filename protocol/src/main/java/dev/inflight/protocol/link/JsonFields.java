@@ -112,6 +112,11 @@ final class JsonFields {
         return objects;
     }
 
+    /** As {@link #objects}; an absent array has no elements. */
+    <T> List<T> objectsOrNone(String field, Element<T> element) throws LinkException {
+        return fields.get(field) == null ? List.of() : objects(field, element);
+    }
+
     /** An error about this object. */
     LinkException error(String message) {
         return new LinkException(where + ": " + message);
