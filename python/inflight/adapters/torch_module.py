@@ -95,6 +95,8 @@ class TorchModuleAdapter:
         for storage in self._storages:
             if not any(held.name in names for held in storage.held):
                 raise TorchAdapterError(f'the module\'s "{storage.held[0].name}" has not come')
+            if self._mode == SHADOW:
+                storage.ready_to_swap()
 
     def commit(self) -> None:
         if self._mode == SHADOW:

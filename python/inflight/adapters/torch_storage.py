@@ -30,13 +30,18 @@ class Storage:
     def tied(self) -> bool:
         return len(self.held) > 1
 
+    def ready_to_swap(self) -> None:
+        """Makes ahead, while requests run, what ``swap`` assigns while they do not."""
+        if self.size:
+            for held in self.held:
+                held.seen_in(self.shadow)
+
     def swap(self) -> None:
         if not self.size:
             return
         self.live, self.shadow = self.shadow, self.live
         for held in self.held:
-            # Tied tensors may see the same bytes with other dtypes and shapes.
-            held.tensor.data = self.live.view(held.dtype).view(held.shape)
+            held.tensor.data = held.seen_in(self.live)
 
     def begin(self) -> None:
         self._written.clear()
@@ -66,7 +71,7 @@ class HeldTensor:
     The module may put another in its place at any time, or other memory into it, as ``.to()`` and ``.half()`` do.
     """
 
-    __slots__ = ("_key", "_owner", "dtype", "name", "shape", "storage", "tensor")
+    __slots__ = ("_key", "_owner", "_views", "dtype", "name", "shape", "storage", "tensor")
 
     def __init__(self, name: str, owner: dict[str, torch.Tensor | None], key: str):
         self.name = name
@@ -75,6 +80,15 @@ class HeldTensor:
         self.tensor = owner[key]
         self.dtype = self.tensor.dtype
         self.shape = self.tensor.shape
+        self._views: dict[int, torch.Tensor] = {}
+
+    def seen_in(self, memory: torch.Tensor) -> torch.Tensor:
+        """This tensor in ``memory``, flat bytes. Tied ones may see the same with other dtypes and shapes."""
+        place = memory.data_ptr()
+        view = self._views.get(place)
+        if view is None:
+            view = self._views[place] = memory.view(self.dtype).view(self.shape)
+        return view
 
     def is_where_it_was(self) -> bool:
         now = self._owner.get(self._key)
