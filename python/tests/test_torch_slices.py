@@ -1,5 +1,7 @@
 """Modules of tensor-parallel engines: what a rank takes of each tensor."""
 
+import random
+
 import pytest
 import torch
 from fake_worker import MODEL, FakeWorker, Weights
@@ -7,6 +9,8 @@ from make_vectors import seeded
 from test_torch_module import MODES, attach, made_up, raw
 
 from inflight import link
+from inflight.adapter import Piece
+from inflight.adapters.torch_copies import Copies, Streams
 from inflight.adapters.torch_module import TorchModuleAdapter
 from inflight.engine.architecture import module_of
 from inflight.gate import Gate
@@ -117,3 +121,28 @@ def test_without_a_share_nothing_changes():
     with worker:
         worker.update(1, "v1", "in-place", made_up([SPECS[1]], 1))
     assert adapter.names == ["o.weight"]
+
+
+class TensorSlot:
+    """A slot of kind cuda whose tensor is in host memory: the path of a GPU's copies, without one."""
+
+    kind = "cuda"
+
+    def __init__(self, size: int):
+        self.tensor = torch.arange(size, dtype=torch.int64).mul(2654435761).bitwise_right_shift(7).to(torch.uint8)
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_rows_of_any_alignment_are_copied_as_they_are(seed):
+    rng = random.Random(seed)
+    unit = rng.choice([1, 2, 4, 8])
+    rows, length = rng.randint(1, 9), unit * rng.randint(1, 9)
+    stride = length + unit * rng.randint(0, 9) + rng.choice([0, 0, 0, 1])
+    offset, begin = unit * rng.randint(0, 9), unit * rng.randint(0, 9) + rng.choice([0, 0, 0, 1])
+    slot, target = TensorSlot(2000), torch.zeros(800, dtype=torch.uint8)
+    copies = Copies(Streams())
+    copies.load(Piece("t", begin, rows * length, 0, slot, offset, rows, stride), target)
+    copies.finish()
+    expected = torch.cat([slot.tensor[offset + r * stride :][:length] for r in range(rows)])
+    assert torch.equal(target[begin : begin + rows * length], expected)
+    assert not target[:begin].any() and not target[begin + rows * length :].any()
