@@ -392,30 +392,28 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
      * when the recovery window is over.
      */
     private void settleOrphans() {
-        Set<Long> complete = new TreeSet<>();
+        Set<Long> unsettled = new TreeSet<>();
         for (FleetWorker worker : fleet.workers().values()) {
             Session session = worker.unfinished();
-            if (session == null || operations.running(session.updateId()) != null) {
-                continue;
+            if (session != null && operations.running(session.updateId()) == null) {
+                unsettled.add(session.epoch());
             }
-            if (recovering.add(session.epoch())) {
+        }
+        for (long epoch : unsettled) {
+            if (isCompleteOrphan(epoch)) {
+                timers.cancel(epoch);
+                onRecoveryDue(new RecoveryDue(epoch));
+            } else if (recovering.add(epoch)) {
                 timers.startSingleTimer(
-                        session.epoch(),
-                        new RecoveryDue(session.epoch()),
-                        settings.update().recoveryWindow());
-            }
-            UpdateStart.Orphan orphan = Orphans.find(fleet, session.epoch());
-            // What this coordinator itself has ended gets the time to end by itself.
-            if (orphan != null
-                    && !endedEpochs.containsKey(session.epoch())
-                    && Orphans.complete(orphan, fleet, ledger::versions)) {
-                complete.add(session.epoch());
+                        epoch, new RecoveryDue(epoch), settings.update().recoveryWindow());
             }
         }
-        for (long epoch : complete) {
-            timers.cancel(epoch);
-            onRecoveryDue(new RecoveryDue(epoch));
-        }
+    }
+
+    /** What this coordinator itself has ended is none: its workers get the time to end it too. */
+    private boolean isCompleteOrphan(long epoch) {
+        UpdateStart.Orphan orphan = endedEpochs.containsKey(epoch) ? null : Orphans.find(fleet, epoch);
+        return orphan != null && Orphans.complete(orphan, fleet, ledger::versions);
     }
 
     private WorkerCommand abort(long epoch) {
