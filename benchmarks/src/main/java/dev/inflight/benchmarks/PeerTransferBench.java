@@ -1,5 +1,7 @@
 package dev.inflight.benchmarks;
 
+import dev.inflight.worker.nccl.NcclId;
+import dev.inflight.worker.nccl.RankArrival;
 import dev.inflight.worker.transport.PeerConnection;
 import dev.inflight.worker.transport.PeerException;
 import dev.inflight.worker.transport.PeerServer;
@@ -153,6 +155,11 @@ public final class PeerTransferBench {
         @Override
         public byte[] manifest(String digest) throws PeerException {
             throw new PeerException("no manifests here");
+        }
+
+        @Override
+        public NcclId meet(RankArrival arrival) throws PeerException {
+            throw new PeerException("no ranks here");
         }
 
         @Override

@@ -456,6 +456,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
                 host,
                 update.device().id(),
                 update.device().slotBudgetBytes(),
+                update.communicators() == null ? null : update.communicators().version(),
                 highestEpoch,
                 current == null ? null : current.view(),
                 engineStatus());

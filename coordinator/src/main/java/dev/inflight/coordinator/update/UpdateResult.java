@@ -27,6 +27,7 @@ record UpdateResult(
         long bytes,
         long deliveredBytes,
         @Nullable SlotUse slots,
+        @Nullable ExchangeUse exchange,
         @Nullable String planDigest,
         List<EngineResult> engines,
         Stages stages,
@@ -48,12 +49,19 @@ record UpdateResult(
                 0,
                 null,
                 null,
+                null,
                 List.of(),
                 Stages.of(List.of()),
                 null);
     }
 
     record SlotUse(int count, long bytes, String reason) {}
+
+    /**
+     * @param name {@code transfers} or {@code nccl}
+     * @param reason why that one
+     */
+    record ExchangeUse(String name, String reason) {}
 
     /**
      * @param outcome {@code committed}, {@code aborted} or {@code failed}

@@ -1,5 +1,6 @@
 package dev.inflight.worker.transport;
 
+import dev.inflight.worker.nccl.RankArrival;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.HashSet;
@@ -22,6 +23,8 @@ final class PeerResponder {
         record BlockSums(String publishId, int shard) implements Request {}
 
         record Manifest(String digest) implements Request {}
+
+        record Meet(RankArrival arrival) implements Request {}
 
         record Open(TransferKey key) implements Request {}
 
@@ -99,6 +102,7 @@ final class PeerResponder {
                 enqueue(new Request.BlockSums(query.publishId(), query.shard()));
             }
             case MANIFEST -> enqueue(new Request.Manifest(Payload.manifestQuery(payload)));
+            case MEET -> enqueue(new Request.Meet(Payload.arrival(payload)));
             case OPEN -> enqueue(new Request.Open(Payload.key(payload)));
             case REQUEST_BYTES -> ask(frame.tag(), false);
             case REQUEST_SLOT -> ask(frame.tag(), true);
@@ -152,6 +156,7 @@ final class PeerResponder {
         switch (request) {
             case Request.BlockSums sums -> answerDocument(() -> service.blockSums(sums.publishId(), sums.shard()));
             case Request.Manifest manifest -> answerDocument(() -> service.manifest(manifest.digest()));
+            case Request.Meet meet -> channel.send(Op.GROUP, 0, Payload.group(service.meet(meet.arrival())));
             case Request.Open open -> open(open.key());
             case Request.Bucket bucket -> deliver(bucket.bucket(), bucket.mapped());
             case Request.Stop stop -> {

@@ -1,5 +1,7 @@
 package dev.inflight.worker.transport;
 
+import dev.inflight.worker.nccl.NcclId;
+import dev.inflight.worker.nccl.RankArrival;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -14,6 +16,9 @@ public interface PeerService {
 
     /** The canonical bytes of the manifest with this digest. */
     byte[] manifest(String digest) throws PeerException, InterruptedException;
+
+    /** The id of the communicator that a rank is to use; blocks until all ranks of its group have come. */
+    NcclId meet(RankArrival arrival) throws PeerException, InterruptedException;
 
     /** Admits a consumer. If this returns, {@link #closed} follows exactly once; if it throws, it does not. */
     TransferOffer open(TransferKey key) throws PeerException, InterruptedException;

@@ -1,5 +1,6 @@
 package dev.inflight.worker.update;
 
+import dev.inflight.protocol.cluster.Exchange;
 import dev.inflight.protocol.cluster.WorkerCommand.Prepare;
 import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import dev.inflight.protocol.link.SlotMemory;
@@ -12,6 +13,8 @@ import dev.inflight.protocol.plan.UpdatePlan;
 import dev.inflight.worker.device.CudaDevice;
 import dev.inflight.worker.device.HostDevice;
 import dev.inflight.worker.link.EngineSession;
+import dev.inflight.worker.nccl.Communicators;
+import dev.inflight.worker.nccl.Group;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.PeerException;
 import dev.inflight.worker.transport.PeerTransfer;
@@ -52,6 +55,7 @@ final class Streaming implements AutoCloseable {
     private final List<Source> sources = new ArrayList<>();
     private @Nullable Own own;
     private @Nullable Landings landing;
+    private volatile @Nullable Collective collective;
     private @Nullable Future<Void> moving;
     private final Arrivals arrivals;
     private final StageRunner runner;
@@ -104,7 +108,7 @@ final class Streaming implements AutoCloseable {
         return context.hub().buckets(new TransferKey(order.epoch(), worker, context.worker()));
     }
 
-    /** Takes slots, offers own buckets to peers, then opens the transfers from peers. */
+    /** Takes slots, offers own buckets to peers, then opens the transfers from peers or joins the members. */
     void open() throws InterruptedException {
         var mine = bucketsOf(context.worker());
         if (!mine.isEmpty()) {
@@ -115,12 +119,51 @@ final class Streaming implements AutoCloseable {
             if (engine != null) {
                 board.join(UpdateSession.SELF);
             }
+            if (order.exchange() == Exchange.NCCL) {
+                board.join(Collective.CONSUMER);
+            }
             context.hub().serve(order.epoch(), context.worker(), board, readable, this::consumerLost);
             closer.add(() -> context.hub().withdraw(order.epoch(), context.worker()));
         }
-        if (engine != null) {
+        if (order.exchange() == Exchange.NCCL) {
+            joinMembers();
+        } else if (engine != null) {
             openTransfers();
         }
+    }
+
+    private void joinMembers() throws InterruptedException {
+        var broadcasts = device.collective(plan, context.communicators(), patience);
+        collective = broadcasts;
+        var mine = own;
+        if (mine != null) {
+            broadcasts.sendFrom(mine.board(), mine.buckets());
+        }
+        var others = plan.buckets().stream()
+                .filter(bucket -> !plan.owners().get(bucket.owner()).worker().equals(context.worker()))
+                .toList();
+        if (!others.isEmpty()) {
+            var into = landings();
+            into.board().expect(others, plan.buckets().size());
+            broadcasts.receiveInto(into.board(), engine == null ? null : located(into.firstSlot()));
+        }
+        Callable<Void> join = () -> {
+            broadcasts.join(this::group);
+            return null;
+        };
+        runner.all(List.of(join));
+    }
+
+    /** Ranks are the members in their order; they meet at the host of the first. */
+    private Group group(Communicators communicators) throws InterruptedException {
+        var members =
+                order.membership().workers().stream().map(Membership.Worker::id).toList();
+        var place = endpoint(endpoints(order.membership()), members.getFirst());
+        return communicators.join(
+                order.epoch(),
+                members,
+                context.worker(),
+                arrival -> context.peers().meet(place, arrival));
     }
 
     /** Numbers slots for the engine; returns the number of the first. */
@@ -242,7 +285,13 @@ final class Streaming implements AutoCloseable {
         if (started != null) {
             stages.add(() -> StageRunner.await(started));
         }
-        expectLandings();
+        var broadcasts = collective;
+        if (broadcasts == null) {
+            expectLandings();
+        } else {
+            stages.add(broadcasts::queue);
+            stages.add(broadcasts::finish);
+        }
         for (var source : sources) {
             stages.add(new FetchStage(source.owner(), incoming(source)));
         }
@@ -277,7 +326,7 @@ final class Streaming implements AutoCloseable {
     }
 
     private Incoming incoming(Source source) {
-        Incoming.Located located = (bucket, at, release) -> arrivals.arrived(bucket, at, source.firstSlot(), release);
+        var located = located(source.firstSlot());
         if (!source.lands()) {
             return new MappedIncoming(source.owner(), located);
         }
@@ -285,6 +334,10 @@ final class Streaming implements AutoCloseable {
         return source.owner().mapped()
                 ? device.copied(source.owner(), board, located)
                 : new SocketIncoming(source.owner(), checkpoint, board, located, times);
+    }
+
+    private Incoming.Located located(int firstSlot) {
+        return (bucket, at, release) -> arrivals.arrived(bucket, at, firstSlot, release);
     }
 
     /** Ends every wait of a running stage. Does not block. */
@@ -297,12 +350,21 @@ final class Streaming implements AutoCloseable {
         if (landed != null) {
             landed.board().fail(reason);
         }
+        var broadcasts = collective;
+        if (broadcasts != null) {
+            broadcasts.cancel();
+        }
         runner.cancel();
     }
 
     /** Ends the stages, waits until none runs, and gives everything back. Closing again does nothing. */
     @Override
     public void close() {
+        var broadcasts = collective;
+        if (broadcasts != null) {
+            // A stage may wait in NCCL.
+            broadcasts.cancelUnlessDone();
+        }
         runner.close();
         closer.close();
     }
