@@ -64,7 +64,8 @@ final class DemoCommand implements Callable<Integer> {
         return new Table()
                 .row(
                         "update",
-                        "v1 -> v2, " + report.mode() + ", " + report.workers() + " " + report.engine() + " engines")
+                        "v1 -> v2, " + report.mode() + ", " + report.workers() + " " + report.engine() + " engines, by "
+                                + report.exchange())
                 .row("checkpoint", ByteSize.format(report.bytes()) + " in " + report.tensors() + " tensors")
                 .row("duration", format("%.3f s", report.seconds()))
                 .row(

@@ -74,6 +74,10 @@ public final class GpuBench {
             GpuModeBench.Timed timed, long peakBytes, GpuModeReport.@Nullable Repeat repeat, boolean verified) {}
 
     private GpuBenchReport measure() throws InterruptedException {
+        if (gpus.size() % options.hosts() != 0) {
+            throw new ScenarioFailedException(NAME + ": " + gpus.size() + " workers can not be spread evenly over "
+                    + options.hosts() + " worker hosts");
+        }
         requireMemory();
         progress.step("measuring the host-to-device ceiling of " + gpus.size() + " GPUs");
         H2dCeiling ceiling = H2dCeiling.measure(gpus);
@@ -96,7 +100,8 @@ public final class GpuBench {
     /** Before anything is made or taken. */
     private void requireMemory() {
         long bytes = bytes();
-        LocalScenario.requireMemoryForGpuFleet(2, bytes, gpus.size(), "a smaller --model or fewer --gpus");
+        LocalScenario.requireMemoryForGpuFleet(
+                2, bytes, gpus.size(), options.hosts(), "a smaller --model or fewer --gpus");
         long needed = bytes * (options.shadow() ? 2 : 1) + options.slotMemoryBytes() + DEVICE_OVERHEAD_BYTES;
         for (CudaGpu gpu : gpus) {
             if (gpu.totalBytes() < needed) {
@@ -255,6 +260,7 @@ public final class GpuBench {
                 "gpu",
                 options.model(),
                 gpus.stream().map(CudaGpu::name).toList(),
+                options.hosts(),
                 VisibleGpus.driver(),
                 Machine.processors(),
                 Machine.cpuModel(),
@@ -294,6 +300,7 @@ public final class GpuBench {
                 Double.isNaN(serial) ? null : measured(serial / median),
                 measured(mode.peakBytes() / MIB),
                 typical.slots(),
+                typical.exchange(),
                 typical.stages(),
                 measured(timed.medianStallMs()),
                 mode.verified(),

@@ -5,6 +5,7 @@ import dev.inflight.cli.demo.FleetDevice;
 import dev.inflight.cli.demo.FleetOptions;
 import dev.inflight.cli.demo.LocalScenario;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -16,6 +17,8 @@ import org.jspecify.annotations.Nullable;
  * @param checkpoint a checkpoint to take as one of the two versions, or null to make both up
  * @param gpus how many; 0 takes all that CUDA shows
  * @param modes {@code in-place}, {@code shadow} or both, in the order to measure them
+ * @param hosts worker hosts that the workers are spread over, in equal blocks
+ * @param exchange {@code auto}, {@code transfers} or {@code nccl}, as {@code inflight.coordinator.update.exchange}
  * @param runs measured updates of each mode, at least 1
  * @param slotMemoryBytes most memory of a GPU that one slot ring takes
  * @param repeat updates in a row after the measured ones, to see whether anything grows; 0 for none
@@ -26,6 +29,8 @@ public record GpuBenchOptions(
         @Nullable Path checkpoint,
         int gpus,
         List<String> modes,
+        int hosts,
+        String exchange,
         int runs,
         long slotMemoryBytes,
         int repeat,
@@ -44,13 +49,15 @@ public record GpuBenchOptions(
      * @param settings of coordinator and worker host
      */
     FleetOptions fleet(List<String> gpuUuids, Path architecture, Map<String, String> settings) {
+        Map<String, String> all = new HashMap<>(settings);
+        all.put("inflight.coordinator.update.exchange", exchange);
         return new FleetOptions(
                 EngineKind.TORCH,
                 gpuUuids.size(),
                 LocalScenario.MODEL,
                 architecture,
                 shadow(),
-                new FleetDevice(FleetDevice.Kind.CUDA, slotMemoryBytes, gpuUuids),
-                settings);
+                new FleetDevice(FleetDevice.Kind.CUDA, slotMemoryBytes, gpuUuids, hosts),
+                all);
     }
 }

@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
  * Outcome of {@code bench gpu}, in the order in which its JSON shows it.
  *
  * @param gpus names
+ * @param hosts worker hosts
  * @param driver the driver's version and CUDA's
  * @param processors processors that this process may use
  * @param machine the machine's CPU model
@@ -30,6 +31,7 @@ public record GpuBenchReport(
         String bench,
         String model,
         List<String> gpus,
+        int hosts,
         String driver,
         int processors,
         String machine,

@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param bytes size of the checkpoint
  * @param deliveredBytes bytes that arrived in engines
  * @param slots buffers that every worker took; null if the update did not get that far
+ * @param exchange how buckets came from worker to worker; null if the update did not get that far
  * @param stages busy time of each stage
  */
 @JsonIgnoreProperties(ignoreUnknown = true)
@@ -32,6 +33,7 @@ public record UpdateResult(
         long bytes,
         long deliveredBytes,
         @Nullable SlotUse slots,
+        @Nullable ExchangeUse exchange,
         @Nullable Stages stages,
         @Nullable List<EngineOutcome> engines) {
 
@@ -56,6 +58,18 @@ public record UpdateResult(
      */
     @JsonIgnoreProperties(ignoreUnknown = true)
     public record SlotUse(int count, long bytes, @Nullable String reason) {}
+
+    /**
+     * @param name {@code transfers} or {@code nccl}
+     * @param reason why that one
+     */
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    public record ExchangeUse(String name, @Nullable String reason) {}
+
+    /** Name of the exchange, {@code none} if the update did not get that far. */
+    public String exchangeName() {
+        return exchange == null ? "none" : exchange.name();
+    }
 
     /** Busy time of each stage, in seconds, on the worker that was busy longest. */
     @JsonIgnoreProperties(ignoreUnknown = true)

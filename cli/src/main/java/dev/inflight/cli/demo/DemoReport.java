@@ -6,6 +6,7 @@ package dev.inflight.cli.demo;
  * @param engine {@code reference} or {@code torch}
  * @param mode {@code in-place} or {@code shadow}
  * @param workers GPU workers, each with one engine
+ * @param exchange how buckets came from worker to worker, {@code transfers} or {@code nccl}
  * @param bytes size of the checkpoint
  * @param tensors number of tensors
  * @param seconds duration of the update from v1 to v2, as who asked for it saw it
@@ -20,6 +21,7 @@ public record DemoReport(
         String engine,
         String mode,
         int workers,
+        String exchange,
         long bytes,
         int tensors,
         double seconds,

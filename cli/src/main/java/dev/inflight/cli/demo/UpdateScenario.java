@@ -58,6 +58,7 @@ public final class UpdateScenario {
                 options.engine().toString(),
                 Objects.requireNonNullElse(update.result().mode(), options.mode()),
                 options.workers(),
+                update.result().exchangeName(),
                 bytes,
                 scenario.checkpoints().tensors(),
                 measured(update.seconds()),

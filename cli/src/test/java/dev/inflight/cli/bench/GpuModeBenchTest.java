@@ -38,6 +38,7 @@ class GpuModeBenchTest {
                 1,
                 null,
                 null,
+                null,
                 List.of(engine));
         return new TimedUpdate(result, clientSeconds);
     }
