@@ -98,6 +98,7 @@ class UpdateResult:
     plan_digest: str | None
     engines: list[EngineOutcome]
     slots: dict | None
+    exchange: dict | None
     stages: dict | None
     restore: dict | None
 

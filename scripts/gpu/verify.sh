@@ -3,7 +3,7 @@
 # Ends with one line per step and the figures; fails if a step failed.
 set -euo pipefail
 
-usage="usage: scripts/gpu/verify.sh [--out DIR] [--only launcher|tests|python|loss|bench]...
+usage="usage: scripts/gpu/verify.sh [--out DIR] [--only launcher|tests|python|loss|nccl|bench]...
   --out DIR    where logs and JSON go (default: \$OUT, else a new temporary directory)
   --only STEP  run this step; may be repeated (default: all)"
 
@@ -13,8 +13,8 @@ source "$home/inflight"
 
 # Seconds a step may take. Steps that hang use all of theirs, and then not all fit into the ten minutes that one command
 # has on a lent machine: run those with --only.
-declare -A bound=([launcher]=40 [tests]=220 [python]=130 [loss]=160 [bench]=220)
-steps=(launcher tests python loss bench)
+declare -A bound=([launcher]=40 [tests]=220 [python]=130 [loss]=160 [nccl]=300 [bench]=220)
+steps=(launcher tests python loss nccl bench)
 
 out="${OUT:-}"
 only=()
@@ -96,6 +96,22 @@ run_loss() {
   PYTHONUNBUFFERED=1 python3 "$home/scripts/gpu/loss.py" "${flags[@]}" --out "$out" --limit 145
 }
 
+# Two worker hosts with a GPU each: what auto then chooses must be NCCL. Last, a host is killed in mid-broadcast.
+run_nccl() {
+  python3 -c 'import torch' 2>/dev/null || { echo "skipped: python3 has no torch"; return; }
+  (($(nvidia-smi -L 2>/dev/null | grep -c '^GPU') >= 2)) || { echo "skipped: two GPUs are needed"; return; }
+  export INFLIGHT_PYTHON="${INFLIGHT_PYTHON:-python3}"
+  local mode
+  for mode in in-place shadow; do
+    "$home/inflight" demo --device cuda --workers 2 --hosts 2 --size 4GiB --mode "$mode" --json \
+      >"$out/nccl-$mode.json" || { cat "$out/nccl-$mode.json"; return 1; }
+    cat "$out/nccl-$mode.json"
+    grep -q '"exchange":"nccl"' "$out/nccl-$mode.json" || { echo "$mode: not exchanged by NCCL"; return 1; }
+  done
+  PYTHONUNBUFFERED=1 python3 "$home/scripts/gpu/loss.py" --nccl --device cuda --bytes 8GiB --only 'worker host' \
+    --out "$out/nccl" --limit 170
+}
+
 run_bench() {
   if ! "$home/inflight" bench --help | grep -qE '^  gpu '; then
     echo "skipped: there is no bench gpu"
@@ -137,6 +153,7 @@ figures() {
       sed -n '/^Failures (/,/^Test run finished/p' "$out/tests.log" | grep -E '=>|MethodSource' | head -40 ;;
     python) tail -n 20 "$out/python.log" ;;
     loss) grep -E '^(ok|FAILED|[0-9]+ passed) ' "$out/loss.log" ;;
+    nccl) grep -E '^(\{|ok|FAILED|[0-9]+ passed|.*not exchanged) ?' "$out/nccl.log" ;;
     bench) tail -c 3000 "$out/bench.log" ;;
   esac
 }

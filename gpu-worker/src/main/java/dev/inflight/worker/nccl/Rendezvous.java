@@ -118,7 +118,7 @@ public final class Rendezvous {
     }
 
     /** Whether a rank waits for others. */
-    synchronized boolean isHere(long epoch, int rank) {
+    public synchronized boolean isHere(long epoch, int rank) {
         var meeting = meetings.get(epoch);
         return meeting != null && meeting.here.get(rank);
     }
