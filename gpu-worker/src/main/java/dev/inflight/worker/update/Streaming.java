@@ -133,17 +133,18 @@ final class Streaming implements AutoCloseable {
     }
 
     private void joinMembers() throws InterruptedException {
+        var others = plan.buckets().stream()
+                .filter(bucket -> !plan.owners().get(bucket.owner()).worker().equals(context.worker()))
+                .toList();
+        // Taken first, so that it is given back last.
+        var into = others.isEmpty() ? null : landings();
         var broadcasts = device.collective(plan, context.communicators(), patience);
         collective = broadcasts;
         var mine = own;
         if (mine != null) {
             broadcasts.sendFrom(mine.board(), mine.buckets());
         }
-        var others = plan.buckets().stream()
-                .filter(bucket -> !plan.owners().get(bucket.owner()).worker().equals(context.worker()))
-                .toList();
-        if (!others.isEmpty()) {
-            var into = landings();
+        if (into != null) {
             into.board().expect(others, plan.buckets().size());
             broadcasts.receiveInto(into.board(), engine == null ? null : located(into.firstSlot()));
         }

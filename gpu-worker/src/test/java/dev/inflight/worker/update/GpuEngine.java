@@ -19,6 +19,7 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
@@ -39,6 +40,7 @@ final class GpuEngine implements AutoCloseable {
     private final Map<String, DeviceBuffer> memories;
     private final CudaStream stream;
     private final Map<Integer, SlotMemory.Cuda> slots = new HashMap<>();
+    private final List<WorkerMessage.Load> unanswered = new ArrayList<>();
     private final Thread thread;
     private volatile CountDownLatch loading = new CountDownLatch(1);
     private volatile boolean mute;
@@ -107,7 +109,9 @@ final class GpuEngine implements AutoCloseable {
             }
             case WorkerMessage.Load load -> {
                 loading.countDown();
-                if (!mute) {
+                if (mute) {
+                    unanswered.add(load);
+                } else {
                     load(load);
                 }
             }
@@ -115,6 +119,11 @@ final class GpuEngine implements AutoCloseable {
             case WorkerMessage.Commit commit -> say(new EngineMessage.Committed(commit.epoch(), commit.version(), 0));
             case WorkerMessage.Abort abort -> {
                 mute = false;
+                // Answers come in order.
+                for (var load : unanswered) {
+                    say(new EngineMessage.Loaded(load.epoch(), load.bucket()));
+                }
+                unanswered.clear();
                 say(new EngineMessage.Aborted(abort.epoch(), EngineStatus.State.PENDING_WEIGHTS, null));
             }
             default -> {
