@@ -5,11 +5,10 @@ import dev.inflight.protocol.plan.UpdatePlan;
 import dev.inflight.worker.cuda.CudaEvent;
 import dev.inflight.worker.cuda.CudaException;
 import dev.inflight.worker.device.CudaSlotRing;
-import dev.inflight.worker.nccl.Communicators;
 import dev.inflight.worker.nccl.Group;
+import dev.inflight.worker.nccl.GroupLease;
 import java.time.Duration;
 import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -39,7 +38,7 @@ final class Collective implements AutoCloseable {
     private static final long TRIAL_BYTES = 256;
 
     private final UpdatePlan plan;
-    private final Communicators communicators;
+    private final GroupLease lease;
     private final CudaLane lane;
     private final CudaBlockCheck check;
     private final Runnable stuck;
@@ -48,11 +47,6 @@ final class Collective implements AutoCloseable {
     private final BlockingQueue<Flight> flights = new LinkedBlockingQueue<>();
     private @Nullable Outgoing outgoing;
     private @Nullable Ingoing ingoing;
-    private @Nullable Group group;
-    private @Nullable CompletableFuture<Void> abort;
-    private boolean cancelled;
-    private boolean done;
-    private boolean closed;
 
     /** Own buckets. */
     private record Outgoing(SlotBoard board, CudaSlotRing ring) {}
@@ -72,12 +66,8 @@ final class Collective implements AutoCloseable {
         }
     }
 
-    /** Makes the communicator, or finds the one that is there. */
-    interface Joining {
-        Group join(Communicators communicators) throws InterruptedException;
-    }
-
     /**
+     * @param lease of the members' communicator, not joined yet
      * @param lane a stream for the broadcasts alone
      * @param check for received buckets
      * @param stuck called if the GPU may still use the slots when this is closed
@@ -85,14 +75,14 @@ final class Collective implements AutoCloseable {
      */
     Collective(
             UpdatePlan plan,
-            Communicators communicators,
+            GroupLease lease,
             CudaLane lane,
             CudaBlockCheck check,
             Runnable stuck,
             StageTimes times,
             Duration patience) {
         this.plan = plan;
-        this.communicators = communicators;
+        this.lease = lease;
         this.lane = lane;
         this.check = check;
         this.stuck = stuck;
@@ -121,14 +111,8 @@ final class Collective implements AutoCloseable {
     }
 
     /** Waits for the other members. A new communicator is tried out, while no engine has been touched yet. */
-    void join(Joining joining) throws InterruptedException {
-        var joined = joining.join(communicators);
-        synchronized (this) {
-            group = joined;
-            if (cancelled) {
-                abort = communicators.drop(joined);
-            }
-        }
+    void join(GroupLease.Joining joining) throws InterruptedException {
+        var joined = lease.join(joining);
         if (joined.isFirstUse() && !plan.buckets().isEmpty()) {
             tryOut(joined, root(joined, plan.buckets().getFirst()));
         }
@@ -166,17 +150,9 @@ final class Collective implements AutoCloseable {
         return known;
     }
 
-    private synchronized Group joined() {
-        var known = group;
-        if (known == null) {
-            throw new IllegalStateException("the members' communicator was not joined");
-        }
-        return known;
-    }
-
     /** First stage: puts every broadcast on the stream. */
     Void queue() throws InterruptedException {
-        var ranks = joined();
+        var ranks = lease.group();
         for (var bucket : plan.buckets()) {
             int root = root(ranks, bucket);
             flights.add(root == ranks.rank() ? send(ranks, bucket) : receive(ranks, bucket, root));
@@ -231,7 +207,7 @@ final class Collective implements AutoCloseable {
 
     /** Second stage: passes on what has come, and gives back what has gone. {@link #queue} bounds the wait for more. */
     Void finish() throws InterruptedException {
-        var ranks = joined();
+        var ranks = lease.group();
         for (int i = 0; i < plan.buckets().size(); i++) {
             try (var flight = flights.take()) {
                 await(
@@ -245,9 +221,7 @@ final class Collective implements AutoCloseable {
                 }
             }
         }
-        synchronized (this) {
-            done = true;
-        }
+        lease.done();
         return null;
     }
 
@@ -283,23 +257,14 @@ final class Collective implements AutoCloseable {
         ranks.check();
     }
 
-    /** As {@link #cancel}, unless all broadcasts are done and the communicator serves the next update as well. */
-    synchronized void cancelUnlessDone() {
-        if (!done) {
-            cancel();
-        }
+    /** Aborts the communicator, which ends every wait for it. Does not block. Does nothing once this is closed. */
+    void cancel() {
+        lease.cancel();
     }
 
-    /** Aborts the communicator, which ends every wait for it. Does not block. Does nothing once this is closed. */
-    synchronized void cancel() {
-        if (closed) {
-            return;
-        }
-        cancelled = true;
-        var joined = group;
-        if (joined != null && abort == null) {
-            abort = communicators.drop(joined);
-        }
+    /** As {@link #cancel}, unless all broadcasts are done and the communicator serves the next update as well. */
+    void cancelUnlessDone() {
+        lease.cancelUnlessDone();
     }
 
     /**
@@ -308,24 +273,7 @@ final class Collective implements AutoCloseable {
      */
     @Override
     public void close() {
-        CompletableFuture<Void> ending;
-        boolean used;
-        synchronized (this) {
-            cancelUnlessDone();
-            closed = true;
-            ending = abort;
-            used = group != null;
-        }
-        if (ending != null) {
-            // Bounded by the communicator.
-            ending.handle((ended, failure) -> {
-                        if (failure != null) {
-                            LOG.error("NCCL does not let go of a communicator", failure);
-                        }
-                        return true;
-                    })
-                    .join();
-        }
+        boolean used = lease.end();
         flights.forEach(Flight::close);
         flights.clear();
         if (used && !isDrained()) {

@@ -7,6 +7,7 @@ import dev.inflight.worker.device.CudaDevice;
 import dev.inflight.worker.device.CudaSlotRing;
 import dev.inflight.worker.device.HostSlotRing;
 import dev.inflight.worker.nccl.Communicators;
+import dev.inflight.worker.nccl.GroupLease;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.PeerException;
 import java.lang.foreign.MemorySegment;
@@ -91,7 +92,8 @@ final class CudaStages implements DeviceStages {
         if (communicators == null) {
             throw new UpdateException("this worker has no NCCL", null);
         }
-        var collective = new Collective(plan, communicators, lane(), check(), () -> stuck = true, times, patience);
+        var collective = new Collective(
+                plan, new GroupLease(communicators), lane(), check(), () -> stuck = true, times, patience);
         closer.add(collective::close);
         return collective;
     }
