@@ -105,6 +105,7 @@ class UpdateResult:
     plan_digest: str | None
     engines: list[EngineOutcome]
     slots: dict | None
+    exchange: dict | None
     phases: dict | None
     stages: dict | None
     restore: dict | None

@@ -10,6 +10,7 @@ UPDATE = {
     "model": "chat", "from": "v1", "to": "v2", "epoch": 3, "mode": "shadow", "strategy": "broadcast",
     "outcome": "committed", "reason": None, "seconds": 1.5, "bytes": 10, "deliveredBytes": 20,
     "slots": {"count": 3, "bytes": 1048576, "reason": ""}, "planDigest": "ab", "restore": None,
+    "exchange": {"name": "nccl", "reason": "two hosts"},
     "engines": [{"engine": "e0", "worker": "w/0", "outcome": "committed", "state": "SERVING", "version": "v2",
                  "stallMs": 0.4, "new": 1}],
     "stages": {"h2dSeconds": 0.1}, "somethingNew": 1,

@@ -29,6 +29,8 @@ PAUSE_MS = 20_000
 # Progress is otherwise told four times a second, and an update of a few GiB is over by then.
 COORDINATOR_SETTINGS = "inflight.coordinator.update.progress-interval = 20ms\n"
 SLOT_MEMORY = {"host": "48 MiB", "cuda": "512 MiB"}
+# Small slots, or a broadcast of a few GiB would be over before anything can be killed.
+APART_SLOT_MEMORY = "24 MiB"
 
 T = TypeVar("T")
 
@@ -136,11 +138,12 @@ class Fleet:
     """The first host has a worker for each GPU, at least two; the second has one, on the last GPU.
 
     :param gpus: UUIDs, empty for a fleet in host memory
+    :param apart: whether the first host has no worker on the last GPU, so that NCCL can connect all
     :param python: for the engines
     :param same_ports: whether a worker host that is started again has the address it had, as in profile cluster
     """
 
-    def __init__(self, gpus: list[str], python: str, logs: Path, same_ports: bool):
+    def __init__(self, gpus: list[str], python: str, logs: Path, same_ports: bool, apart: bool = False):
         self.id = f"loss{secrets.token_hex(3)}"
         self.gpus = gpus
         self.checkpoints = SHARED_MEMORY / f"inflight-{self.id}-checkpoints"
@@ -153,8 +156,9 @@ class Fleet:
         port = free_port()
         self._seed = f"akka://inflight@{ADDRESS}:{port}"
         self.coordinator = self._node("coordinator", "coordinator", port, COORDINATOR_SETTINGS, "--http-port", "0")
-        first = max(2, len(gpus))
-        self.hosts = [self._host("w1", first, 0), self._host("w2", 1, first - 1)]
+        first = len(gpus) - 1 if apart else max(2, len(gpus))
+        self._slot_memory = APART_SLOT_MEMORY if apart else SLOT_MEMORY[self._device]
+        self.hosts = [self._host("w1", first, 0), self._host("w2", 1, first if apart else first - 1)]
         self.engines: list[Engine] = []
 
     def start(self, architecture: Path) -> str:
@@ -191,7 +195,7 @@ class Fleet:
             own = [self._gpu(first_gpu + i) for i in range(workers)]
             settings += f"include file({json.dumps(str(HOME / 'config/gpu.conf'))})\n"
             settings += f"inflight.worker.gpus = {json.dumps(own)}\n"
-        settings += f"inflight.worker.slot-memory = {SLOT_MEMORY[self._device]}\n"
+        settings += f"inflight.worker.slot-memory = {self._slot_memory}\n"
         full = f"{self.id}-{name}"
         port = free_port() if self._same_ports else 0
         program = self._node(full, "worker", port, settings, "--workers", str(workers))

@@ -2,7 +2,8 @@
 """Kills processes of a fleet while an update streams, and looks at what becomes of the others.
 
 A fleet as an operator starts it: a coordinator, a worker host with a worker for each GPU (at least two), another with
-one, and an engine for each worker. By SIGKILL an engine is lost, then a worker host, in either load mode. Each time the
+one, and an engine for each worker. With --nccl the two hosts have no GPU in common, and every update must be exchanged
+by NCCL. By SIGKILL an engine is lost, then a worker host, in either load mode. Each time the
 update must end soon and say who was lost, the engines that are left serve the version they had and nothing mixed, and
 after the killed process alone was started again the next update reaches all. One line for each case; the status is 0 if
 none failed. Needs torch in the engines' Python only.
@@ -81,9 +82,10 @@ class Loss:
 
 
 class Cases:
-    def __init__(self, fleet: Fleet, trainer: Trainer, versions: list[MadeUp]):
+    def __init__(self, fleet: Fleet, trainer: Trainer, versions: list[MadeUp], exchange: str | None):
         self._fleet = fleet
         self._trainer = trainer
+        self._exchange = exchange
         self._names = [v.version for v in versions]
         self._expected = {v.version: v.answers() for v in versions}
 
@@ -221,7 +223,9 @@ class Cases:
     def _update(self, version: str, mode: str) -> None:
         id = wait_for(lambda: "the coordinator takes no update", END_SECONDS, lambda: self._taken_update(version, mode))
         result = self._trainer.wait(id, UPDATE_SECONDS).result
-        note(f"updated to {version}, {mode}, in {result.seconds:.2f} s")
+        used = result.exchange or {}
+        note(f"updated to {version}, {mode}, in {result.seconds:.2f} s by {used.get('name')}: {used.get('reason')}")
+        require(self._exchange in (None, used.get("name")), f"the update was exchanged otherwise: {used}")
         bad = [e for e in result.engines if e.outcome != "committed"]
         require(not bad and len(result.engines) == len(self._fleet.engines), f"the next update: {result}")
 
@@ -302,6 +306,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--python", default=sys.executable, help="the engines' Python, which needs torch")
     parser.add_argument("--only", default="", metavar="TEXT", help="cases with this in their name, like in-place")
     parser.add_argument("--same-ports", action="store_true", help="worker hosts come back at the address they had")
+    parser.add_argument("--nccl", action="store_true", help="two hosts with no GPU in common, connected by NCCL")
     parser.add_argument("--limit", type=int, default=145, metavar="SECONDS", help="for all of it")
     return parser.parse_args()
 
@@ -329,13 +334,17 @@ def main() -> int:
     if flags.device == "cuda" and not gpus:
         print("loss: no GPU here; try --device host", file=sys.stderr)
         return 1
-    fleet = Fleet(gpus, flags.python, logs, flags.same_ports)
+    if flags.nccl and len(gpus) < 2:
+        print(f"loss: --nccl needs two GPUs, there are {len(gpus)}", file=sys.stderr)
+        return 1
+    fleet = Fleet(gpus, flags.python, logs, flags.same_ports, flags.nccl)
     try:
         versions = [MadeUp(fleet.checkpoints, version, flags.bytes) for version in ("v1", "v2")]
         for version in versions:
             version.write()
         note(f"made two checkpoints of {versions[0].bytes >> 20} MiB; starting a fleet on {gpus or 'host memory'}")
-        cases = Cases(fleet, Trainer(fleet.start(versions[0].directory)), versions)
+        trainer = Trainer(fleet.start(versions[0].directory))
+        cases = Cases(fleet, trainer, versions, "nccl" if flags.nccl else None)
         cases.await_engines()
         for version in versions:
             cases.publish(version)

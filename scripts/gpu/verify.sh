@@ -12,10 +12,11 @@ declare -A bound=(
   [python]=170
   [tp]=150
   [loss]=160
+  [nccl]=300
   [bench]=220
   [fp8]=120
 )
-steps=(launcher tests sanitizer python tp loss bench fp8)
+steps=(launcher tests sanitizer python tp loss nccl bench fp8)
 
 usage="usage: scripts/gpu/verify.sh [--out DIR] [--only STEP]...
   --out DIR    where logs and JSON go (default: \$OUT, else a new temporary directory)
@@ -150,6 +151,22 @@ run_loss() {
   PYTHONUNBUFFERED=1 python3 "$home/scripts/gpu/loss.py" "${flags[@]}" --out "$out" --limit 145
 }
 
+# Two worker hosts with a GPU each: what auto then chooses must be NCCL. Last, a host is killed in mid-broadcast.
+run_nccl() {
+  python3 -c 'import torch' 2>/dev/null || { echo "skipped: python3 has no torch"; return; }
+  (($(nvidia-smi -L 2>/dev/null | grep -c '^GPU') >= 2)) || { echo "skipped: two GPUs are needed"; return; }
+  export INFLIGHT_PYTHON="${INFLIGHT_PYTHON:-python3}"
+  local mode
+  for mode in in-place shadow; do
+    "$home/inflight" demo --device cuda --workers 2 --hosts 2 --size 4GiB --mode "$mode" --json \
+      >"$out/nccl-$mode.json" || { cat "$out/nccl-$mode.json"; return 1; }
+    cat "$out/nccl-$mode.json"
+    grep -q '"exchange":"nccl"' "$out/nccl-$mode.json" || { echo "$mode: not exchanged by NCCL"; return 1; }
+  done
+  PYTHONUNBUFFERED=1 python3 "$home/scripts/gpu/loss.py" --nccl --device cuda --bytes 8GiB --only 'worker host' \
+    --out "$out/nccl" --limit 170
+}
+
 run_bench() {
   if ! "$home/inflight" bench --help | grep -qE '^  gpu '; then
     echo "skipped: there is no bench gpu"
@@ -199,6 +216,7 @@ figures() {
     python) tail -n 20 "$out/python.log" ;;
     tp) grep -E '^\{|^inflight' "$out/tp.log" ;;
     loss) grep -E '^(ok|FAILED|[0-9]+ passed) ' "$out/loss.log" ;;
+    nccl) grep -E '^(\{|ok|FAILED|[0-9]+ passed|.*not exchanged) ?' "$out/nccl.log" ;;
     bench | fp8) tail -c 3000 "$out/$step.log" ;;
   esac
 }

@@ -1,6 +1,8 @@
 package dev.inflight.benchmarks;
 
 import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.worker.nccl.NcclId;
+import dev.inflight.worker.nccl.RankArrival;
 import dev.inflight.worker.transport.PeerConnection;
 import dev.inflight.worker.transport.PeerException;
 import dev.inflight.worker.transport.PeerServer;
@@ -159,6 +161,11 @@ public final class PeerTransferBench {
         @Override
         public byte[] sliceDigests(String checkpoint, TensorParallel share, int shard) throws PeerException {
             throw new PeerException("no digests here");
+        }
+
+        @Override
+        public NcclId meet(RankArrival arrival) throws PeerException {
+            throw new PeerException("no ranks here");
         }
 
         @Override

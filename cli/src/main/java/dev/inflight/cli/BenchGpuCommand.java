@@ -4,6 +4,7 @@ import dev.inflight.cli.bench.GpuBench;
 import dev.inflight.cli.bench.GpuBenchOptions;
 import dev.inflight.cli.bench.GpuBenchReport;
 import dev.inflight.cli.bench.GpuModeReport;
+import dev.inflight.cli.client.UpdateResult;
 import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.console.Progress;
 import dev.inflight.cli.console.Table;
@@ -41,6 +42,7 @@ import picocli.CommandLine.Spec;
 @SuppressWarnings("NullAway.Init")
 final class BenchGpuCommand implements Callable<Integer> {
     private static final int MOST_GPUS = 64;
+    private static final List<String> EXCHANGES = List.of("auto", "transfers", "nccl");
 
     @Spec
     private CommandSpec spec;
@@ -74,6 +76,21 @@ final class BenchGpuCommand implements Callable<Integer> {
             description = "in-place, shadow or both; shadow takes two versions' memory on every GPU"
                     + " (default: ${DEFAULT-VALUE}).")
     private String mode;
+
+    @Option(
+            names = "--hosts",
+            paramLabel = "N",
+            defaultValue = "1",
+            description = "Worker hosts that the workers are spread over (default: ${DEFAULT-VALUE}).")
+    private int hosts;
+
+    @Option(
+            names = "--exchange",
+            paramLabel = "EXCHANGE",
+            defaultValue = "auto",
+            description = "How buckets come from worker to worker: transfers (copies within a host, TCP between hosts),"
+                    + " nccl, or auto, which is nccl between hosts where it is possible (default: ${DEFAULT-VALUE}).")
+    private String exchange;
 
     @Option(
             names = "--runs",
@@ -122,12 +139,18 @@ final class BenchGpuCommand implements Callable<Integer> {
         if (gpus != null && (gpus < 1 || gpus > MOST_GPUS)) {
             throw wrong("--gpus " + gpus + " is outside 1 to " + MOST_GPUS);
         }
+        requireAtLeast("--hosts", hosts, 1);
+        if (!EXCHANGES.contains(exchange)) {
+            throw wrong("--exchange " + exchange + " is none of " + String.join(", ", EXCHANGES));
+        }
         return new GpuBenchOptions(
                 model,
                 checkpoint(),
                 Objects.requireNonNullElse(gpus, 0),
                 tp,
                 modes(),
+                hosts,
+                exchange,
                 runs,
                 slotMemory.bytes(),
                 repeat,
@@ -172,7 +195,8 @@ final class BenchGpuCommand implements Callable<Integer> {
                                 + " tensors")
                 .row(
                         "GPUs",
-                        report.gpus().size() + " x " + report.gpus().getFirst() + ", driver " + report.driver()
+                        report.gpus().size() + " x " + report.gpus().getFirst() + ", driver " + report.driver() + ", "
+                                + report.hosts() + (report.hosts() == 1 ? " worker host" : " worker hosts")
                                 + (report.tp() == null ? "" : ", engines in groups of " + report.tp()))
                 .row(
                         "host to device",
@@ -209,6 +233,10 @@ final class BenchGpuCommand implements Callable<Integer> {
                         format("stall %.2f ms; ", result.stallMs())
                                 + format("%.0f MiB more device memory at most; ", result.peakExtraDeviceMiB())
                                 + (result.verified() ? "verified" : "NOT verified"));
+        UpdateResult.ExchangeUse exchange = result.exchange();
+        if (exchange != null) {
+            table.row("", "exchanged by " + exchange.name() + ": " + exchange.reason());
+        }
         GpuModeReport.Repeat repeat = result.repeat();
         if (repeat != null) {
             table.row("", repeat.updates() + format(" more: median %.4f s", repeat.seconds()))

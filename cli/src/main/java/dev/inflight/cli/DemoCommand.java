@@ -65,7 +65,8 @@ final class DemoCommand implements Callable<Integer> {
                 .row(
                         "update",
                         "v1 -> v2, " + report.mode() + ", " + report.workers() + " " + report.engine() + " engines"
-                                + (report.tp() == null ? "" : " in groups of " + report.tp()))
+                                + (report.tp() == null ? "" : " in groups of " + report.tp()) + ", by "
+                                + report.exchange())
                 .row("checkpoint", ByteSize.format(report.bytes()) + " in " + report.tensors() + " tensors")
                 .row("duration", format("%.3f s", report.seconds()))
                 .row(

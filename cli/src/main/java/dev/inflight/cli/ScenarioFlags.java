@@ -46,6 +46,14 @@ final class ScenarioFlags {
                     + " (default: ${DEFAULT-VALUE}).")
     private String device;
 
+    @Option(
+            names = "--hosts",
+            paramLabel = "N",
+            defaultValue = "1",
+            description = "With --device cuda: worker hosts that the workers are spread over. Between hosts buckets are"
+                    + " exchanged by NCCL where that is possible (default: ${DEFAULT-VALUE}).")
+    private int hosts;
+
     @Mixin
     private SlotMemoryFlag slotMemory;
 
@@ -103,6 +111,12 @@ final class ScenarioFlags {
         if (tp < 1 || workers % tp != 0) {
             throw wrong("--workers " + workers + " is no multiple of --tp " + tp);
         }
+        if (hosts != 1 && !cuda()) {
+            throw wrong("--hosts is for --device cuda; in host memory every worker has a host of its own");
+        }
+        if (hosts < 1 || workers % hosts != 0) {
+            throw wrong("--workers " + workers + " can not be spread evenly over --hosts " + hosts);
+        }
         if (checkpoint != null && !Files.exists(checkpoint)) {
             throw wrong("--checkpoint " + checkpoint + " does not exist");
         }
@@ -110,7 +124,7 @@ final class ScenarioFlags {
         Path given = checkpoint == null ? null : checkpoint.toAbsolutePath();
         CheckpointPlace madeUp = place(usual);
         // Last, since it looks for GPUs.
-        FleetDevice on = cuda() ? onGpus(slotMemory.bytes()) : FleetDevice.HOST;
+        FleetDevice on = cuda() ? onGpus(slotMemory.bytes(), hosts) : FleetDevice.HOST;
         return new ScenarioOptions(kind, mode, workers, tp, bytes, given, madeUp, on);
     }
 
@@ -133,13 +147,14 @@ final class ScenarioFlags {
         };
     }
 
-    private static FleetDevice onGpus(long slotMemoryBytes) {
+    private static FleetDevice onGpus(long slotMemoryBytes, int hosts) {
         return new FleetDevice(
                 FleetDevice.Kind.CUDA,
                 slotMemoryBytes,
                 VisibleGpus.requireAny("--device cuda").stream()
                         .map(CudaGpu::uuid)
-                        .toList());
+                        .toList(),
+                hosts);
     }
 
     private EngineKind kind(boolean cuda) {

@@ -75,13 +75,14 @@ final class UpdateCommand implements Callable<Integer> {
         }
         String headline = String.format(
                 Locale.ROOT,
-                "%s %s: %s -> %s, %s, %s, %s in %.3f s",
+                "%s %s: %s -> %s, %s, %s%s, %s in %.3f s",
                 result.outcome(),
                 result.model(),
                 Objects.requireNonNullElse(result.from(), "nothing"),
                 result.to(),
                 Objects.requireNonNullElse(result.mode(), "no mode chosen"),
                 result.strategy(),
+                result.exchange() == null ? "" : " by " + result.exchangeName(),
                 ByteSize.format(result.bytes()),
                 result.seconds());
         String reason = result.reason() == null ? "" : System.lineSeparator() + "reason: " + result.reason();

@@ -108,7 +108,7 @@ final class FakeWorker {
 
     private WorkerState state() {
         long epoch = session == null ? 1 : session.epoch();
-        return new WorkerState(id, id.substring(0, id.indexOf('/')), "host", 64 << 20, epoch, session, engine());
+        return new WorkerState(id, id.substring(0, id.indexOf('/')), "host", 64 << 20, null, epoch, session, engine());
     }
 
     private EngineStatus engine() {

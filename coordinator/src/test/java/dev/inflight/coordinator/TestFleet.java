@@ -72,7 +72,16 @@ public final class TestFleet {
         workers.computeIfAbsent(id, n -> kit.createTestProbe(WorkerCommand.class));
         workerStates.put(
                 id,
-                new WorkerState(id, id.substring(0, id.indexOf('/')), "host", 64 * MIB, highestEpoch, session, engine));
+                new WorkerState(
+                        id, id.substring(0, id.indexOf('/')), "host", 64 * MIB, null, highestEpoch, session, engine));
+        return this;
+    }
+
+    /** A worker on a GPU, without an engine if that is null. */
+    public TestFleet gpuWorker(String id, String gpu, @Nullable Integer nccl, @Nullable EngineStatus engine) {
+        workers.computeIfAbsent(id, n -> kit.createTestProbe(WorkerCommand.class));
+        workerStates.put(
+                id, new WorkerState(id, id.substring(0, id.indexOf('/')), gpu, 64 * MIB, nccl, 5, null, engine));
         return this;
     }
 

@@ -472,6 +472,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
                 host,
                 update.device().id(),
                 slotBudgetBytes,
+                update.communicators() == null ? null : update.communicators().version(),
                 highestEpoch,
                 current == null ? null : current.view(),
                 engineStatus());

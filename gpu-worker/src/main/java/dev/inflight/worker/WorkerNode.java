@@ -4,9 +4,14 @@ import akka.Done;
 import akka.actor.CoordinatedShutdown;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Props;
+import dev.inflight.worker.device.CudaDevice;
+import dev.inflight.worker.device.Device;
 import dev.inflight.worker.device.Devices;
 import dev.inflight.worker.device.ShmNames;
 import dev.inflight.worker.link.EngineLink;
+import dev.inflight.worker.nccl.Communicators;
+import dev.inflight.worker.nccl.NcclLibrary;
+import dev.inflight.worker.nccl.Rendezvous;
 import dev.inflight.worker.store.HostStore;
 import dev.inflight.worker.transport.MachineIdentity;
 import dev.inflight.worker.transport.PeerServer;
@@ -22,8 +27,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
 
 /** Everything that runs on a worker host. Its actors live and die with the actor system. */
 public final class WorkerNode {
@@ -51,6 +59,10 @@ public final class WorkerNode {
                 settings.storeThreads(),
                 settings.exchangeTimeout(),
                 settings.peerTimeout());
+        var nccl = settings.nccl() && settings.device() == WorkerSettings.DeviceKind.CUDA
+                ? NcclLibrary.loadIfUsable().orElse(null)
+                : null;
+        var communicators = new ArrayList<Communicators>();
         try {
             Files.createDirectories(settings.runDir());
             var machine = machine(settings);
@@ -58,9 +70,10 @@ public final class WorkerNode {
             var server = PeerServer.start(
                     new InetSocketAddress(settings.peerHost(), settings.peerPort()),
                     settings.name(),
-                    new HostPeerService(store, hub),
+                    new HostPeerService(
+                            store, hub, nccl == null ? null : new Rendezvous(nccl::newId, settings.prepareTimeout())),
                     settings.peerTimeout());
-            closeAtShutdown(system, server, devices, store);
+            closeAtShutdown(system, server, communicators, devices, store);
             var children = new ArrayList<WorkerHost.Child>();
             children.add(new WorkerHost.Child(
                     "host-store", HostStoreActor.create(settings.name(), server.endpoint(), store)));
@@ -70,6 +83,8 @@ public final class WorkerNode {
                 if (settings.warmSlots()) {
                     device.warm();
                 }
+                var own = communicators(nccl, device, settings);
+                own.ifPresent(communicators::add);
                 var update = new UpdateContext(
                         settings.workerId(index),
                         store,
@@ -78,7 +93,8 @@ public final class WorkerNode {
                         new Peers(server.endpoint(), hub, machine, settings.peerTimeout()),
                         new Traces(settings.traceDir()),
                         settings.engineTimeout(),
-                        settings.abortTimeout());
+                        settings.abortTimeout(),
+                        own.orElse(null));
                 EngineLink.requireFree(settings.socket(index));
                 children.add(new WorkerHost.Child(
                         "gpu-worker-" + index,
@@ -105,6 +121,13 @@ public final class WorkerNode {
         };
     }
 
+    private static Optional<Communicators> communicators(
+            @Nullable NcclLibrary nccl, Device device, WorkerSettings settings) {
+        return nccl != null && device instanceof CudaDevice gpu
+                ? Optional.of(new Communicators(nccl, gpu.context()::makeCurrent, settings.ncclTimeout()))
+                : Optional.empty();
+    }
+
     /** GPU memory is shared within this process only. */
     private static String machine(WorkerSettings settings) throws IOException {
         return settings.mapSharedMemory() && settings.device() == WorkerSettings.DeviceKind.HOST
@@ -112,10 +135,17 @@ public final class WorkerNode {
                 : MachineIdentity.unshared();
     }
 
-    private static void closeAtShutdown(ActorSystem<?> system, PeerServer server, Devices devices, HostStore store) {
+    /** @param communicators closed as they are then */
+    private static void closeAtShutdown(
+            ActorSystem<?> system,
+            PeerServer server,
+            List<Communicators> communicators,
+            Devices devices,
+            HostStore store) {
         CoordinatedShutdown.get(system)
                 .addTask(CoordinatedShutdown.PhaseActorSystemTerminate(), "free-host-memory", () -> {
                     server.close();
+                    communicators.forEach(Communicators::close);
                     store.close();
                     devices.close();
                     return CompletableFuture.completedFuture(Done.getInstance());

@@ -17,6 +17,8 @@ import org.jspecify.annotations.Nullable;
  * @param slotMemoryBytes most memory of one worker's slots
  * @param memoryFraction most of a GPU's free memory that one worker's slots may take
  * @param mapSharedMemory whether slots of other hosts on the same machine are mapped rather than copied
+ * @param nccl whether NCCL is used where a worker has a GPU and the host the library
+ * @param ncclTimeout longest wait for other ranks in NCCL
  * @param storeThreads threads that load a checkpoint
  */
 public record WorkerSettings(
@@ -34,6 +36,8 @@ public record WorkerSettings(
         int peerPort,
         Duration peerTimeout,
         boolean mapSharedMemory,
+        boolean nccl,
+        Duration ncclTimeout,
         int storeThreads,
         Duration exchangeTimeout,
         Duration prepareTimeout,
@@ -66,6 +70,8 @@ public record WorkerSettings(
                 inRange(config, "peer.port", 0, 65535),
                 config.getDuration("peer.timeout"),
                 config.getBoolean("peer.map-shared-memory"),
+                nccl(config),
+                config.getDuration("nccl-timeout"),
                 threads == 0 ? Runtime.getRuntime().availableProcessors() : threads,
                 config.getDuration("store.exchange-timeout"),
                 config.getDuration("prepare-timeout"),
@@ -91,6 +97,17 @@ public record WorkerSettings(
             default ->
                 throw new ConfigException.BadValue(
                         config.origin(), "inflight.worker.device", "\"" + value + "\" is neither host nor cuda");
+        };
+    }
+
+    private static boolean nccl(Config config) {
+        var value = config.getString("nccl");
+        return switch (value) {
+            case "auto" -> true;
+            case "off" -> false;
+            default ->
+                throw new ConfigException.BadValue(
+                        config.origin(), "inflight.worker.nccl", "\"" + value + "\" is neither auto nor off");
         };
     }
 

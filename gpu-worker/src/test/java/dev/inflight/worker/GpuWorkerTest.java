@@ -13,6 +13,7 @@ import dev.inflight.protocol.checkpoint.LayoutDigest;
 import dev.inflight.protocol.checkpoint.SafetensorsWriter;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.EngineStatus;
+import dev.inflight.protocol.cluster.Exchange;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.cluster.LoadMode;
@@ -64,7 +65,7 @@ class GpuWorkerTest {
         device = new HostDevice(names, 3 << 20);
         var hub = new TransferHub("here", PATIENCE);
         var peers = new Peers("127.0.0.1:1", hub, "here", PATIENCE);
-        var update = new UpdateContext("h/0", store, device, hub, peers, new Traces(null), PATIENCE, PATIENCE);
+        var update = new UpdateContext("h/0", store, device, hub, peers, new Traces(null), PATIENCE, PATIENCE, null);
         var socket = directory.resolve("w.sock");
         worker = KIT.spawn(GpuWorker.create("h", socket, Duration.ofMillis(100), update));
         coordinator = KIT.createTestProbe();
@@ -207,6 +208,7 @@ class GpuWorkerTest {
                 mode,
                 membership,
                 new Slots(3, 1 << 20, "test"),
+                Exchange.TRANSFERS,
                 PATIENCE.toMillis(),
                 coordinator.getRef());
     }

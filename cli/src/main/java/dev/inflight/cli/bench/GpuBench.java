@@ -79,6 +79,10 @@ public final class GpuBench {
             GpuModeBench.Timed timed, long peakBytes, GpuModeReport.@Nullable Repeat repeat, boolean verified) {}
 
     private GpuBenchReport measure() throws InterruptedException {
+        if (gpus.size() % options.hosts() != 0) {
+            throw new ScenarioFailedException(NAME + ": " + gpus.size() + " workers can not be spread evenly over "
+                    + options.hosts() + " worker hosts");
+        }
         requireMemory();
         progress.step("measuring the host-to-device ceiling of " + gpus.size() + " GPUs");
         try (H2dProbe probe = H2dProbe.open(gpus);
@@ -102,7 +106,8 @@ public final class GpuBench {
     /** Before anything is made or taken. */
     private void requireMemory() {
         long bytes = bytes();
-        LocalScenario.requireMemoryForGpuFleet(2, bytes, gpus.size(), "a smaller --model or fewer --gpus");
+        LocalScenario.requireMemoryForGpuFleet(
+                2, bytes, gpus.size(), options.hosts(), "a smaller --model or fewer --gpus");
         long needed =
                 bytes * (options.shadow() ? 2 : 1) + options.slotMemoryBytes() + H2dProbe.BYTES + DEVICE_OVERHEAD_BYTES;
         for (CudaGpu gpu : gpus) {
@@ -274,6 +279,7 @@ public final class GpuBench {
                 options.model(),
                 options.tp() == 1 ? null : options.tp(),
                 gpus.stream().map(CudaGpu::name).toList(),
+                options.hosts(),
                 VisibleGpus.driver(),
                 Machine.processors(),
                 Machine.cpuModel(),
@@ -318,6 +324,7 @@ public final class GpuBench {
                 Double.isNaN(serial) ? null : measured(serial / median),
                 measured(mode.peakBytes() / MIB),
                 typical.slots(),
+                typical.exchange(),
                 typical.phases(),
                 typical.stages(),
                 measured(timed.medianStallMs()),

@@ -6,6 +6,7 @@ import dev.inflight.cli.demo.FleetOptions;
 import dev.inflight.cli.demo.LocalScenario;
 import dev.inflight.cli.demo.TensorParallelGroups;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -18,6 +19,8 @@ import org.jspecify.annotations.Nullable;
  * @param gpus how many; 0 takes all that CUDA shows
  * @param tp engines that share every tensor; 1 if each holds everything
  * @param modes {@code in-place}, {@code shadow} or both, in the order to measure them
+ * @param hosts worker hosts that the workers are spread over, in equal blocks
+ * @param exchange {@code auto}, {@code transfers} or {@code nccl}, as {@code inflight.coordinator.update.exchange}
  * @param runs measured updates of each mode, at least 1
  * @param slotMemoryBytes most memory of a GPU that one slot ring takes
  * @param repeat updates in a row after the measured ones, to see whether anything grows; 0 for none
@@ -29,6 +32,8 @@ public record GpuBenchOptions(
         int gpus,
         int tp,
         List<String> modes,
+        int hosts,
+        String exchange,
         int runs,
         long slotMemoryBytes,
         int repeat,
@@ -49,14 +54,16 @@ public record GpuBenchOptions(
      */
     FleetOptions fleet(
             List<String> gpuUuids, Path architecture, TensorParallelGroups groups, Map<String, String> settings) {
+        Map<String, String> all = new HashMap<>(settings);
+        all.put("inflight.coordinator.update.exchange", exchange);
         return new FleetOptions(
                 EngineKind.TORCH,
                 gpuUuids.size(),
                 LocalScenario.MODEL,
                 architecture,
                 shadow(),
-                new FleetDevice(FleetDevice.Kind.CUDA, slotMemoryBytes, gpuUuids),
+                new FleetDevice(FleetDevice.Kind.CUDA, slotMemoryBytes, gpuUuids, hosts),
                 groups,
-                settings);
+                all);
     }
 }

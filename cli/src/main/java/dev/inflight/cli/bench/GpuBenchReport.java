@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param tp engines that share every tensor; null if each holds everything
  * @param gpus names
+ * @param hosts worker hosts
  * @param driver the driver's version and CUDA's
  * @param processors processors that this process may use
  * @param machine the machine's CPU model
@@ -33,6 +34,7 @@ public record GpuBenchReport(
         String model,
         @Nullable Integer tp,
         List<String> gpus,
+        int hosts,
         String driver,
         int processors,
         String machine,

@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  * @param peakExtraDeviceMiB most memory that the first updates took on any GPU beyond what engines and idle workers had:
  *     the slots, and what CUDA needs to share them. A shadow's second set of weights is the engines' from the start
  * @param slots buffers of every worker in the median run
+ * @param exchange how buckets came from worker to worker in the median run, and why so
  * @param phases how long the coordinator waited in each phase of the median run
  * @param stages busy time of each stage in the median run, on the worker that was busy longest
  * @param stallMs median of the longest time an engine could not serve
@@ -38,6 +39,7 @@ public record GpuModeReport(
         @Nullable Double speedup,
         double peakExtraDeviceMiB,
         UpdateResult.@Nullable SlotUse slots,
+        UpdateResult.@Nullable ExchangeUse exchange,
         UpdateResult.@Nullable Phases phases,
         UpdateResult.@Nullable Stages stages,
         double stallMs,

@@ -9,6 +9,7 @@ import dev.inflight.cli.model.FilePartition;
 import dev.inflight.cli.model.ModelCatalog;
 import dev.inflight.protocol.checkpoint.CheckpointLayout;
 import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.Exchange;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.Wire;
@@ -167,6 +168,7 @@ public final class PlanBench {
                                     LoadMode.SHADOW,
                                     membership,
                                     slots,
+                                    Exchange.TRANSFERS,
                                     STALL_TIMEOUT_MS,
                                     system.narrow()),
                             new WorkerCommand.Verify("verify-1", checkpoint, membership, system.narrow()),

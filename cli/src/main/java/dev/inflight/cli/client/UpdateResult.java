@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param bytes size of the checkpoint
  * @param deliveredBytes bytes that arrived in engines
  * @param slots buffers that every worker took; null if the update did not get that far
+ * @param exchange how buckets came from worker to worker; null if the update did not get that far
  * @param phases how long the coordinator waited in each phase; null if the update did not get that far
  * @param stages busy time of each stage
  */
@@ -33,6 +34,7 @@ public record UpdateResult(
         long bytes,
         long deliveredBytes,
         @Nullable SlotUse slots,
+        @Nullable ExchangeUse exchange,
         @Nullable Phases phases,
         @Nullable Stages stages,
         @Nullable List<EngineOutcome> engines) {
@@ -67,6 +69,18 @@ public record UpdateResult(
             double streamSeconds,
             double commitSeconds,
             double abortSeconds) {}
+
+    /**
+     * @param name {@code transfers} or {@code nccl}
+     * @param reason why that one
+     */
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    public record ExchangeUse(String name, @Nullable String reason) {}
+
+    /** Name of the exchange, {@code none} if the update did not get that far. */
+    public String exchangeName() {
+        return exchange == null ? "none" : exchange.name();
+    }
 
     /** Busy time of each stage, in seconds, on the worker that was busy longest. */
     @JsonIgnoreProperties(ignoreUnknown = true)

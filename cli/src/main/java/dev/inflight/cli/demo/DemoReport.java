@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
  * @param mode {@code in-place} or {@code shadow}
  * @param workers GPU workers, each with one engine
  * @param tp engines that share every tensor; null if each holds everything
+ * @param exchange how buckets came from worker to worker, {@code transfers} or {@code nccl}
  * @param bytes size of the checkpoint
  * @param tensors number of tensors
  * @param seconds duration of the update from v1 to v2, as who asked for it saw it
@@ -26,6 +27,7 @@ public record DemoReport(
         String mode,
         int workers,
         @JsonInclude(JsonInclude.Include.NON_NULL) @Nullable Integer tp,
+        String exchange,
         long bytes,
         int tensors,
         double seconds,

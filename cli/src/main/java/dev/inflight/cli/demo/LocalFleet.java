@@ -18,7 +18,7 @@ import java.util.concurrent.Future;
 
 /**
  * A complete fleet as separate processes on this machine: one coordinator, N engines, and a worker host for each of them
- * or, on GPUs, one for all. The processes belong to a {@link LocalRun} and end with it.
+ * or, on GPUs, as many as wanted. The processes belong to a {@link LocalRun} and end with it.
  */
 public final class LocalFleet implements AutoCloseable {
     private static final long POLL_MILLIS = 50;
@@ -59,10 +59,10 @@ public final class LocalFleet implements AutoCloseable {
         try {
             List<ChildProcess> workers = new ArrayList<>();
             List<Future<URI>> starting = new ArrayList<>();
-            int perHost = options.device().cuda() ? options.workers() : 1;
+            int perHost = options.device().workersPerHost(options.workers());
             for (int i = 0; i < options.workers(); i++) {
                 if (i % perHost == 0) {
-                    workers.add(nodes.startWorker(i / perHost, perHost));
+                    workers.add(nodes.startWorker(i / perHost, i, perHost));
                 }
                 int index = i;
                 ChildProcess worker = workers.getLast();

@@ -146,7 +146,7 @@ public final class LocalScenario implements AutoCloseable {
     }
 
     private static String starting(FleetOptions options) {
-        int hosts = options.device().cuda() ? 1 : options.workers();
+        int hosts = options.workers() / options.device().workersPerHost(options.workers());
         return "starting 1 coordinator, " + hosts + (hosts == 1 ? " worker host, " : " worker hosts, ")
                 + options.workers() + " " + options.engine() + (options.workers() == 1 ? " engine" : " engines")
                 + (options.device().cuda() ? " on as many GPUs" : "")
@@ -159,12 +159,15 @@ public final class LocalScenario implements AutoCloseable {
     private static void requireMemory(ScenarioOptions options) {
         boolean cuda = options.device().cuda();
         long versions = 2L + (cuda ? 0 : (long) options.workers() * (options.shadow() ? 2 : 1));
-        long needed = versions * options.bytes() + processBytes(options.workers(), cuda);
+        long needed = versions * options.bytes()
+                + processBytes(options.workers(), options.device().hosts(), cuda);
         requireMemory(needed, "a smaller --size or fewer --workers");
     }
 
-    private static long processBytes(int workers, boolean cuda) {
-        return cuda ? PROCESS_BYTES + (1L + workers) * CUDA_PROCESS_BYTES : (1L + 2L * workers) * PROCESS_BYTES;
+    private static long processBytes(int workers, int hosts, boolean cuda) {
+        return cuda
+                ? PROCESS_BYTES + ((long) hosts + workers) * CUDA_PROCESS_BYTES
+                : (1L + 2L * workers) * PROCESS_BYTES;
     }
 
     /**
@@ -172,8 +175,8 @@ public final class LocalScenario implements AutoCloseable {
      *
      * @param versions versions of {@code bytes} in host memory
      */
-    public static void requireMemoryForGpuFleet(int versions, long bytes, int workers, String advice) {
-        requireMemory(versions * bytes + processBytes(workers, true), advice);
+    public static void requireMemoryForGpuFleet(int versions, long bytes, int workers, int hosts, String advice) {
+        requireMemory(versions * bytes + processBytes(workers, hosts, true), advice);
     }
 
     private static void requireMemory(long needed, String advice) {

@@ -42,13 +42,16 @@ final class NodeLauncher {
         return start("coordinator", "coordinator", COORDINATOR_FLAGS, Map.of(), arguments);
     }
 
-    /** @param workers on that host */
-    ChildProcess startWorker(int index, int workers) {
+    /**
+     * @param first number of its first worker in the fleet
+     * @param workers on that host
+     */
+    ChildProcess startWorker(int index, int first, int workers) {
         return start(
                 "worker",
                 "worker-" + index,
                 options.device().cuda() ? CUDA_WORKER_FLAGS : WORKER_FLAGS,
-                options.device().workerSettings(workers),
+                options.device().workerSettings(first, workers),
                 List.of("--port", "0", "--workers", String.valueOf(workers)));
     }
 

@@ -58,6 +58,7 @@ public final class UpdateScenario {
                 Objects.requireNonNullElse(update.result().mode(), options.mode()),
                 options.workers(),
                 options.tp() == 1 ? null : options.tp(),
+                update.result().exchangeName(),
                 bytes,
                 scenario.checkpoints().tensors(),
                 measured(update.seconds()),

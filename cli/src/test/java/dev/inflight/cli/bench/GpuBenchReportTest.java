@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 
 class GpuBenchReportTest {
     private static final String COMMON = "{\"bench\":\"gpu\",\"model\":\"qwen3-8b\",\"gpus\":[\"H100\",\"H100\"],"
-            + "\"driver\":\"580.95, CUDA 13.0\",\"processors\":32,\"machine\":\"Xeon\",\"bytes\":16000,\"tensors\":399,"
+            + "\"hosts\":2,\"driver\":\"580.95, CUDA 13.0\",\"processors\":32,\"machine\":\"Xeon\",\"bytes\":16000,\"tensors\":399,"
             + "\"runs\":5,\"h2dGBps\":[55.0,54.0],\"h2dSumGBps\":106.0,\"ceilingSeconds\":0.15,"
             + "\"checkpointSeconds\":4.0,\"publishSeconds\":3.0,\"touchSeconds\":0.5,\"registerSeconds\":1.0,";
 
@@ -31,6 +31,7 @@ class GpuBenchReportTest {
                 2.5,
                 768.0,
                 new UpdateResult.SlotUse(3, 1 << 28, "room"),
+                new UpdateResult.ExchangeUse("nccl", "two hosts"),
                 new UpdateResult.Phases(0.01, 0.01, 0.15, 0.01, 0),
                 new UpdateResult.Stages(0.1, 0.0, 0.1, 0.2, 0.2),
                 210.0,
@@ -45,6 +46,7 @@ class GpuBenchReportTest {
                 "qwen3-8b",
                 null,
                 List.of("H100", "H100"),
+                2,
                 "580.95, CUDA 13.0",
                 32,
                 "Xeon",
@@ -73,6 +75,7 @@ class GpuBenchReportTest {
                         + "\"slowestSeconds\":0.21,\"clientSeconds\":0.3,\"h2dSumGBps\":106.0,\"ratio\":0.75,\"serialSeconds\":0.5,"
                         + "\"speedup\":2.5,\"peakExtraDeviceMiB\":768.0,"
                         + "\"slots\":{\"count\":3,\"bytes\":268435456,\"reason\":\"room\"},"
+                        + "\"exchange\":{\"name\":\"nccl\",\"reason\":\"two hosts\"},"
                         + "\"phases\":{\"prepareSeconds\":0.01,\"beginSeconds\":0.01,\"streamSeconds\":0.15,"
                         + "\"commitSeconds\":0.01,\"abortSeconds\":0.0},"
                         + "\"stages\":{\"h2dSeconds\":0.1,\"verifySeconds\":0.0,\"transferSeconds\":0.1,"

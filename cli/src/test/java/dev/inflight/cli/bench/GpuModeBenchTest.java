@@ -41,6 +41,7 @@ class GpuModeBenchTest {
                 null,
                 null,
                 null,
+                null,
                 List.of(engine));
         return new GpuModeBench.Run(new TimedUpdate(result, clientSeconds), 1);
     }

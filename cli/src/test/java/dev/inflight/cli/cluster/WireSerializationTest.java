@@ -10,6 +10,7 @@ import akka.serialization.jackson.JacksonCborSerializer;
 import com.typesafe.config.ConfigFactory;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.EngineStatus;
+import dev.inflight.protocol.cluster.Exchange;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.cluster.LoadMode;
@@ -134,7 +135,8 @@ class WireSerializationTest {
         Slots slots = new Slots(3, 64 << 20, "enough memory");
         return Stream.of(
                 new WorkerCommand.Subscribe(replyTo),
-                new WorkerCommand.Prepare(7, "u1", CHECKPOINT, LoadMode.IN_PLACE, MEMBERSHIP, slots, 30_000, replyTo),
+                new WorkerCommand.Prepare(
+                        7, "u1", CHECKPOINT, LoadMode.IN_PLACE, MEMBERSHIP, slots, Exchange.NCCL, 30_000, replyTo),
                 new WorkerCommand.Begin(7),
                 new WorkerCommand.Stream(7),
                 new WorkerCommand.Commit(7),
@@ -146,8 +148,8 @@ class WireSerializationTest {
         String worker = "host-0/0";
         WorkerEvent.Session session = new WorkerEvent.Session(7, "u1", 2, WorkerEvent.Session.Phase.STAGED, "v0");
         return Stream.of(
-                new WorkerEvent.WorkerState(worker, "host-0", "host", 1L << 33, 7, session, ENGINE),
-                new WorkerEvent.WorkerState(worker, "host-0", "host", 1L << 33, 0, null, null),
+                new WorkerEvent.WorkerState(worker, "host-0", "GPU-1", 1L << 33, 22803, 7, session, ENGINE),
+                new WorkerEvent.WorkerState(worker, "host-0", "host", 1L << 33, null, 0, null, null),
                 new WorkerEvent.Prepared(worker, 7, "ef".repeat(32)),
                 new WorkerEvent.PrepareRefused(worker, 7, "no memory"),
                 new WorkerEvent.Begun(worker, 7),

@@ -14,6 +14,7 @@ class DemoReportTest {
                 "in-place",
                 2,
                 null,
+                "transfers",
                 1000,
                 3,
                 0.5,
@@ -29,7 +30,7 @@ class DemoReportTest {
     void itsJsonHasTheDocumentedFieldsInTheirOrder() throws JsonProcessingException {
         assertThat(new ObjectMapper().writeValueAsString(report(10, 0, 0, true)))
                 .isEqualTo("{\"scenario\":\"update\",\"engine\":\"reference\",\"mode\":\"in-place\",\"workers\":2,"
-                        + "\"bytes\":1000,\"tensors\":3,\"seconds\":0.5,\"deliveredGBps\":4.0,\"ceilingGBps\":20.0,"
+                        + "\"exchange\":\"transfers\",\"bytes\":1000,\"tensors\":3,\"seconds\":0.5,\"deliveredGBps\":4.0,\"ceilingGBps\":20.0,"
                         + "\"ratio\":0.2,\"stallMs\":12.5,\"requests\":{\"sent\":10,\"failed\":0,\"mixed\":0},"
                         + "\"verified\":true}");
     }

@@ -64,7 +64,7 @@ class LocalFleetTest {
                 "m",
                 Path.of("/checkpoint"),
                 true,
-                new FleetDevice(FleetDevice.Kind.CUDA, 768 << 20, List.of("GPU-a", "GPU-b")),
+                new FleetDevice(FleetDevice.Kind.CUDA, 768 << 20, List.of("GPU-a", "GPU-b"), 1),
                 new TensorParallelGroups(2, List.of(new SliceRule("*.o.weight", 1), new SliceRule("*.q.weight", 0))),
                 Map.of("inflight.coordinator.update.max-slots", "1"));
         Map<String, String> environment = Map.of("INFLIGHT_PYTHON", jvms.java().toString());
@@ -104,10 +104,51 @@ class LocalFleetTest {
     }
 
     @Test
+    void onGpusWorkersCanBeSpreadOverHosts() throws Exception {
+        coordinator.on("GET /v1/status", 200, BOTH);
+        Installation jvms = installation("none");
+        Installation installation = new Installation(jvms.java(), jvms.classPath(), Optional.of(directory));
+        FleetOptions onGpus = new FleetOptions(
+                EngineKind.TORCH,
+                2,
+                "m",
+                Path.of("/checkpoint"),
+                false,
+                new FleetDevice(FleetDevice.Kind.CUDA, 768 << 20, List.of("GPU-a", "GPU-b"), 2),
+                Map.of());
+        Map<String, String> environment = Map.of("INFLIGHT_PYTHON", jvms.java().toString());
+
+        try (LocalRun run = LocalRun.begin();
+                LocalFleet fleet = LocalFleet.start(run, installation, onGpus, environment)) {
+            assertThat(fleet.workerPids()).hasSize(2);
+            assertThat(run.directory().log("worker-0"))
+                    .content()
+                    .contains("-Dinflight.worker.gpus.0=GPU-a", "--workers 1");
+            assertThat(run.directory().log("worker-1"))
+                    .content()
+                    .contains("-Dinflight.worker.gpus.0=GPU-b", "--workers 1")
+                    .doesNotContain("GPU-a");
+            assertThat(run.directory().log("engine-1"))
+                    .content()
+                    .contains(
+                            "--link /run/" + run.directory().id() + "-worker-1-0.sock",
+                            "CUDA_VISIBLE_DEVICES is GPU-b");
+        }
+    }
+
+    @Test
+    void workersThatCanNotBeSpreadEvenlyAreRefused() {
+        FleetDevice device = new FleetDevice(FleetDevice.Kind.CUDA, 768 << 20, List.of("GPU-a"), 2);
+        assertThatExceptionOfType(IllegalArgumentException.class)
+                .isThrownBy(() -> device.workersPerHost(3))
+                .withMessage("3 workers can not be spread evenly over 2 worker hosts");
+    }
+
+    @Test
     void moreWorkersThanGpusShareThem() {
-        FleetDevice device = new FleetDevice(FleetDevice.Kind.CUDA, 768 << 20, List.of("GPU-a", "GPU-b"));
+        FleetDevice device = new FleetDevice(FleetDevice.Kind.CUDA, 768 << 20, List.of("GPU-a", "GPU-b"), 1);
         assertThat(device.gpu(2)).isEqualTo("GPU-a");
-        assertThat(device.workerSettings(3)).containsEntry("inflight.worker.gpus.2", "GPU-a");
+        assertThat(device.workerSettings(0, 3)).containsEntry("inflight.worker.gpus.2", "GPU-a");
     }
 
     @Test

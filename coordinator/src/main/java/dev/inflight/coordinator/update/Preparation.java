@@ -27,6 +27,7 @@ sealed interface Preparation {
     /**
      * It can start.
      *
+     * @param exchange how buckets come from worker to worker
      * @param members all workers that take part, by id
      * @param receivers ids of those whose engine takes the weights
      * @param failed engines of the model that are FAILED and so stay out, by worker id
@@ -35,6 +36,7 @@ sealed interface Preparation {
             Membership membership,
             Slots slots,
             LoadMode mode,
+            ExchangeChoice exchange,
             SortedMap<String, FleetWorker> members,
             SortedSet<String> receivers,
             SortedMap<String, EngineStatus> failed)

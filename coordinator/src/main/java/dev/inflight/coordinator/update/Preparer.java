@@ -26,7 +26,7 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Decides who takes part in an update, in which mode and with which slots. A pure function of the fleet.
+ * Decides who takes part in an update, in which mode, with which slots and over which exchange. A pure function of the fleet.
  *
  * <p>Sources are the receivers on hosts that hold shards. Of a holding host without a receiver all idle workers without
  * an engine take part, or else one idle worker whose engine serves another model.
@@ -185,8 +185,9 @@ final class Preparer {
                             1,
                             Ownership.assign(checkpoint.shardCount(), membership)
                                     .size()));
-            return new Preparation.Ready(membership, slots, mode, members, ids, failed);
-        } catch (PlanException e) {
+            ExchangeChoice exchange = ExchangeChoice.of(settings.exchange(), members.values(), restoring);
+            return new Preparation.Ready(membership, slots, mode, exchange, members, ids, failed);
+        } catch (PlanException | ExchangeChoice.NotPossibleException e) {
             return no(Code.INVALID, String.valueOf(e.getMessage()));
         }
     }

@@ -54,6 +54,7 @@ record Round(
                 prepared.mode(),
                 membership,
                 slots,
+                prepared.exchange().exchange(),
                 settings.stallTimeout().toMillis(),
                 replyTo);
     }

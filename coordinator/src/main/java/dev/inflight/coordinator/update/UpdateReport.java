@@ -101,6 +101,7 @@ final class UpdateReport {
                 main.request().checkpoint().bytes(),
                 attempt.loadedBytes(),
                 ready == null ? null : slots(ready.slots()),
+                ready == null ? null : exchange(ready.exchange()),
                 attempt.planDigest(),
                 engines(),
                 phases,
@@ -152,6 +153,10 @@ final class UpdateReport {
             return main.attempt().committed().containsKey(worker) ? "committed" : "failed";
         }
         return main.attempt().aborted().containsKey(worker) ? "aborted" : "failed";
+    }
+
+    private static UpdateResult.ExchangeUse exchange(ExchangeChoice choice) {
+        return new UpdateResult.ExchangeUse(choice.exchange().label(), choice.reason());
     }
 
     private static UpdateResult.SlotUse slots(Slots slots) {

@@ -27,6 +27,7 @@ record UpdateResult(
         long bytes,
         long deliveredBytes,
         @Nullable SlotUse slots,
+        @Nullable ExchangeUse exchange,
         @Nullable String planDigest,
         List<EngineResult> engines,
         @Nullable Phases phases,
@@ -49,6 +50,7 @@ record UpdateResult(
                 0,
                 null,
                 null,
+                null,
                 List.of(),
                 null,
                 Stages.of(List.of()),
@@ -56,6 +58,12 @@ record UpdateResult(
     }
 
     record SlotUse(int count, long bytes, String reason) {}
+
+    /**
+     * @param name {@code transfers} or {@code nccl}
+     * @param reason why that one
+     */
+    record ExchangeUse(String name, String reason) {}
 
     /**
      * @param outcome {@code committed}, {@code aborted} or {@code failed}

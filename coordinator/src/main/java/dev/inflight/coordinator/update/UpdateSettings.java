@@ -19,6 +19,7 @@ public record UpdateSettings(
         long minSlotBytes,
         long maxSlotBytes,
         int maxSlots,
+        ExchangeSetting exchange,
         Duration progressInterval) {
     public static UpdateSettings from(Config config) {
         Settings settings = new Settings(config);
@@ -36,10 +37,20 @@ public record UpdateSettings(
                 settings.bytes("min-slot", 1 << 20, 1L << 40),
                 settings.bytes("max-slot", 1 << 20, 1L << 40),
                 (int) settings.number("max-slots", 1, 3),
+                exchange(settings),
                 settings.duration("progress-interval"));
         if (result.minSlotBytes > result.maxSlotBytes) {
             throw settings.refuse("min-slot", "must not be above max-slot");
         }
         return result;
+    }
+
+    private static ExchangeSetting exchange(Settings settings) {
+        return switch (settings.text("exchange")) {
+            case "auto" -> ExchangeSetting.AUTO;
+            case "transfers" -> ExchangeSetting.TRANSFERS;
+            case "nccl" -> ExchangeSetting.NCCL;
+            default -> throw settings.refuse("exchange", "must be auto, transfers or nccl");
+        };
     }
 }

@@ -450,7 +450,7 @@ class UpdateSessionTest {
             ActorRef<WorkerCommand> ref = fleet.workers.get(id).getRef();
             WorkerEvent.WorkerState now = fleet.state(id);
             WorkerEvent.WorkerState before = new WorkerEvent.WorkerState(
-                    id, now.host(), now.device(), now.slotBudgetBytes(), 6, now.session(), updating("e", "v1"));
+                    id, now.host(), now.device(), now.slotBudgetBytes(), null, 6, now.session(), updating("e", "v1"));
             seen = seen.report(ref, before).report(ref, now);
         }
         ActorRef<UpdateSession.Command> session = recover(false);

@@ -10,6 +10,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The host's {@code libnccl.so.2}, loaded for as long as the process lives. Any thread may use it.
@@ -18,6 +20,7 @@ import java.util.Optional;
  * NcclCommunicator#create} refuses to work with it.
  */
 public final class NcclLibrary {
+    private static final Logger LOG = LoggerFactory.getLogger(NcclLibrary.class);
     private static final String NAME = "libnccl.so.2";
     /** Where packages put it; not Python's wheels, whose NCCL belongs to their CUDA. */
     private static final List<Path> USUAL_PLACES = List.of(
@@ -38,6 +41,22 @@ public final class NcclLibrary {
         this.version = readVersion();
         if (version < NcclConfig.VERSION) {
             throw new NcclException(this + " is too old: NCCL 2.14 or newer is needed, install one");
+        }
+    }
+
+    /**
+     * What {@link #load()} finds, if workers can use it. What speaks against it is logged: a worker host does its work
+     * without it as well.
+     */
+    public static Optional<NcclLibrary> loadIfUsable() {
+        try {
+            NcclCommunicator.refuseBlocking(System.getenv("NCCL_COMM_BLOCKING"));
+            Optional<NcclLibrary> found = load();
+            LOG.info("{}", found.map(NcclLibrary::toString).orElse("there is no " + NAME + " on this machine"));
+            return found;
+        } catch (NcclException e) {
+            LOG.warn("NCCL is not used", e);
+            return Optional.empty();
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.inflight.worker.transport;
 
+import dev.inflight.worker.nccl.NcclId;
 import org.jspecify.annotations.Nullable;
 
 /** Kinds of frames; each bounds its payload. */
@@ -13,6 +14,7 @@ enum Op {
     REQUEST_BYTES(19, 0),
     REQUEST_SLOT(20, 0),
     CONSUMED(21, 0),
+    MEET(22, Long.BYTES + 2 * Integer.BYTES + 1 + NcclId.BYTES),
     SLICE_DIGESTS(24, 1 << 18),
 
     DOCUMENT(32, Long.BYTES),
@@ -20,7 +22,8 @@ enum Op {
     BUCKET(34, Long.BYTES),
     READY(35, Integer.BYTES + 2 * Long.BYTES),
     CHUNK(36, Op.CHUNK_BYTES),
-    FAILED(37, 1 << 16);
+    FAILED(37, 1 << 16),
+    GROUP(38, NcclId.BYTES);
 
     /** Bytes of every chunk but a document's or bucket's last. */
     static final int CHUNK_BYTES = 1 << 20;

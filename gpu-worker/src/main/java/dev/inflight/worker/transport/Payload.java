@@ -2,6 +2,8 @@ package dev.inflight.worker.transport;
 
 import dev.inflight.protocol.link.SliceRule;
 import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.worker.nccl.NcclId;
+import dev.inflight.worker.nccl.RankArrival;
 import java.nio.BufferOverflowException;
 import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
@@ -107,6 +109,44 @@ final class Payload {
             }
             return new TransferOffer(machine, slots);
         });
+    }
+
+    static ByteBuffer arrival(RankArrival arrival) {
+        return build(Op.MEET, out -> {
+            out.putLong(arrival.epoch()).putInt(arrival.ranks()).putInt(arrival.rank());
+            NcclId held = arrival.held();
+            out.put((byte) (held == null ? 0 : 1));
+            if (held != null) {
+                out.put(held.bytes());
+            }
+        });
+    }
+
+    static RankArrival arrival(ByteBuffer in) throws MalformedPayloadException {
+        return parse(in, () -> {
+            long epoch = in.getLong();
+            int ranks = in.getInt();
+            int rank = in.getInt();
+            byte holds = in.get();
+            if (holds != 0 && holds != 1) {
+                throw new MalformedPayloadException("it says neither that an id follows nor that none does");
+            }
+            return new RankArrival(epoch, ranks, rank, holds == 0 ? null : id(in));
+        });
+    }
+
+    static ByteBuffer group(NcclId id) {
+        return ByteBuffer.wrap(id.bytes());
+    }
+
+    static NcclId group(ByteBuffer in) throws MalformedPayloadException {
+        return parse(in, () -> id(in));
+    }
+
+    private static NcclId id(ByteBuffer in) {
+        byte[] id = new byte[NcclId.BYTES];
+        in.get(id);
+        return NcclId.of(id);
     }
 
     static ByteBuffer length(long bytes) {

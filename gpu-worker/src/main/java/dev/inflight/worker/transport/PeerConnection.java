@@ -1,6 +1,8 @@
 package dev.inflight.worker.transport;
 
 import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.worker.nccl.NcclId;
+import dev.inflight.worker.nccl.RankArrival;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
@@ -101,6 +103,29 @@ public final class PeerConnection implements AutoCloseable {
                 Op.SLICE_DIGESTS,
                 Payload.sliceDigestsQuery(new Payload.SliceDigestsQuery(checkpoint, share, shard)),
                 "slice digests of " + checkpoint + " shard " + shard);
+    }
+
+    /**
+     * Comes to the rendezvous of a group on the peer's host, and waits there until all have come; see
+     * {@link dev.inflight.worker.nccl.Rendezvous}.
+     *
+     * @return the id of the group's communicator
+     * @throws PeerException if the group does not come together or the connection broke
+     */
+    public NcclId meet(RankArrival arrival) throws PeerException {
+        String what = "meeting the ranks of epoch " + arrival.epoch();
+        call.lock();
+        try {
+            requireDocuments();
+            channel.send(Op.MEET, 0, Payload.arrival(arrival));
+            Frame frame = expect(Op.GROUP, what);
+            return Payload.group(channel.readPayload(frame));
+        } catch (MalformedPayloadException e) {
+            channel.close();
+            throw channel.failure(what + ": its answer is malformed: " + e.getMessage(), e);
+        } finally {
+            call.unlock();
+        }
     }
 
     /**

@@ -1,5 +1,6 @@
 package dev.inflight.worker.transport;
 
+import dev.inflight.worker.nccl.RankArrival;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.HashSet;
@@ -24,6 +25,8 @@ final class PeerResponder {
         record Manifest(String digest) implements Request {}
 
         record SliceDigests(Payload.SliceDigestsQuery query) implements Request {}
+
+        record Meet(RankArrival arrival) implements Request {}
 
         record Open(TransferKey key) implements Request {}
 
@@ -102,6 +105,7 @@ final class PeerResponder {
             }
             case MANIFEST -> enqueue(new Request.Manifest(Payload.manifestQuery(payload)));
             case SLICE_DIGESTS -> enqueue(new Request.SliceDigests(Payload.sliceDigestsQuery(payload)));
+            case MEET -> enqueue(new Request.Meet(Payload.arrival(payload)));
             case OPEN -> enqueue(new Request.Open(Payload.key(payload)));
             case REQUEST_BYTES -> ask(frame.tag(), false);
             case REQUEST_SLOT -> ask(frame.tag(), true);
@@ -156,6 +160,7 @@ final class PeerResponder {
             case Request.BlockSums sums -> answerDocument(() -> service.blockSums(sums.publishId(), sums.shard()));
             case Request.Manifest manifest -> answerDocument(() -> service.manifest(manifest.digest()));
             case Request.SliceDigests digests -> answerDocument(() -> sliceDigests(digests.query()));
+            case Request.Meet meet -> channel.send(Op.GROUP, 0, Payload.group(service.meet(meet.arrival())));
             case Request.Open open -> open(open.key());
             case Request.Bucket bucket -> deliver(bucket.bucket(), bucket.mapped());
             case Request.Stop stop -> {

@@ -1,6 +1,8 @@
 package dev.inflight.worker.transport;
 
 import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.worker.nccl.NcclId;
+import dev.inflight.worker.nccl.RankArrival;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -23,6 +25,9 @@ public interface PeerService {
      * @param checkpoint names it with its sharding, as in {@link #blockSums}
      */
     byte[] sliceDigests(String checkpoint, TensorParallel share, int shard) throws PeerException, InterruptedException;
+
+    /** The id of the communicator that a rank is to use; blocks until all ranks of its group have come. */
+    NcclId meet(RankArrival arrival) throws PeerException, InterruptedException;
 
     /** Admits a consumer. If this returns, {@link #closed} follows exactly once; if it throws, it does not. */
     TransferOffer open(TransferKey key) throws PeerException, InterruptedException;

@@ -1,5 +1,5 @@
 /**
- * Moves buckets, block sums and manifests between worker hosts over TCP.
+ * Moves buckets, block sums and manifests between worker hosts over TCP, and brings ranks together.
  *
  * <p><b>Greeting.</b> Both sides send 12 bytes and a name: {@code "IFPL"}, version (1 byte, now 1), a zero byte, the
  * name's length (2 bytes), the sender's idle timeout in milliseconds (4 bytes), then the name in UTF-8. The client's
@@ -17,7 +17,9 @@
  * </pre>
  *
  * <p><b>Conversation.</b> A client asks for documents ({@code BLOCK_SUMS}, {@code MANIFEST}, answered by
- * {@code DOCUMENT} and its chunks, or {@code FAILED}), or opens one transfer ({@code OPEN}, answered by
+ * {@code DOCUMENT} and its chunks, or {@code FAILED}), for the communicator of an update's ranks ({@code MEET}, with
+ * the epoch, the number of ranks, its own, and the id it holds, if any; answered by {@code GROUP} with the id to use once
+ * all ranks have asked, or {@code FAILED}), or opens one transfer ({@code OPEN}, answered by
  * {@code OFFER}), after which the connection belongs to that transfer. Up to 64 requests may be outstanding and are
  * answered in order: {@code REQUEST_BYTES} by {@code BUCKET} and its chunks of 1 MiB, the last one shorter;
  * {@code REQUEST_SLOT}, for consumers that share the server's shm, by {@code READY}. {@code CONSUMED} gives a bucket

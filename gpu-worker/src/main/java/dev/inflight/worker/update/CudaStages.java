@@ -2,15 +2,19 @@ package dev.inflight.worker.update;
 
 import dev.inflight.protocol.plan.Bucket;
 import dev.inflight.protocol.plan.Slots;
+import dev.inflight.protocol.plan.UpdatePlan;
 import dev.inflight.worker.device.CudaDevice;
 import dev.inflight.worker.device.CudaSlotRing;
 import dev.inflight.worker.device.HostSlotRing;
 import dev.inflight.worker.device.Lazy;
+import dev.inflight.worker.nccl.Communicators;
+import dev.inflight.worker.nccl.GroupLease;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.PeerException;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Buckets land in GPU memory. An engine maps the slots of its own GPU only, since it may not see another, so buckets of
@@ -23,6 +27,8 @@ final class CudaStages implements DeviceStages {
     private final Closer closer;
     private final StageTimes times;
     private final Peers peers;
+    /** The GPU does not stop to use the rings: nobody else may. */
+    private volatile boolean stuck;
 
     /** Finds the buckets of another worker of this process. */
     interface Peers {
@@ -52,7 +58,11 @@ final class CudaStages implements DeviceStages {
 
     private CudaSlotRing ring() {
         var ring = device.slots(slots.count(), slots.bytes());
-        closer.add(ring::close);
+        closer.add(() -> {
+            if (!stuck) {
+                ring.close();
+            }
+        });
         return ring;
     }
 
@@ -76,6 +86,17 @@ final class CudaStages implements DeviceStages {
     @Override
     public boolean engineReadsPeers() {
         return false;
+    }
+
+    @Override
+    public Collective collective(UpdatePlan plan, @Nullable Communicators communicators, Duration patience) {
+        if (communicators == null) {
+            throw new UpdateException("this worker has no NCCL", null);
+        }
+        var collective = new Collective(
+                plan, new GroupLease(communicators), lane(), check(), () -> stuck = true, times, patience);
+        closer.add(collective::close);
+        return collective;
     }
 
     @Override

@@ -1,6 +1,9 @@
 package dev.inflight.worker.update;
 
 import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.worker.nccl.NcclId;
+import dev.inflight.worker.nccl.RankArrival;
+import dev.inflight.worker.nccl.Rendezvous;
 import dev.inflight.worker.store.CorruptBlockException;
 import dev.inflight.worker.store.HostStore;
 import dev.inflight.worker.store.StoreException;
@@ -10,15 +13,19 @@ import dev.inflight.worker.transport.SlotRegion;
 import dev.inflight.worker.transport.TransferKey;
 import dev.inflight.worker.transport.TransferOffer;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /** What a worker host offers to others: its store's documents and its workers' buckets. Thread-safe. */
 public final class HostPeerService implements PeerService {
     private final HostStore store;
     private final TransferHub hub;
+    private final @Nullable Rendezvous rendezvous;
 
-    public HostPeerService(HostStore store, TransferHub hub) {
+    /** @param rendezvous null if this host has no NCCL */
+    public HostPeerService(HostStore store, TransferHub hub, @Nullable Rendezvous rendezvous) {
         this.store = store;
         this.hub = hub;
+        this.rendezvous = rendezvous;
     }
 
     @Override
@@ -45,6 +52,18 @@ public final class HostPeerService implements PeerService {
         try {
             return store.sliceDigests(checkpoint, share, shard);
         } catch (StoreException | CorruptBlockException e) {
+            throw new PeerException(String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    @Override
+    public NcclId meet(RankArrival arrival) throws PeerException, InterruptedException {
+        if (rendezvous == null) {
+            throw new PeerException("this worker host has no NCCL");
+        }
+        try {
+            return rendezvous.meet(arrival);
+        } catch (Rendezvous.Failure e) {
             throw new PeerException(String.valueOf(e.getMessage()), e);
         }
     }

@@ -2,12 +2,15 @@ package dev.inflight.worker.update;
 
 import dev.inflight.protocol.plan.Bucket;
 import dev.inflight.protocol.plan.Slots;
+import dev.inflight.protocol.plan.UpdatePlan;
 import dev.inflight.worker.device.HostDevice;
 import dev.inflight.worker.device.HostSlotRing;
+import dev.inflight.worker.nccl.Communicators;
 import dev.inflight.worker.store.StoredCheckpoint;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** Buckets land in host memory. */
 final class HostStages implements DeviceStages {
@@ -45,6 +48,11 @@ final class HostStages implements DeviceStages {
     @Override
     public boolean engineReadsPeers() {
         return true;
+    }
+
+    @Override
+    public Collective collective(UpdatePlan plan, @Nullable Communicators communicators, Duration patience) {
+        throw new UpdateException("slots are in host memory, where NCCL can not reach them", null);
     }
 
     @Override

@@ -1,6 +1,8 @@
 package dev.inflight.worker.update;
 
 import dev.inflight.protocol.plan.Membership;
+import dev.inflight.worker.nccl.NcclId;
+import dev.inflight.worker.nccl.RankArrival;
 import dev.inflight.worker.transport.BucketTransfer;
 import dev.inflight.worker.transport.PeerConnection;
 import dev.inflight.worker.transport.PeerException;
@@ -23,6 +25,20 @@ public record Peers(String endpoint, TransferHub hub, String machine, Duration t
                 .filter(host -> !host.shards().isEmpty())
                 .map(Membership.Host::endpoint)
                 .toList();
+    }
+
+    /**
+     * Comes to the rendezvous of an update's ranks.
+     *
+     * @param place endpoint of the host of the first rank
+     * @throws UpdateException if it can not be reached or not all ranks come
+     */
+    NcclId meet(String place, RankArrival arrival) {
+        try (var connection = PeerConnection.connect(place, timeout)) {
+            return connection.meet(arrival);
+        } catch (PeerException e) {
+            throw new UpdateException(String.valueOf(e.getMessage()), null, e);
+        }
     }
 
     /**

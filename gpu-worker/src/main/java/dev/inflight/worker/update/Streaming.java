@@ -1,5 +1,6 @@
 package dev.inflight.worker.update;
 
+import dev.inflight.protocol.cluster.Exchange;
 import dev.inflight.protocol.cluster.WorkerCommand.Prepare;
 import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import dev.inflight.protocol.link.SlotMemory;
@@ -12,6 +13,8 @@ import dev.inflight.protocol.plan.UpdatePlan;
 import dev.inflight.worker.device.CudaDevice;
 import dev.inflight.worker.device.HostDevice;
 import dev.inflight.worker.link.EngineSession;
+import dev.inflight.worker.nccl.Communicators;
+import dev.inflight.worker.nccl.Group;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.BucketTransfer;
 import dev.inflight.worker.transport.PeerException;
@@ -54,6 +57,7 @@ final class Streaming implements AutoCloseable {
     private final List<Source> sources = new ArrayList<>();
     private @Nullable Own own;
     private @Nullable Landings landing;
+    private volatile @Nullable Collective collective;
     private @Nullable Future<Void> moving;
     private final Arrivals arrivals;
     private final StageRunner runner;
@@ -109,15 +113,17 @@ final class Streaming implements AutoCloseable {
     }
 
     /**
-     * Takes slots, offers own buckets to peers, and opens the transfers from peers. The first own buckets, as many as
-     * there are slots for, move meanwhile, so that they are there when the engine is.
+     * Takes slots, offers own buckets to peers, and opens the transfers from peers or joins the members. The first own
+     * buckets, as many as there are slots for, move meanwhile, so that they are there when the engine is.
      */
     void open() throws InterruptedException {
         var mine = bucketsOf(context.worker());
         if (!mine.isEmpty()) {
             offer(mine, device.own(mine));
         }
-        if (engine != null) {
+        if (order.exchange() == Exchange.NCCL) {
+            joinMembers();
+        } else if (engine != null) {
             openTransfers();
         }
     }
@@ -147,12 +153,50 @@ final class Streaming implements AutoCloseable {
         }
     }
 
-    /** Who takes this worker's buckets: every receiver, itself by a name of its own. */
+    /** Who takes this worker's buckets: every receiver, itself by a name of its own; by NCCL all others at once. */
     private List<String> consumers() {
+        if (order.exchange() == Exchange.NCCL) {
+            return engine == null ? List.of(Collective.CONSUMER) : List.of(UpdateSession.SELF, Collective.CONSUMER);
+        }
         return order.membership().workers().stream()
                 .filter(Membership.Worker::receives)
                 .map(member -> member.id().equals(context.worker()) ? UpdateSession.SELF : member.id())
                 .toList();
+    }
+
+    private void joinMembers() throws InterruptedException {
+        var others = plan.buckets().stream()
+                .filter(bucket -> !plan.owners().get(bucket.owner()).worker().equals(context.worker()))
+                .toList();
+        // Taken first, so that it is given back last.
+        var into = others.isEmpty() ? null : landings();
+        var broadcasts = device.collective(plan, context.communicators(), patience);
+        collective = broadcasts;
+        var mine = own;
+        if (mine != null) {
+            broadcasts.sendFrom(mine.board(), mine.buckets());
+        }
+        if (into != null) {
+            into.board().expect(others, plan.buckets().size());
+            broadcasts.receiveInto(into.board(), engine == null ? null : located(into.firstSlot()));
+        }
+        Callable<Void> join = () -> {
+            broadcasts.join(this::group);
+            return null;
+        };
+        runner.all(List.of(join));
+    }
+
+    /** Ranks are the members in their order; they meet at the host of the first. */
+    private Group group(Communicators communicators) throws InterruptedException {
+        var members =
+                order.membership().workers().stream().map(Membership.Worker::id).toList();
+        var place = endpoint(endpoints(order.membership()), members.getFirst());
+        return communicators.join(
+                order.epoch(),
+                members,
+                context.worker(),
+                arrival -> context.peers().meet(place, arrival));
     }
 
     /** Numbers slots for the engine; returns the number of the first. */
@@ -259,7 +303,13 @@ final class Streaming implements AutoCloseable {
         if (started != null) {
             stages.add(() -> StageRunner.await(started));
         }
-        expectLandings();
+        var broadcasts = collective;
+        if (broadcasts == null) {
+            expectLandings();
+        } else {
+            stages.add(broadcasts::queue);
+            stages.add(broadcasts::finish);
+        }
         for (var source : sources) {
             stages.add(new FetchStage(source.owner(), incoming(source)));
         }
@@ -300,7 +350,7 @@ final class Streaming implements AutoCloseable {
     }
 
     private Incoming incoming(Source source) {
-        Incoming.Located located = (bucket, at, release) -> arrivals.arrived(bucket, at, source.firstSlot(), release);
+        var located = located(source.firstSlot());
         if (!source.lands()) {
             return new MappedIncoming(source.owner(), located);
         }
@@ -308,6 +358,10 @@ final class Streaming implements AutoCloseable {
         return source.owner().mapped()
                 ? device.copied(source.owner(), board, located)
                 : new SocketIncoming(source.owner(), checkpoint, board, located, times);
+    }
+
+    private Incoming.Located located(int firstSlot) {
+        return (bucket, at, release) -> arrivals.arrived(bucket, at, firstSlot, release);
     }
 
     /** Ends every wait of a running stage. Does not block. */
@@ -320,12 +374,21 @@ final class Streaming implements AutoCloseable {
         if (landed != null) {
             landed.board().fail(reason);
         }
+        var broadcasts = collective;
+        if (broadcasts != null) {
+            broadcasts.cancel();
+        }
         runner.cancel();
     }
 
     /** Ends the stages, waits until none runs, and gives everything back. Closing again does nothing. */
     @Override
     public void close() {
+        var broadcasts = collective;
+        if (broadcasts != null) {
+            // A stage may wait in NCCL.
+            broadcasts.cancelUnlessDone();
+        }
         runner.close();
         closer.close();
     }

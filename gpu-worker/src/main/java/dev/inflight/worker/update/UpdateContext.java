@@ -1,8 +1,10 @@
 package dev.inflight.worker.update;
 
 import dev.inflight.worker.device.Device;
+import dev.inflight.worker.nccl.Communicators;
 import dev.inflight.worker.store.HostStore;
 import java.time.Duration;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What the updates of one worker run on.
@@ -15,6 +17,7 @@ import java.time.Duration;
  * @param traces where timelines go
  * @param engineTimeout longest wait for the engine to answer begin, end, commit or dump; it may drain requests then
  * @param abortTimeout longest wait for the engine to answer an abort, before it is disconnected
+ * @param communicators its NCCL communicator with other workers; null if it can have none
  */
 public record UpdateContext(
         String worker,
@@ -24,4 +27,5 @@ public record UpdateContext(
         Peers peers,
         Traces traces,
         Duration engineTimeout,
-        Duration abortTimeout) {}
+        Duration abortTimeout,
+        @Nullable Communicators communicators) {}

@@ -7,6 +7,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.inflight.protocol.link.SliceRule;
 import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.worker.nccl.NcclId;
+import dev.inflight.worker.nccl.RankArrival;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -42,6 +44,32 @@ class PeerConnectionTest {
                     .hasMessage("peer " + peers.server.endpoint()
                             + ": block sums of publish-1 shard 5: no document publish-1/5");
             assertThat(connection.blockSums("publish-1", 4)).containsExactly(1, 2, 3);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aRankIsToldTheIdOfItsGroup(boolean holdsOne) throws Exception {
+        try (PeerFixture peers = new PeerFixture();
+                PeerConnection connection = peers.connect()) {
+            byte[] bytes = new byte[NcclId.BYTES];
+            new Random(1).nextBytes(bytes);
+            NcclId id = NcclId.of(bytes);
+            peers.service.newId = holdsOne ? NcclId.of(new byte[NcclId.BYTES]) : id;
+            var arrival = new RankArrival(Long.MAX_VALUE, 4096, 4095, holdsOne ? id : null);
+            assertThat(connection.meet(arrival)).isEqualTo(id);
+            assertThat(peers.service.arrived).containsExactly(arrival);
+        }
+    }
+
+    @Test
+    void aRankWhoseGroupDoesNotComeTogetherIsToldWhy() throws Exception {
+        try (PeerFixture peers = new PeerFixture();
+                PeerConnection connection = peers.connect()) {
+            assertThatThrownBy(() -> connection.meet(new RankArrival(-1, 2, 1, null)))
+                    .isInstanceOf(PeerException.class)
+                    .hasMessage(
+                            "peer " + peers.server.endpoint() + ": meeting the ranks of epoch -1: epoch -1 is over");
         }
     }
 

@@ -41,6 +41,12 @@ class PeerFuzzTest {
                 new byte[][] {RawPeer.frame(Op.CHUNK, 0, ByteBuffer.allocate(10))},
                 new byte[][] {RawPeer.frame(Op.OPEN, 0, ByteBuffer.allocate(3))},
                 new byte[][] {RawPeer.frame(Op.OPEN, 0, ByteBuffer.allocate(100))},
+                new byte[][] {RawPeer.frame(Op.MEET, 0, ByteBuffer.allocate(3))},
+                new byte[][] {RawPeer.frame(Op.MEET, 0, arrival(1, 0, 0))},
+                new byte[][] {RawPeer.frame(Op.MEET, 0, arrival(2, 2, 0))},
+                new byte[][] {RawPeer.frame(Op.MEET, 0, arrival(2, 0, 1))},
+                new byte[][] {RawPeer.frame(Op.MEET, 0, arrival(2, 0, 2))},
+                new byte[][] {RawPeer.frame(Op.GROUP, 0, ByteBuffer.allocate(128))},
                 new byte[][] {OPEN, OPEN},
                 new byte[][] {OPEN, RawPeer.frame(Op.CONSUMED, 1)});
         try (PeerFixture peers = new PeerFixture()) {
@@ -52,6 +58,16 @@ class PeerFuzzTest {
             }
             assertHealthy(peers);
         }
+    }
+
+    /** Of a rank that says it holds an id, or something else, and sends none. */
+    private static ByteBuffer arrival(int ranks, int rank, int holds) {
+        return ByteBuffer.allocate(17)
+                .putLong(7)
+                .putInt(ranks)
+                .putInt(rank)
+                .put((byte) holds)
+                .flip();
     }
 
     @Test

@@ -1,6 +1,8 @@
 package dev.inflight.worker.transport;
 
 import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.worker.nccl.NcclId;
+import dev.inflight.worker.nccl.RankArrival;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,7 +23,9 @@ final class StubService implements PeerService {
     final BlockingQueue<Integer> awaited = new LinkedBlockingQueue<>();
     final BlockingQueue<Integer> consumed = new LinkedBlockingQueue<>();
     final BlockingQueue<Closed> closed = new LinkedBlockingQueue<>();
+    final BlockingQueue<RankArrival> arrived = new LinkedBlockingQueue<>();
     final AtomicInteger opened = new AtomicInteger();
+    volatile NcclId newId = NcclId.of(new byte[NcclId.BYTES]);
     volatile String machine = "elsewhere";
     private final Map<Integer, CompletableFuture<SlotRegion>> buckets = new ConcurrentHashMap<>();
 
@@ -61,6 +65,16 @@ final class StubService implements PeerService {
             throw new PeerException("no document " + name);
         }
         return document;
+    }
+
+    /** Ranks of negative epochs never come together. */
+    @Override
+    public NcclId meet(RankArrival arrival) throws PeerException {
+        arrived.add(arrival);
+        if (arrival.epoch() < 0) {
+            throw new PeerException("epoch " + arrival.epoch() + " is over");
+        }
+        return arrival.held() == null ? newId : arrival.held();
     }
 
     @Override

@@ -9,6 +9,7 @@ import dev.inflight.protocol.checkpoint.Dtype;
 import dev.inflight.protocol.checkpoint.SafetensorsWriter;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.EngineStatus;
+import dev.inflight.protocol.cluster.Exchange;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.cluster.LoadMode;
@@ -187,6 +188,7 @@ class TensorParallelTest {
                 mode,
                 membership(),
                 new Slots(3, 2 * MIB, "test"),
+                Exchange.TRANSFERS,
                 TestHost.PATIENCE.toMillis(),
                 KIT.<WorkerEvent>createTestProbe().getRef());
         return hosts.stream()

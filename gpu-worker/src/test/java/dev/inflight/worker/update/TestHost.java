@@ -54,7 +54,7 @@ final class TestHost implements AutoCloseable {
         device = new HostDevice(names, slotMemory);
         var hub = new TransferHub(machine, PATIENCE);
         server = PeerServer.start(
-                new InetSocketAddress("127.0.0.1", 0), name, new HostPeerService(store, hub), PATIENCE);
+                new InetSocketAddress("127.0.0.1", 0), name, new HostPeerService(store, hub, null), PATIENCE);
         context = new UpdateContext(
                 worker(),
                 store,
@@ -63,7 +63,8 @@ final class TestHost implements AutoCloseable {
                 new Peers(server.endpoint(), hub, machine, PATIENCE),
                 new Traces(directory),
                 PATIENCE,
-                PATIENCE);
+                PATIENCE,
+                null);
         var attached = new CompletableFuture<EngineSession>();
         link = EngineLink.listen(directory.resolve(name + ".sock"), worker(), new EngineLink.Listener() {
             @Override

@@ -10,6 +10,7 @@ import dev.inflight.protocol.checkpoint.Dtype;
 import dev.inflight.protocol.checkpoint.SafetensorsWriter;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.EngineStatus;
+import dev.inflight.protocol.cluster.Exchange;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.cluster.LoadMode;
@@ -302,6 +303,7 @@ class UpdateSessionTest {
                 mode,
                 membership(),
                 new Slots(slots, 2 * MIB, "test"),
+                Exchange.TRANSFERS,
                 TestHost.PATIENCE.toMillis(),
                 nobody);
         return hosts.stream()

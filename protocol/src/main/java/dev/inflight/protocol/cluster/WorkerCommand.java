@@ -13,10 +13,11 @@ public sealed interface WorkerCommand extends Wire {
     record Subscribe(ActorRef<WorkerEvent> subscriber) implements WorkerCommand {}
 
     /**
-     * Computes the plan, takes slots and opens transfers; answered by {@link WorkerEvent.Prepared} or
+     * Computes the plan, takes slots, and opens transfers or joins a communicator; answered by {@link WorkerEvent.Prepared} or
      * {@link WorkerEvent.PrepareRefused}. The engine is not touched yet.
      *
      * @param epoch higher than every earlier update's
+     * @param exchange how buckets come from worker to worker
      * @param stallTimeoutMs the worker fails the update when nothing moved for this long
      */
     record Prepare(
@@ -26,6 +27,7 @@ public sealed interface WorkerCommand extends Wire {
             LoadMode mode,
             Membership membership,
             Slots slots,
+            Exchange exchange,
             long stallTimeoutMs,
             ActorRef<WorkerEvent> replyTo)
             implements WorkerCommand {}

@@ -12,6 +12,7 @@ public sealed interface WorkerEvent extends Wire {
      * @param host name of the worker's host
      * @param device what it moves bytes with, such as {@code host} or a GPU UUID
      * @param slotBudgetBytes memory it can give to slots
+     * @param nccl version of the NCCL it can broadcast with, as in {@code NCCL_VERSION_CODE}; null if it has none
      * @param highestEpoch highest epoch it has seen
      * @param session the update it is part of, if any
      * @param engine its engine, if one is attached
@@ -21,6 +22,7 @@ public sealed interface WorkerEvent extends Wire {
             String host,
             String device,
             long slotBudgetBytes,
+            @Nullable Integer nccl,
             long highestEpoch,
             @Nullable Session session,
             @Nullable EngineStatus engine)

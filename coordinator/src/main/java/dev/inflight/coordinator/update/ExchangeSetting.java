@@ -1,0 +1,8 @@
+package dev.inflight.coordinator.update;
+
+/** What {@code inflight.coordinator.update.exchange} allows; reference.conf documents it. */
+public enum ExchangeSetting {
+    AUTO,
+    TRANSFERS,
+    NCCL
+}

@@ -1,0 +1,134 @@
+package dev.inflight.coordinator.update;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import akka.actor.testkit.typed.javadsl.ActorTestKit;
+import com.typesafe.config.ConfigException;
+import com.typesafe.config.ConfigFactory;
+import dev.inflight.coordinator.TestFleet;
+import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.Exchange;
+import dev.inflight.protocol.cluster.OperationReply.Refused;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Test;
+
+/** Which exchange {@link Preparer} chooses for a fleet. */
+class ExchangeChoiceTest {
+    private static final int NCCL = 22803;
+    private static final CheckpointRef TARGET = TestFleet.checkpoint("v2", 2);
+    private static final ActorTestKit KIT = ActorTestKit.create(
+            ConfigFactory.parseString("akka.actor.provider = local, akka.fail-mixed-versions = off"));
+
+    @AfterAll
+    static void stopActors() {
+        KIT.shutdownTestKit();
+    }
+
+    @Test
+    void hostsWhoseWorkersHaveTheSameNcclAndOwnGpusUseIt() {
+        assertThat(choice("auto", twoHosts("GPU-0", NCCL, "GPU-1", NCCL)))
+                .isEqualTo(new ExchangeChoice(
+                        Exchange.NCCL, "2 workers on 2 hosts, each with a GPU of its own, have NCCL 2.28.3"));
+    }
+
+    @Test
+    void aSourceWithoutAnEngineIsARankToo() {
+        var fleet = new TestFleet(KIT)
+                .host("a", TestFleet.held(TARGET, 0, 0))
+                .host("b", TestFleet.held(TARGET, 1, 1))
+                .gpuWorker("a/0", "GPU-0", NCCL, TestFleet.serving("e0", "v1"))
+                .gpuWorker("b/0", "GPU-1", NCCL, null);
+        assertThat(choice("auto", fleet).exchange()).isEqualTo(Exchange.NCCL);
+        fleet.gpuWorker("b/0", "host", null, null);
+        assertThat(choice("auto", fleet)).isEqualTo(new ExchangeChoice(Exchange.TRANSFERS, "worker b/0 has no NCCL"));
+    }
+
+    @Test
+    void oneHostCopiesBetweenItsGpus() {
+        assertThat(choice("auto", oneHost()))
+                .isEqualTo(new ExchangeChoice(Exchange.TRANSFERS, "all workers are of one host"));
+    }
+
+    @Test
+    void oneHostCanBeForced() {
+        assertThat(choice("nccl", oneHost()).exchange()).isEqualTo(Exchange.NCCL);
+    }
+
+    @Test
+    void whatIsNoGroupForNcclUsesTransfersAndIsRefusedWhereItIsForced() {
+        assertObstacle(twoHosts("host", null, "host", null), "worker a/0 has no NCCL");
+        assertObstacle(twoHosts("GPU-0", NCCL, "GPU-1", null), "worker b/0 has no NCCL");
+        assertObstacle(twoHosts("GPU-0", NCCL, "GPU-1", 21805), "worker a/0 has NCCL 2.28.3 and worker b/0 has 2.18.5");
+        assertObstacle(twoHosts("GPU-0", NCCL, "GPU-0", NCCL), "workers a/0 and b/0 are on the same GPU");
+        assertObstacle(
+                new TestFleet(KIT)
+                        .host("a", TestFleet.held(TARGET, 0, 1))
+                        .gpuWorker("a/0", "GPU-0", NCCL, TestFleet.serving("e0", "v1")),
+                "only one worker takes part");
+    }
+
+    private static void assertObstacle(TestFleet fleet, String obstacle) {
+        assertThat(choice("auto", fleet)).isEqualTo(new ExchangeChoice(Exchange.TRANSFERS, obstacle));
+        assertThat(prepare("nccl", fleet, false))
+                .isEqualTo(new Preparation.No(new Refused(
+                        Refused.Code.INVALID,
+                        "inflight.coordinator.update.exchange is nccl, but " + obstacle + "; set it to auto")));
+    }
+
+    @Test
+    void transfersCanBeForced() {
+        assertThat(choice("transfers", twoHosts("GPU-0", NCCL, "GPU-1", NCCL)))
+                .isEqualTo(new ExchangeChoice(Exchange.TRANSFERS, "inflight.coordinator.update.exchange is transfers"));
+    }
+
+    @Test
+    void weightsAreRestoredByTransfersWhateverIsSet() {
+        var restoring = prepare("nccl", twoHosts("GPU-0", NCCL, "GPU-1", NCCL), true);
+        assertThat(((Preparation.Ready) restoring).exchange().exchange()).isEqualTo(Exchange.TRANSFERS);
+    }
+
+    @Test
+    void anotherSettingIsRefusedByName() {
+        assertThatThrownBy(() -> TestFleet.settings("inflight.coordinator.update.exchange = rdma"))
+                .isInstanceOf(ConfigException.BadValue.class)
+                .hasMessageContaining("exchange")
+                .hasMessageContaining("must be auto, transfers or nccl");
+    }
+
+    private static TestFleet twoHosts(String gpuA, @Nullable Integer ncclA, String gpuB, @Nullable Integer ncclB) {
+        return new TestFleet(KIT)
+                .host("a", TestFleet.held(TARGET, 0, 0))
+                .host("b", TestFleet.held(TARGET, 1, 1))
+                .gpuWorker("a/0", gpuA, ncclA, TestFleet.serving("e0", "v1"))
+                .gpuWorker("b/0", gpuB, ncclB, TestFleet.serving("e1", "v1"));
+    }
+
+    private static TestFleet oneHost() {
+        return new TestFleet(KIT)
+                .host("a", TestFleet.held(TARGET, 0, 1))
+                .gpuWorker("a/0", "GPU-0", NCCL, TestFleet.serving("e0", "v1"))
+                .gpuWorker("a/1", "GPU-1", NCCL, TestFleet.serving("e1", "v1"));
+    }
+
+    private static ExchangeChoice choice(String setting, TestFleet fleet) {
+        return ((Preparation.Ready) prepare(setting, fleet, false)).exchange();
+    }
+
+    private static Preparation prepare(String setting, TestFleet fleet, boolean restoring) {
+        var settings = TestFleet.settings("inflight.coordinator.update.exchange = " + setting);
+        return new Preparer(
+                        fleet.view(),
+                        new UpdateRequest(TARGET, null, "broadcast", null),
+                        Map.of(),
+                        id -> true,
+                        Set.of(),
+                        Map.of(),
+                        restoring,
+                        settings.update())
+                .prepare(Set.of());
+    }
+}

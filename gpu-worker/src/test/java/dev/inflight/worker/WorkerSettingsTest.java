@@ -1,0 +1,30 @@
+package dev.inflight.worker;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.typesafe.config.ConfigException;
+import com.typesafe.config.ConfigFactory;
+import java.time.Duration;
+import org.junit.jupiter.api.Test;
+
+class WorkerSettingsTest {
+    @Test
+    void ncclIsUsedWhereItIsUnlessItIsSwitchedOff() {
+        assertThat(settings("").nccl()).isTrue();
+        assertThat(settings("inflight.worker.nccl = off").nccl()).isFalse();
+        assertThat(settings("inflight.worker.nccl-timeout = 40s").ncclTimeout()).isEqualTo(Duration.ofSeconds(40));
+    }
+
+    @Test
+    void anotherWordForItIsRefusedByName() {
+        assertThatThrownBy(() -> settings("inflight.worker.nccl = always"))
+                .isInstanceOf(ConfigException.BadValue.class)
+                .hasMessageContaining("inflight.worker.nccl")
+                .hasMessageContaining("\"always\" is neither auto nor off");
+    }
+
+    private static WorkerSettings settings(String overrides) {
+        return WorkerSettings.from(ConfigFactory.parseString(overrides).withFallback(ConfigFactory.load()));
+    }
+}
