@@ -115,6 +115,7 @@ class LocalFleetTest {
                 Path.of("/checkpoint"),
                 false,
                 new FleetDevice(FleetDevice.Kind.CUDA, 768 << 20, List.of("GPU-a", "GPU-b"), 2),
+                TensorParallelGroups.NONE,
                 Map.of());
         Map<String, String> environment = Map.of("INFLIGHT_PYTHON", jvms.java().toString());
 
