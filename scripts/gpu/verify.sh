@@ -14,9 +14,10 @@ declare -A bound=(
   [loss]=160
   [nccl]=300
   [bench]=220
-  [fp8]=120
+  [variants]=200
+  [exchange]=300
 )
-steps=(launcher tests sanitizer python tp loss nccl bench fp8)
+steps=(launcher tests sanitizer python tp loss nccl bench variants exchange)
 
 usage="usage: scripts/gpu/verify.sh [--out DIR] [--only STEP]...
   --out DIR    where logs and JSON go (default: \$OUT, else a new temporary directory)
@@ -176,10 +177,33 @@ run_bench() {
   cat "$out/bench-gpu.json"
 }
 
-# Weights in FP8 with their scales.
-run_fp8() {
-  "$home/inflight" bench gpu --model qwen3-8b-fp8 --runs 3 --repeat 0 --json >"$out/bench-gpu-fp8.json"
-  cat "$out/bench-gpu-fp8.json"
+# The same with FP8 and scales, and with engines that hold a half each.
+run_variants() {
+  local status=0
+  bench_as fp8 --model qwen3-8b-fp8 --runs 5 --repeat 0 || status=1
+  if (($(nvidia-smi -L 2>/dev/null | grep -c '^GPU') >= 2)); then
+    bench_as tp2 --tp 2 --runs 5 --repeat 0 || status=1
+  fi
+  return "$status"
+}
+
+# How buckets come from GPU to GPU: copied within one process, broadcast by NCCL within one and between two, over TCP.
+run_exchange() {
+  (($(nvidia-smi -L 2>/dev/null | grep -c '^GPU') >= 2)) || { echo "skipped: two GPUs are needed"; return; }
+  local status=0 flags=(--mode in-place --runs 5 --repeat 0)
+  bench_as copies-1-host "${flags[@]}" --hosts 1 --exchange transfers || status=1
+  bench_as nccl-1-host "${flags[@]}" --hosts 1 --exchange nccl || status=1
+  bench_as nccl-2-hosts "${flags[@]}" --hosts 2 --exchange nccl || status=1
+  bench_as tcp-2-hosts "${flags[@]}" --hosts 2 --exchange transfers || status=1
+  return "$status"
+}
+
+bench_as() {
+  local file="$out/bench-gpu-$1.json" status=0
+  shift
+  "$home/inflight" bench gpu --json "$@" >"$file" || status=1
+  cat "$file"
+  return "$status"
 }
 
 # Runs in a shell of its own, so that `timeout` can bound a function and end what it started.
@@ -217,7 +241,8 @@ figures() {
     tp) grep -E '^\{|^inflight' "$out/tp.log" ;;
     loss) grep -E '^(ok|FAILED|[0-9]+ passed) ' "$out/loss.log" ;;
     nccl) grep -E '^(\{|ok|FAILED|[0-9]+ passed|.*not exchanged) ?' "$out/nccl.log" ;;
-    bench | fp8) tail -c 3000 "$out/$step.log" ;;
+    bench) tail -c 3000 "$out/bench.log" ;;
+    variants | exchange) grep -E '^\{|^inflight' "$out/$1.log" ;;
   esac
 }
 
