@@ -36,7 +36,7 @@ public record UpdateSettings(
                 settings.duration("recovery-window"),
                 settings.bytes("min-slot", 1 << 20, 1L << 40),
                 settings.bytes("max-slot", 1 << 20, 1L << 40),
-                (int) settings.number("max-slots", 1, 3),
+                (int) settings.number("max-slots", 1, 8),
                 exchange(settings),
                 settings.duration("progress-interval"));
         if (result.minSlotBytes > result.maxSlotBytes) {

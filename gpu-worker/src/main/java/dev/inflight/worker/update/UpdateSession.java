@@ -9,7 +9,9 @@ import dev.inflight.protocol.link.WorkerMessage;
 import dev.inflight.protocol.plan.BucketPlanner;
 import dev.inflight.protocol.plan.Ownership;
 import dev.inflight.protocol.plan.PlanDigest;
+import dev.inflight.protocol.plan.UpdatePlan;
 import dev.inflight.worker.link.EngineSession;
+import dev.inflight.worker.store.StoredCheckpoint;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.LongConsumer;
@@ -82,27 +84,34 @@ public final class UpdateSession implements AutoCloseable {
      */
     public String prepare() throws InterruptedException {
         enter(State.CREATED, State.PREPARED);
-        return phase("prepare", this::plan);
+        return phase("prepare", this::open);
     }
 
-    private String plan() throws InterruptedException {
-        var checkpoint =
-                context.store().adopt(order.checkpoint(), context.peers().holders(order.membership()));
+    private String open() throws InterruptedException {
+        var checkpoint = phase(
+                "manifest",
+                () -> context.store().adopt(order.checkpoint(), context.peers().holders(order.membership())));
         requireSlices(checkpoint.layout());
+        var plan = phase("plan", () -> plan(checkpoint));
+        var prepared = new Streaming(context, order, checkpoint, plan, engine, times, this::fail, progress);
+        streaming = prepared;
+        throwIfFailed();
+        phase(
+                "open",
+                () -> orFailure(() -> {
+                    prepared.open();
+                    return prepared;
+                }));
+        return PlanDigest.of(plan);
+    }
+
+    private UpdatePlan plan(StoredCheckpoint checkpoint) {
         var owners = Ownership.assign(order.checkpoint().shardCount(), order.membership());
-        var plan = BucketPlanner.plan(
+        return BucketPlanner.plan(
                 checkpoint.layout(),
                 checkpoint.sharding(),
                 owners,
                 order.slots().bytes());
-        var prepared = new Streaming(context, order, checkpoint, plan, engine, times, this::fail, progress);
-        streaming = prepared;
-        throwIfFailed();
-        orFailure(() -> {
-            prepared.open();
-            return prepared;
-        });
-        return PlanDigest.of(plan);
     }
 
     /** An engine of a tensor-parallel group must find its part in every tensor. */

@@ -3,12 +3,18 @@ package dev.inflight.protocol.plan;
 import java.util.Locale;
 
 /**
- * Chooses how many slots an update uses and how large they are. Three slots let all stages of the pipeline overlap, so
- * slots first become smaller, down to the smallest useful one, and only then fewer: 3, 2, 1.
+ * Chooses how many slots an update uses and how large they are. Three slots let all stages of the pipeline overlap; more
+ * let the first move further ahead while engines begin, and the last bucket be smaller, but are only taken if they are
+ * still large. With less memory three slots first become smaller, down to the smallest useful one, and only then fewer:
+ * 3, 2, 1.
  */
 public final class SlotLadder {
     private static final long MIB = 1 << 20;
-    private static final int MOST_SLOTS = 3;
+    private static final int OVERLAPPING = 3;
+    private static final int MOST_SLOTS = 8;
+
+    /** More than three slots are not worth it if that makes them smaller than this. */
+    private static final long AMPLE_BYTES = 64 * MIB;
 
     /** A shard is cut into about this many buckets if the limits allow, or the stages would have nothing to overlap. */
     private static final int BUCKETS_PER_SHARD = 8;
@@ -17,7 +23,7 @@ public final class SlotLadder {
 
     private SlotLadder() {}
 
-    /** Like the other, with as many slots as are useful. */
+    /** Like the other, with at most three slots. */
     public static Slots choose(
             long budgetBytes,
             long maxSlotBytes,
@@ -30,7 +36,7 @@ public final class SlotLadder {
                 budgetBytes,
                 maxSlotBytes,
                 minSlotBytes,
-                MOST_SLOTS,
+                OVERLAPPING,
                 totalBytes,
                 largestTensorBytes,
                 wholeTensors,
@@ -43,7 +49,7 @@ public final class SlotLadder {
      * @param budgetBytes memory that the worker can give to slots
      * @param maxSlotBytes largest useful slot, from the settings
      * @param minSlotBytes smallest useful slot, from the settings
-     * @param maxSlots most slots to choose, 1 to 3; with 1 the stages run one after the other
+     * @param maxSlots most slots to choose, 1 to 8; with 1 the stages run one after the other
      * @param totalBytes size of the checkpoint
      * @param largestTensorBytes size of its largest tensor
      * @param wholeTensors whether an engine can not take a tensor in parts
@@ -71,7 +77,7 @@ public final class SlotLadder {
         for (int count = maxSlots; count > 0; count--) {
             long share = budgetBytes / count;
             long size = Math.min(wanted, share - share % MIB);
-            if (size >= floor) {
+            if (size >= (count > OVERLAPPING ? Math.max(floor, Math.min(wanted, AMPLE_BYTES)) : floor)) {
                 return new Slots(count, size, reason(count, size, wanted, floor, budgetBytes, maxSlots));
             }
         }
@@ -95,10 +101,10 @@ public final class SlotLadder {
 
     private static String reason(int count, long size, long wanted, long floor, long budget, int maxSlots) {
         var slots = "%d slot%s of %s".formatted(count, count == 1 ? "" : "s", mib(size));
-        if (count == MOST_SLOTS && size == wanted) {
+        if (count >= OVERLAPPING && size == wanted) {
             return "%s: all stages overlap; the budget is %s".formatted(slots, mib(budget));
         }
-        if (count == MOST_SLOTS) {
+        if (count >= OVERLAPPING) {
             return "%s: all stages overlap; the budget of %s does not hold %d of %s"
                     .formatted(slots, mib(budget), count, mib(wanted));
         }

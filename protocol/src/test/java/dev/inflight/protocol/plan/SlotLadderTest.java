@@ -96,6 +96,23 @@ class SlotLadderTest {
     }
 
     @Test
+    void moreThanThreeSlotsAsLongAsTheyAreLarge() {
+        assertThat(SlotLadder.choose(768 * MIB, 256 * MIB, 4 * MIB, 6, 10 * GIB, 100 * MIB, false, 2))
+                .isEqualTo(new Slots(
+                        6,
+                        128 * MIB,
+                        "6 slots of 128 MiB: all stages overlap; the budget of 768 MiB does not hold 6 of 256 MiB"));
+        assertThat(SlotLadder.choose(260 * MIB, 256 * MIB, 4 * MIB, 6, 10 * GIB, 100 * MIB, false, 2)
+                        .count())
+                .isEqualTo(4);
+        assertThat(SlotLadder.choose(96 * MIB, 256 * MIB, 4 * MIB, 6, 10 * GIB, 100 * MIB, false, 2)
+                        .count())
+                .isEqualTo(3);
+        assertThat(SlotLadder.choose(GIB, 256 * MIB, 4 * MIB, 6, 256 * MIB, 56 * MIB, false, 2))
+                .isEqualTo(new Slots(6, 17 * MIB, "6 slots of 17 MiB: all stages overlap; the budget is 1024 MiB"));
+    }
+
+    @Test
     void fewerSlotsOfTheSameSizeWhereNoMoreAreAllowed() {
         assertThat(SlotLadder.choose(192 * MIB, 64 * MIB, 4 * MIB, 1, 10 * GIB, 100 * MIB, false, 2))
                 .isEqualTo(new Slots(
@@ -110,11 +127,11 @@ class SlotLadderTest {
     }
 
     @Test
-    void fewerThanOneOrMoreThanThreeSlotsCanNotBeAskedFor() {
+    void fewerThanOneOrMoreThanEightSlotsCanNotBeAskedFor() {
         assertThatThrownBy(() -> SlotLadder.choose(GIB, 64 * MIB, 4 * MIB, 0, GIB, MIB, false, 2))
                 .isInstanceOf(PlanException.class)
-                .hasMessage("at most 0 slots were asked for; it must be 1 to 3");
-        assertThatThrownBy(() -> SlotLadder.choose(GIB, 64 * MIB, 4 * MIB, 4, GIB, MIB, false, 2))
+                .hasMessage("at most 0 slots were asked for; it must be 1 to 8");
+        assertThatThrownBy(() -> SlotLadder.choose(GIB, 64 * MIB, 4 * MIB, 9, GIB, MIB, false, 2))
                 .isInstanceOf(PlanException.class);
     }
 
