@@ -214,7 +214,7 @@ run_step() {
   timeout --kill-after=10 "${bound[$step]}" "${BASH:-bash}" -c "
     set -euo pipefail
     $(declare -p home unpacked out jvm_flags)
-    $(declare -f test_launcher find_sanitizer "run_$step")
+    $(declare -f test_launcher find_sanitizer bench_as "run_$step")
     run_$step" 2>&1 | tee "$out/$step.log"
   status=${PIPESTATUS[0]}
   set -e

@@ -93,7 +93,7 @@ class TorchModuleAdapter:
             if not held.is_where_it_was():
                 raise TorchAdapterError(f'"{held.name}" was moved or replaced while the update ran; begin another')
         for storage in self._storages:
-            if not any(held.name in names for held in storage.held):
+            if storage.held[0].name not in names and not any(held.name in names for held in storage.held):
                 raise TorchAdapterError(f'the module\'s "{storage.held[0].name}" has not come')
             if self._mode == SHADOW:
                 storage.ready_to_swap()

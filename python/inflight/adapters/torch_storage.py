@@ -21,6 +21,7 @@ class Storage:
 
     def __init__(self, live: torch.Tensor, shadow: torch.Tensor | None):
         self.live = live
+        self.place = live.data_ptr()
         self.shadow = shadow
         self.size = live.numel()
         self.held: list[HeldTensor] = []
@@ -40,6 +41,7 @@ class Storage:
         if not self.size:
             return
         self.live, self.shadow = self.shadow, self.live
+        self.place = self.live.data_ptr()
         for held in self.held:
             held.tensor.data = held.seen_in(self.live)
 
@@ -94,10 +96,10 @@ class HeldTensor:
         now = self._owner.get(self._key)
         return (
             now is self.tensor
+            and (now.data_ptr() == self.storage.place or not self.storage.size)
             and now.dtype == self.dtype
             and now.shape == self.shape
             and now.is_contiguous()
-            and (not self.storage.size or now.data_ptr() == self.storage.live.data_ptr())
         )
 
     def require_same_kind(self) -> None:

@@ -4,7 +4,10 @@ import dev.inflight.protocol.link.EngineDevice;
 import dev.inflight.worker.cuda.BlockSummer;
 import dev.inflight.worker.cuda.CudaContext;
 import dev.inflight.worker.cuda.CudaOutOfMemoryException;
+import dev.inflight.worker.cuda.CudaStream;
 import dev.inflight.worker.cuda.DeviceBuffer;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.Optional;
 
 /** A GPU. Its rings are plain allocations that an engine maps by their CUDA IPC handle. */
@@ -14,6 +17,8 @@ public final class CudaDevice implements Device {
     private final double memoryFraction;
     private final SlotPool<DeviceBuffer> pool;
     private final HostDevice host;
+    private final Deque<CudaStream> idleStreams = new ArrayDeque<>();
+    private boolean closed;
     private final Lazy<BlockSummer> summer;
 
     /**
@@ -34,6 +39,21 @@ public final class CudaDevice implements Device {
 
     public CudaContext context() {
         return context;
+    }
+
+    /** An idle stream, to be given back when all that was queued on it is done: making one takes long. */
+    public synchronized CudaStream takeStream() {
+        var idle = idleStreams.poll();
+        return idle == null ? context.newStream() : idle;
+    }
+
+    /** Nothing may be left on it. */
+    public synchronized void giveBack(CudaStream stream) {
+        if (closed) {
+            stream.close();
+        } else {
+            idleStreams.push(stream);
+        }
     }
 
     /** Computes checksums on this GPU. */
@@ -88,6 +108,9 @@ public final class CudaDevice implements Device {
     public void close() {
         host.close();
         pool.close();
+        closed = true;
+        idleStreams.forEach(CudaStream::close);
+        idleStreams.clear();
         summer.ifMade(BlockSummer::close);
         if (pool.out() == 0) {
             context.close();

@@ -4,7 +4,9 @@ import dev.inflight.worker.cuda.CudaContext;
 import dev.inflight.worker.cuda.CudaEvent;
 import dev.inflight.worker.cuda.CudaStream;
 import dev.inflight.worker.cuda.CudaTimeoutException;
+import dev.inflight.worker.device.CudaDevice;
 import java.time.Duration;
+import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -18,14 +20,26 @@ final class CudaLane implements AutoCloseable {
 
     private final CudaContext context;
     private final CudaStream stream;
+    private final Consumer<CudaStream> giveBack;
     /** Done at {@code originNanos}: ties the GPU's clock to ours. */
     private final CudaEvent origin;
 
     private final long originNanos;
 
+    /** On one of the device's idle streams. */
+    CudaLane(CudaDevice device) {
+        this(device.context(), device.takeStream(), device::giveBack);
+    }
+
+    /** On a stream of its own, for work that may leave it in an odd state. */
     CudaLane(CudaContext context) {
+        this(context, context.newStream(), CudaStream::close);
+    }
+
+    private CudaLane(CudaContext context, CudaStream stream, Consumer<CudaStream> giveBack) {
         this.context = context;
-        this.stream = context.newStream();
+        this.stream = stream;
+        this.giveBack = giveBack;
         this.origin = context.newEvent();
         stream.record(origin);
         stream.synchronize();
@@ -59,7 +73,7 @@ final class CudaLane implements AutoCloseable {
             stream.synchronize();
         }
         origin.close();
-        stream.close();
+        giveBack.accept(stream);
     }
 
     /** Copies queued one after the other. */

@@ -78,7 +78,10 @@ final class CudaStages implements DeviceStages {
 
     /** Closed before the rings it copies to, since it was taken after them. */
     private CudaLane lane() {
-        var lane = new CudaLane(device.context());
+        return closed(new CudaLane(device));
+    }
+
+    private CudaLane closed(CudaLane lane) {
         closer.add(lane::close);
         return lane;
     }
@@ -94,7 +97,13 @@ final class CudaStages implements DeviceStages {
             throw new UpdateException("this worker has no NCCL", null);
         }
         var collective = new Collective(
-                plan, new GroupLease(communicators), lane(), check(), () -> stuck = true, times, patience);
+                plan,
+                new GroupLease(communicators),
+                closed(new CudaLane(device.context())),
+                check(),
+                () -> stuck = true,
+                times,
+                patience);
         closer.add(collective::close);
         return collective;
     }

@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param engineTimeout longest wait for the engine to answer begin, end, commit or dump; it may drain requests then
  * @param abortTimeout longest wait for the engine to answer an abort, before it is disconnected
  * @param communicators its NCCL communicator with other workers; null if it can have none
+ * @param plans makes its plans
  */
 public record UpdateContext(
         String worker,
@@ -28,4 +29,19 @@ public record UpdateContext(
         Traces traces,
         Duration engineTimeout,
         Duration abortTimeout,
-        @Nullable Communicators communicators) {}
+        @Nullable Communicators communicators,
+        Plans plans) {
+
+    public UpdateContext(
+            String worker,
+            HostStore store,
+            Device device,
+            TransferHub hub,
+            Peers peers,
+            Traces traces,
+            Duration engineTimeout,
+            Duration abortTimeout,
+            @Nullable Communicators communicators) {
+        this(worker, store, device, hub, peers, traces, engineTimeout, abortTimeout, communicators, new Plans());
+    }
+}

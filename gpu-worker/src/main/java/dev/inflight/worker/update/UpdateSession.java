@@ -6,10 +6,7 @@ import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import dev.inflight.protocol.link.EngineMessage;
 import dev.inflight.protocol.link.SliceException;
 import dev.inflight.protocol.link.WorkerMessage;
-import dev.inflight.protocol.plan.BucketPlanner;
 import dev.inflight.protocol.plan.Ownership;
-import dev.inflight.protocol.plan.PlanDigest;
-import dev.inflight.protocol.plan.UpdatePlan;
 import dev.inflight.worker.link.EngineSession;
 import dev.inflight.worker.store.StoredCheckpoint;
 import java.util.concurrent.CompletableFuture;
@@ -92,8 +89,8 @@ public final class UpdateSession implements AutoCloseable {
                 "manifest",
                 () -> context.store().adopt(order.checkpoint(), context.peers().holders(order.membership())));
         requireSlices(checkpoint.layout());
-        var plan = phase("plan", () -> plan(checkpoint));
-        var prepared = new Streaming(context, order, checkpoint, plan, engine, times, this::fail, progress);
+        var planned = phase("plan", () -> plan(checkpoint));
+        var prepared = new Streaming(context, order, checkpoint, planned.plan(), engine, times, this::fail, progress);
         streaming = prepared;
         throwIfFailed();
         phase(
@@ -102,16 +99,17 @@ public final class UpdateSession implements AutoCloseable {
                     prepared.open();
                     return prepared;
                 }));
-        return PlanDigest.of(plan);
+        return planned.digest();
     }
 
-    private UpdatePlan plan(StoredCheckpoint checkpoint) {
+    private Plans.Planned plan(StoredCheckpoint checkpoint) {
         var owners = Ownership.assign(order.checkpoint().shardCount(), order.membership());
-        return BucketPlanner.plan(
-                checkpoint.layout(),
-                checkpoint.sharding(),
-                owners,
-                order.slots().bytes());
+        return context.plans()
+                .of(
+                        checkpoint.layout(),
+                        checkpoint.sharding(),
+                        owners,
+                        order.slots().bytes());
     }
 
     /** An engine of a tensor-parallel group must find its part in every tensor. */
