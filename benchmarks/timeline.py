@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws an update's timeline from its Chrome trace: one row for each worker and stage, time from left to right.
+"""Draws an update's timeline from its Chrome trace: one row for each worker, its phases and each stage, time from left to right.
 
     python3 benchmarks/timeline.py update-in-place.json timeline.svg
 
@@ -12,15 +12,17 @@ from collections import defaultdict
 from html import escape
 
 WIDTH, LEFT, ROW, GAP = 1100, 150, 22, 6
-COLOURS = {"H2D": ("#3b6fb6", "#6f9bd6"), "verify": ("#8a6fb0", "#b39ad0"),
+COLOURS = {"phase": ("#6b7280", "#9ca3af"), "H2D": ("#3b6fb6", "#6f9bd6"), "verify": ("#8a6fb0", "#b39ad0"),
            "transfer": ("#c9822b", "#e3ab66"), "reload": ("#3f8f5f", "#78b98f")}
 ORDER = list(COLOURS)
+STEPS = ("manifest", "plan", "open")
 
 
 def rows_of(trace: dict) -> dict[tuple[str, str], list[tuple[float, float]]]:
     rows = defaultdict(list)
     for event in trace["traceEvents"]:
-        if event.get("ph") == "X":
+        # Steps of preparing lie within it.
+        if event.get("ph") == "X" and event.get("name") not in STEPS:
             rows[(str(event["pid"]), str(event["tid"]))].append((event["ts"], event["dur"]))
     return {key: sorted(rows[key]) for key in sorted(rows, key=lambda k: (k[0], ORDER.index(k[1])))}
 
