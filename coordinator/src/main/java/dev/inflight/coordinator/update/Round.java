@@ -2,6 +2,7 @@ package dev.inflight.coordinator.update;
 
 import akka.actor.typed.ActorRef;
 import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.plan.Membership;
@@ -52,6 +53,7 @@ record Round(
                 updateId,
                 request.checkpoint(),
                 prepared.mode(),
+                Strategy.BROADCAST,
                 membership,
                 slots,
                 settings.stallTimeout().toMillis(),

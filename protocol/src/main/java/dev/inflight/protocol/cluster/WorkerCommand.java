@@ -17,6 +17,8 @@ public sealed interface WorkerCommand extends Wire {
      * {@link WorkerEvent.PrepareRefused}. The engine is not touched yet.
      *
      * @param epoch higher than every earlier update's
+     * @param strategy with {@link Strategy#P2P} the membership has one worker, which receives, and its own host with the
+     *     hosts that hold or replicate shards
      * @param stallTimeoutMs the worker fails the update when nothing moved for this long
      */
     record Prepare(
@@ -24,6 +26,7 @@ public sealed interface WorkerCommand extends Wire {
             String updateId,
             CheckpointRef checkpoint,
             LoadMode mode,
+            Strategy strategy,
             Membership membership,
             Slots slots,
             long stallTimeoutMs,
