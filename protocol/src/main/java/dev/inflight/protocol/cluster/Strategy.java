@@ -8,5 +8,10 @@ public enum Strategy {
      * The only member receives, and its host takes the shards that it misses from hosts that hold them. No worker of
      * theirs takes part.
      */
-    P2P
+    P2P;
+
+    /** The name used in results and documents. */
+    public String label() {
+        return this == BROADCAST ? "broadcast" : "p2p";
+    }
 }

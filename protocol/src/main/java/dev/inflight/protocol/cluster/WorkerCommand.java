@@ -43,6 +43,9 @@ public sealed interface WorkerCommand extends Wire {
     /** Starts streaming; ends in {@link WorkerEvent.Staged} or {@link WorkerEvent.Failed}. */
     record Stream(long epoch) implements WorkerCommand {}
 
+    /** The update goes on without a worker that has no buckets to send: nobody waits for it to take any. */
+    record Drop(long epoch, String worker) implements WorkerCommand {}
+
     /** Makes the staged weights live; answered by {@link WorkerEvent.Committed} or {@link WorkerEvent.Failed}. */
     record Commit(long epoch) implements WorkerCommand {}
 

@@ -69,6 +69,12 @@ public sealed interface WorkerEvent extends Wire {
             String reason,
             @Nullable String suspect) implements WorkerEvent {}
 
+    /**
+     * A worker that takes this one's buckets, and has none to send, is out of touch. This one goes on, and waits for
+     * {@link WorkerCommand.Drop} or {@link WorkerCommand.Abort}.
+     */
+    record ConsumerLost(String worker, long epoch, String consumer, String reason) implements WorkerEvent {}
+
     /** @param stallMicros time the engine could not serve during the update */
     record Committed(String worker, long epoch, long stallMicros) implements WorkerEvent {}
 
