@@ -16,12 +16,14 @@ import dev.inflight.protocol.cluster.HostStoreEvent.InspectRefused;
 import dev.inflight.protocol.cluster.HostStoreEvent.LoadFailed;
 import dev.inflight.protocol.cluster.HostStoreEvent.LoadProgress;
 import dev.inflight.protocol.cluster.HostStoreEvent.Loaded;
+import dev.inflight.protocol.plan.Place;
 import dev.inflight.worker.store.CheckpointFiles;
 import dev.inflight.worker.store.CheckpointNotFoundException;
 import dev.inflight.worker.store.HostStore;
 import dev.inflight.worker.store.StoredCheckpoint;
 import java.nio.file.Path;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
@@ -39,6 +41,10 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
     /** A load ended; subscribers hear of what is held now before the asker hears of the end. */
     private record Ended(HostStoreEvent answer, ActorRef<HostStoreEvent> replyTo) implements Message {}
 
+    private enum Leave implements Message {
+        INSTANCE
+    }
+
     private static final Logger LOG = LoggerFactory.getLogger(HostStoreActor.class);
 
     private final ActorRef<Message> self;
@@ -47,23 +53,27 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
     private final HostStore store;
     private final Executor blocking = Executors.newVirtualThreadPerTaskExecutor();
     private final Set<ActorRef<HostStoreEvent>> subscribers = new HashSet<>();
+    private final Departure departure;
 
-    private HostStoreActor(ActorContext<Message> context, String host, String endpoint, HostStore store) {
+    private HostStoreActor(
+            ActorContext<Message> context, String host, String endpoint, HostStore store, Departure departure) {
         super(context);
         this.self = context.getSelf();
         this.host = host;
         this.endpoint = endpoint;
         this.store = store;
+        this.departure = departure;
+        departure.onBegin(() -> self.tell(Leave.INSTANCE));
     }
 
     /** Registers itself with the receptionist. */
-    static Behavior<HostStoreCommand> create(String host, String endpoint, HostStore store) {
+    static Behavior<HostStoreCommand> create(String host, String endpoint, HostStore store, Departure departure) {
         Behavior<Message> actor = Behaviors.setup(context -> {
             context.getSystem()
                     .receptionist()
                     .tell(Receptionist.register(
                             HostStoreCommand.KEY, context.getSelf().unsafeUpcast()));
-            return new HostStoreActor(context, host, endpoint, store);
+            return new HostStoreActor(context, host, endpoint, store, departure);
         });
         return Behaviors.transformMessages(
                 HostStoreCommand.class, actor, commands -> commands.match(HostStoreCommand.class, Asked::new));
@@ -74,6 +84,7 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
         return newReceiveBuilder()
                 .onMessage(Asked.class, asked -> onAsked(asked.command()))
                 .onMessage(Ended.class, this::onEnded)
+                .onMessage(Leave.class, leave -> onLeave())
                 .onSignal(Terminated.class, this::onSubscriberGone)
                 .build();
     }
@@ -84,6 +95,7 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
             case HostStoreCommand.Inspect inspect -> blocking.execute(() -> inspect(inspect));
             case HostStoreCommand.Load load -> blocking.execute(() -> load(load));
             case HostStoreCommand.Restore restore -> blocking.execute(() -> restore(restore));
+            case HostStoreCommand.Dismiss dismiss -> departure.end();
             case HostStoreCommand.Release release -> {
                 store.release(release.digest());
                 tellState();
@@ -101,6 +113,15 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
 
     private Behavior<Message> onSubscriberGone(Terminated gone) {
         subscribers.remove(gone.getRef().<HostStoreEvent>unsafeUpcast());
+        return departure.hasBegun() ? onLeave() : this;
+    }
+
+    /** Without a coordinator nobody can take anything over. */
+    private Behavior<Message> onLeave() {
+        if (subscribers.isEmpty()) {
+            departure.end();
+        }
+        tellState();
         return this;
     }
 
@@ -115,7 +136,8 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
     }
 
     private HostStoreEvent state() {
-        return new HostStoreEvent.HostState(host, endpoint, store.held());
+        return new HostStoreEvent.HostState(
+                host, endpoint, store.held(), Place.UNKNOWN, List.of(), departure.hasBegun());
     }
 
     private void inspect(HostStoreCommand.Inspect order) {

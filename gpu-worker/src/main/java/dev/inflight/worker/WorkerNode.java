@@ -24,6 +24,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 
 /** Everything that runs on a worker host. Its actors live and die with the actor system. */
 public final class WorkerNode {
@@ -61,9 +62,10 @@ public final class WorkerNode {
                     new HostPeerService(store, hub),
                     settings.peerTimeout());
             closeAtShutdown(system, server, devices, store);
+            var departure = departure(system, settings);
             var children = new ArrayList<WorkerHost.Child>();
             children.add(new WorkerHost.Child(
-                    "host-store", HostStoreActor.create(settings.name(), server.endpoint(), store)));
+                    "host-store", HostStoreActor.create(settings.name(), server.endpoint(), store, departure)));
             var sockets = new LinkedHashMap<String, Path>();
             for (int index = 0; index < settings.workers(); index++) {
                 var device = devices.devices().get(index);
@@ -110,6 +112,23 @@ public final class WorkerNode {
         return settings.mapSharedMemory() && settings.device() == WorkerSettings.DeviceKind.HOST
                 ? MachineIdentity.local()
                 : MachineIdentity.unshared();
+    }
+
+    /** A host that stops in order first lets the coordinator bring elsewhere what this host alone holds. */
+    private static Departure departure(ActorSystem<?> system, WorkerSettings settings) {
+        var departure = new Departure();
+        CoordinatedShutdown.get(system)
+                .addTask(
+                        CoordinatedShutdown.PhaseBeforeServiceUnbind(),
+                        "hand-over-shards",
+                        () -> departure
+                                .begin()
+                                .toCompletableFuture()
+                                .completeOnTimeout(
+                                        Done.getInstance(),
+                                        settings.leaveTimeout().toMillis(),
+                                        TimeUnit.MILLISECONDS));
+        return departure;
     }
 
     private static void closeAtShutdown(ActorSystem<?> system, PeerServer server, Devices devices, HostStore store) {

@@ -124,12 +124,14 @@ class WireSerializationTest {
                         replyTo),
                 new HostStoreCommand.Restore("p1", CHECKPOINT, SHARDS, replyTo),
                 new HostStoreCommand.Release("ab".repeat(32)),
+                new HostStoreCommand.Dismiss(),
                 new HostStoreEvent.HostState(
                         "host-0",
                         "10.0.0.1:7000",
                         List.of(new HostStoreEvent.Held(CHECKPOINT, SHARDS)),
                         PLACE,
-                        List.of(new HostStoreEvent.Held(CHECKPOINT, List.of(new ShardRange(2, 2))))),
+                        List.of(new HostStoreEvent.Held(CHECKPOINT, List.of(new ShardRange(2, 2)))),
+                        true),
                 new HostStoreEvent.Inspected("host-0", "p1", "cd".repeat(32), 3, Long.MAX_VALUE, 7, true),
                 new HostStoreEvent.InspectRefused(
                         "host-0", "p1", HostStoreEvent.InspectRefused.Reason.NOT_FOUND, "no such file"),
@@ -147,6 +149,7 @@ class WireSerializationTest {
                         7, "u1", CHECKPOINT, LoadMode.IN_PLACE, Strategy.P2P, MEMBERSHIP, slots, 30_000, replyTo),
                 new WorkerCommand.Begin(7),
                 new WorkerCommand.Stream(7),
+                new WorkerCommand.Drop(7, "host-0/1"),
                 new WorkerCommand.Commit(7),
                 new WorkerCommand.Abort(7, "worker host-0/1 is gone", replyTo),
                 new WorkerCommand.Verify("y1", CHECKPOINT, MEMBERSHIP, replyTo));
@@ -167,6 +170,7 @@ class WireSerializationTest {
                         worker, 7, new WorkerEvent.StageReport(1, 2, 3, 4, 5, 6, 7, 8, 9, List.of("host-0", "host-1"))),
                 new WorkerEvent.Failed(worker, 7, "peer sent nothing", "host-1"),
                 new WorkerEvent.Failed(worker, 7, "engine refused", null),
+                new WorkerEvent.ConsumerLost(worker, 7, "host-0/1", "its connection broke"),
                 new WorkerEvent.Committed(worker, 7, 1234),
                 new WorkerEvent.Aborted(worker, 7, EMPTY_ENGINE),
                 new WorkerEvent.Aborted(worker, 7, null),

@@ -49,6 +49,9 @@ public sealed interface HostStoreCommand extends Wire {
     /** Forgets a checkpoint and frees its arena. */
     record Release(String digest) implements HostStoreCommand {}
 
+    /** A host that is about to stop need not wait longer: what it alone held is elsewhere, as far as that can be. */
+    record Dismiss() implements HostStoreCommand {}
+
     /** Which host loads which shards. */
     record Holder(String host, String endpoint, List<ShardRange> shards) {}
 }
