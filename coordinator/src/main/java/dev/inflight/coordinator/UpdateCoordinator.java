@@ -352,11 +352,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         fleet = changed.fleet();
         epochs.observe(fleet);
         ledger.observe(fleet, this::publishing);
-        for (Running session : operations.running()) {
-            if (!settling.containsKey(session.id())) {
-                session.onFleet().accept(fleet);
-            }
-        }
+        tellSessions();
         for (SessionEvent ended : List.copyOf(settling.values())) {
             if (ended.visibleIn(fleet)) {
                 settle(ended.id());
@@ -371,6 +367,10 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     /** Hosts that are about to stop are dismissed when what they alone hold is elsewhere. */
     private void handOver() {
+        leaving.values().forEach(session -> session.tell(new HandOverSession.FleetChanged(fleet)));
+        leaving.keySet()
+                .removeIf(ref -> fleet.hosts().values().stream()
+                        .noneMatch(host -> host.ref().equals(ref)));
         for (FleetHost host : fleet.hosts().values()) {
             if (host.leaving() && !leaving.containsKey(host.ref())) {
                 List<CheckpointRef> published = ledger.all().values().stream()
@@ -382,14 +382,11 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 getContext().watchWith(session, new HandedOver(host.ref()));
             }
         }
-        leaving.values().forEach(session -> session.tell(new HandOverSession.FleetChanged(fleet)));
     }
 
     private Behavior<Command> onHandedOver(HandedOver handedOver) {
-        // A host that was dismissed reports for a while yet, so it stays known until it has gone.
-        leaving.keySet()
-                .removeIf(host -> fleet.hosts().values().stream()
-                        .noneMatch(known -> known.ref().equals(host)));
+        // A host that was dismissed reports for a while yet.
+        leaving.replace(handedOver.host(), getContext().getSystem().ignoreRef());
         return this;
     }
 
@@ -447,9 +444,17 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         claims.release(id);
         releaseUnused();
         settleOrphans();
-        operations.running().forEach(session -> session.onFleet().accept(fleet));
+        tellSessions();
         handOver();
         startJoins();
+    }
+
+    private void tellSessions() {
+        for (Running session : operations.running()) {
+            if (!settling.containsKey(session.id())) {
+                session.onFleet().accept(fleet);
+            }
+        }
     }
 
     private void onUpdateEnded(SessionEvent.UpdateEnded ended) {
