@@ -122,7 +122,7 @@ class WireSerializationTest {
                         1 << 20,
                         List.of(new HostStoreCommand.Holder("host-0", "10.0.0.1:7000", SHARDS)),
                         replyTo),
-                new HostStoreCommand.Restore("p1", CHECKPOINT, SHARDS, replyTo),
+                new HostStoreCommand.Restore("p1", CHECKPOINT, SHARDS, MEMBERSHIP.hosts(), replyTo),
                 new HostStoreCommand.Release("ab".repeat(32)),
                 new HostStoreCommand.Dismiss(),
                 new HostStoreEvent.HostState(

@@ -5,6 +5,7 @@ import dev.inflight.coordinator.fleet.FleetHost;
 import dev.inflight.coordinator.fleet.ShardSet;
 import dev.inflight.coordinator.update.UpdateCourse.Action;
 import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.plan.Membership;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -58,6 +59,12 @@ final class HandOver {
         List<String> others = new ArrayList<>();
         staying().forEach(host -> (host.shards(checkpoint).isEmpty() ? others : holders).add(host.name()));
         return new Preparation.ShardsLost(alone, holders, others);
+    }
+
+    /** The leaving host, which gives what nobody can read from files. */
+    Membership.Host source(CheckpointRef checkpoint) {
+        return new Membership.Host(
+                leaving.name(), leaving.endpoint(), leaving.shards(checkpoint).ranges(), leaving.place(), List.of(), 0);
     }
 
     private List<FleetHost> staying() {

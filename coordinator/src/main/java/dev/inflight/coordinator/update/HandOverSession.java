@@ -83,7 +83,11 @@ public final class HandOverSession extends AbstractBehavior<HandOverSession.Comm
                 to.host()
                         .ref()
                         .tell(new HostStoreCommand.Restore(
-                                to.restoreId(), to.checkpoint(), to.shards().ranges(), hostEvents));
+                                to.restoreId(),
+                                to.checkpoint(),
+                                to.shards().ranges(),
+                                List.of(handOver.source(to.checkpoint())),
+                                hostEvents));
             }
         }
         for (String failure :

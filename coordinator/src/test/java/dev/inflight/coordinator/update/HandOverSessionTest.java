@@ -17,6 +17,7 @@ import dev.inflight.protocol.cluster.HostStoreCommand.Dismiss;
 import dev.inflight.protocol.cluster.HostStoreCommand.Restore;
 import dev.inflight.protocol.cluster.HostStoreEvent.LoadFailed;
 import dev.inflight.protocol.cluster.HostStoreEvent.Loaded;
+import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.ShardRange;
 import java.time.Duration;
 import java.util.List;
@@ -47,6 +48,7 @@ class HandOverSessionTest {
         start();
         Restore restore = host("h2").expectMessageClass(Restore.class);
         assertThat(restore.shards()).containsExactly(new ShardRange(0, 0));
+        assertThat(restore.sources()).extracting(Membership.Host::name).containsExactly("h1");
         host("h1").expectNoMessage(Duration.ofMillis(100));
         restore.replyTo().tell(new Loaded("h2", restore.publishId(), V1.digest(), 1, 0, 0));
         host("h1").expectMessageClass(Dismiss.class);
