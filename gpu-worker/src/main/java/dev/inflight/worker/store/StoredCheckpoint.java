@@ -233,12 +233,13 @@ public final class StoredCheckpoint {
             if (!(memory(piece.shard()) instanceof ShardMemory.Copied copied)) {
                 return Optional.empty();
             }
-            long begin = copied.offset(piece.position())
+            var memory = copied.memory();
+            long begin = memory.base()
+                    + copied.offset(piece.position())
                     + placement.slice().begin()
                     - piece.slice().begin()
                     - placement.offset();
-            var memory = copied.memory();
-            var range = new ArenaRange(memory.segment(), memory.path(), begin, bucket.bytes());
+            var range = new ArenaRange(memory.file().segment(), memory.path(), begin, bucket.bytes());
             if (found.isPresent() && !found.get().equals(range)) {
                 return Optional.empty();
             }
