@@ -57,6 +57,7 @@ public final class WorkerNode {
                 settings.exchangeTimeout(),
                 settings.peerTimeout());
         try {
+            store.warm(settings.warmBytes());
             Files.createDirectories(settings.runDir());
             var machine = machine(settings);
             var joins = new JoinSettings(sharedMemory(settings), settings.joinConnections(), settings.partTimeout());

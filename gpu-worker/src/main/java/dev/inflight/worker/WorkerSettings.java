@@ -24,6 +24,7 @@ import org.jspecify.annotations.Nullable;
  * @param joinConnections connections to each host that a join takes shards from
  * @param partTimeout longest time in which such a host is alive but nothing of what was asked for comes
  * @param storeThreads threads that load a checkpoint
+ * @param warmBytes memory for shards that is made ready at start
  */
 public record WorkerSettings(
         String name,
@@ -46,6 +47,7 @@ public record WorkerSettings(
         int joinConnections,
         Duration partTimeout,
         int storeThreads,
+        long warmBytes,
         Duration exchangeTimeout,
         Duration prepareTimeout,
         Duration engineTimeout,
@@ -84,6 +86,7 @@ public record WorkerSettings(
                 inRange(config, "join.connections", 1, 16),
                 config.getDuration("join.part-timeout"),
                 threads == 0 ? Runtime.getRuntime().availableProcessors() : threads,
+                config.getBytes("store.warm-bytes"),
                 config.getDuration("store.exchange-timeout"),
                 config.getDuration("prepare-timeout"),
                 config.getDuration("engine-timeout"),

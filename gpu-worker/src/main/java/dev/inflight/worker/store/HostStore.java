@@ -178,6 +178,17 @@ public final class HostStore implements AutoCloseable {
         return table.adopt(ref, () -> new StoredCheckpoint(host, ref, manifest, sharding, sums));
     }
 
+    /**
+     * Makes memory for shards ready now: allocated, present and pinned.
+     *
+     * @throws java.io.UncheckedIOException with the numbers, if the memory can not be had
+     */
+    public void warm(long bytes) {
+        if (bytes > 0) {
+            arenas.warm(bytes);
+        }
+    }
+
     /** Time spent so far on making fresh memory present, in microseconds. */
     public long touchMicros() {
         return arenas.touchMicros();
@@ -223,6 +234,8 @@ public final class HostStore implements AutoCloseable {
             }
             fresh = new Replica(checkpoint, arenas, () -> changed.run());
             checkpoint.replicatedBy(fresh);
+            // One of which nothing was held may have been forgotten since it was found.
+            table.hold(checkpoint.ref(), () -> checkpoint);
         }
         changed.run();
         return fresh;

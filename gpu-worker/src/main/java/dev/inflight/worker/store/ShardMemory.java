@@ -5,7 +5,6 @@ import dev.inflight.protocol.plan.Part;
 import dev.inflight.protocol.plan.Shard;
 import dev.inflight.protocol.plan.ShardOffsets;
 import dev.inflight.protocol.plan.Slice;
-import dev.inflight.worker.device.SharedMemory;
 import dev.inflight.worker.transport.FileRange;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -23,7 +22,7 @@ sealed interface ShardMemory {
     FileRange file(Part part);
 
     /** A copy in the host's shared memory. */
-    record Copied(Shard shard, ShardOffsets offsets, SharedMemory memory) implements ShardMemory {
+    record Copied(Shard shard, ShardOffsets offsets, ArenaBlock memory) implements ShardMemory {
         @Override
         public MemorySegment slice(int position) {
             return memory.segment()
@@ -37,7 +36,7 @@ sealed interface ShardMemory {
 
         @Override
         public FileRange file(Part part) {
-            return new FileRange(memory.path().toString(), part.offset());
+            return new FileRange(memory.path().toString(), memory.base() + part.offset());
         }
 
         /** First byte of the slice at a position in the shard. */
