@@ -136,7 +136,8 @@ class JoinTest {
     @Test
     void aSourceWithABadByteIsAskedNoMore() throws Exception {
         start("a", "machine-a", 0);
-        start("b", "machine-b", 0);
+        // Slow enough for the other one to be asked.
+        start("b", "machine-b", 12 * MIB);
         start("c", "machine-c", 0);
         var target = publish("a", "b");
         damageAllBlocks("a");
