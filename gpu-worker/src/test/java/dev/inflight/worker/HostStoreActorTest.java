@@ -35,8 +35,8 @@ class HostStoreActorTest {
     private static final Duration PATIENCE = Duration.ofSeconds(10);
     private static final Path SHM = Path.of("/dev/shm");
     private static final Place PLACE = new Place("machine", "rack", "zone");
-    private static final ActorTestKit KIT = ActorTestKit.create(ConfigFactory.parseString(
-            "akka.actor.provider = local, akka.fail-mixed-versions = off"));
+    private static final ActorTestKit KIT = ActorTestKit.create(
+            ConfigFactory.parseString("akka.actor.provider = local, akka.fail-mixed-versions = off"));
 
     @TempDir
     Path directory;
