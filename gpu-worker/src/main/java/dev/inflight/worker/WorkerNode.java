@@ -4,6 +4,7 @@ import akka.Done;
 import akka.actor.CoordinatedShutdown;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Props;
+import dev.inflight.protocol.plan.Place;
 import dev.inflight.worker.device.CudaDevice;
 import dev.inflight.worker.device.Device;
 import dev.inflight.worker.device.Devices;
@@ -15,8 +16,11 @@ import dev.inflight.worker.nccl.Rendezvous;
 import dev.inflight.worker.store.HostStore;
 import dev.inflight.worker.transport.MachineIdentity;
 import dev.inflight.worker.transport.PeerServer;
+import dev.inflight.worker.transport.RateLimit;
 import dev.inflight.worker.update.HostPeerService;
+import dev.inflight.worker.update.JoinSettings;
 import dev.inflight.worker.update.Peers;
+import dev.inflight.worker.update.ShardTaking;
 import dev.inflight.worker.update.Traces;
 import dev.inflight.worker.update.TransferHub;
 import dev.inflight.worker.update.UpdateContext;
@@ -31,6 +35,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /** Everything that runs on a worker host. Its actors live and die with the actor system. */
@@ -64,19 +69,29 @@ public final class WorkerNode {
                 : null;
         var communicators = new ArrayList<Communicators>();
         try {
+            store.warm(settings.warmBytes());
             Files.createDirectories(settings.runDir());
             var machine = machine(settings);
+            var joins = new JoinSettings(sharedMemory(settings), settings.joinConnections(), settings.partTimeout());
+            var place = new Place(joins.machine(), settings.rack(), settings.zone());
             var hub = new TransferHub(machine, settings.prepareTimeout());
             var server = PeerServer.start(
                     new InetSocketAddress(settings.peerHost(), settings.peerPort()),
                     settings.name(),
                     new HostPeerService(
-                            store, hub, nccl == null ? null : new Rendezvous(nccl::newId, settings.prepareTimeout())),
-                    settings.peerTimeout());
+                            store,
+                            hub,
+                            joins,
+                            nccl == null ? null : new Rendezvous(nccl::newId, settings.prepareTimeout())),
+                    settings.peerTimeout(),
+                    new RateLimit(settings.maxSourceBytesPerSecond()));
             closeAtShutdown(system, server, communicators, devices, store);
+            var departure = departure(system, settings);
+            var taking = new ShardTaking(settings.name(), place, store, joins, settings.peerTimeout());
             var children = new ArrayList<WorkerHost.Child>();
             children.add(new WorkerHost.Child(
-                    "host-store", HostStoreActor.create(settings.name(), server.endpoint(), store)));
+                    "host-store",
+                    HostStoreActor.create(settings.name(), server.endpoint(), place, store, taking, departure)));
             var sockets = new LinkedHashMap<String, Path>();
             for (int index = 0; index < settings.workers(); index++) {
                 var device = devices.devices().get(index);
@@ -91,6 +106,7 @@ public final class WorkerNode {
                         device,
                         hub,
                         new Peers(server.endpoint(), hub, machine, settings.peerTimeout()),
+                        joins,
                         new Traces(settings.traceDir()),
                         settings.engineTimeout(),
                         settings.abortTimeout(),
@@ -128,11 +144,33 @@ public final class WorkerNode {
                 : Optional.empty();
     }
 
+    /** Identity of the host store's memory, whatever the device is; empty if others shall not map it. */
+    private static String sharedMemory(WorkerSettings settings) throws IOException {
+        return settings.mapSharedMemory() ? MachineIdentity.local() : "";
+    }
+
     /** GPU memory is shared within this process only. */
     private static String machine(WorkerSettings settings) throws IOException {
         return settings.mapSharedMemory() && settings.device() == WorkerSettings.DeviceKind.HOST
                 ? MachineIdentity.local()
                 : MachineIdentity.unshared();
+    }
+
+    /** A host that stops in order first lets the coordinator bring elsewhere what this host alone holds. */
+    private static Departure departure(ActorSystem<?> system, WorkerSettings settings) {
+        var departure = new Departure();
+        CoordinatedShutdown.get(system)
+                .addTask(
+                        CoordinatedShutdown.PhaseBeforeServiceUnbind(),
+                        "hand-over-shards",
+                        () -> departure
+                                .begin()
+                                .toCompletableFuture()
+                                .completeOnTimeout(
+                                        Done.getInstance(),
+                                        settings.leaveTimeout().toMillis(),
+                                        TimeUnit.MILLISECONDS));
+        return departure;
     }
 
     /** @param communicators closed as they are then */

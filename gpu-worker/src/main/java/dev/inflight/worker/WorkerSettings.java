@@ -11,6 +11,8 @@ import org.jspecify.annotations.Nullable;
  * Configuration of a worker host, read from {@code inflight.worker} and checked when read; reference.conf documents
  * every setting with its unit and range.
  *
+ * @param rack label of the rack this host is in; empty if nobody said
+ * @param zone label of its zone; empty if nobody said
  * @param traceDir where timelines of updates are written; null for nowhere
  * @param device what buckets land on
  * @param gpus GPUs of the workers in order, by number or UUID; empty for the first ones
@@ -19,10 +21,17 @@ import org.jspecify.annotations.Nullable;
  * @param mapSharedMemory whether slots of other hosts on the same machine are mapped rather than copied
  * @param nccl whether NCCL is used where a worker has a GPU and the host the library
  * @param ncclTimeout longest wait for other ranks in NCCL
+ * @param maxSourceBytesPerSecond most bytes of shards that are sent to joining hosts in a second, all together; 0 for
+ *     no limit
+ * @param joinConnections connections to each host that a join takes shards from
+ * @param partTimeout longest time in which such a host is alive but nothing of what was asked for comes
  * @param storeThreads threads that load a checkpoint
+ * @param warmBytes memory for shards that is made ready at start
  */
 public record WorkerSettings(
         String name,
+        String rack,
+        String zone,
         int workers,
         Path runDir,
         Path shmDir,
@@ -38,12 +47,17 @@ public record WorkerSettings(
         boolean mapSharedMemory,
         boolean nccl,
         Duration ncclTimeout,
+        long maxSourceBytesPerSecond,
+        int joinConnections,
+        Duration partTimeout,
         int storeThreads,
+        long warmBytes,
         Duration exchangeTimeout,
         Duration prepareTimeout,
         Duration engineTimeout,
         Duration abortTimeout,
-        Duration orphanTimeout) {
+        Duration orphanTimeout,
+        Duration leaveTimeout) {
 
     /** What buckets land on. */
     public enum DeviceKind {
@@ -57,6 +71,8 @@ public record WorkerSettings(
         int threads = inRange(config, "store.threads", 0, 64);
         return new WorkerSettings(
                 config.getString("name"),
+                config.getString("rack"),
+                config.getString("zone"),
                 inRange(config, "workers", 1, 64),
                 Path.of(config.getString("run-dir")),
                 Path.of(config.getString("shm-dir")),
@@ -72,12 +88,17 @@ public record WorkerSettings(
                 config.getBoolean("peer.map-shared-memory"),
                 nccl(config),
                 config.getDuration("nccl-timeout"),
+                config.getBytes("peer.max-source-bytes-per-second"),
+                inRange(config, "join.connections", 1, 16),
+                config.getDuration("join.part-timeout"),
                 threads == 0 ? Runtime.getRuntime().availableProcessors() : threads,
+                config.getBytes("store.warm-bytes"),
                 config.getDuration("store.exchange-timeout"),
                 config.getDuration("prepare-timeout"),
                 config.getDuration("engine-timeout"),
                 config.getDuration("abort-timeout"),
-                config.getDuration("orphan-timeout"));
+                config.getDuration("orphan-timeout"),
+                config.getDuration("leave-timeout"));
     }
 
     private static int inRange(Config config, String path, int least, int most) {

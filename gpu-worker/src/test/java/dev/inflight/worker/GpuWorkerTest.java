@@ -17,6 +17,7 @@ import dev.inflight.protocol.cluster.Exchange;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.plan.Membership;
@@ -27,6 +28,7 @@ import dev.inflight.worker.device.Pinning;
 import dev.inflight.worker.device.ShmNames;
 import dev.inflight.worker.store.CheckpointFiles;
 import dev.inflight.worker.store.HostStore;
+import dev.inflight.worker.update.JoinSettings;
 import dev.inflight.worker.update.Peers;
 import dev.inflight.worker.update.Traces;
 import dev.inflight.worker.update.TransferHub;
@@ -65,7 +67,17 @@ class GpuWorkerTest {
         device = new HostDevice(names, 3 << 20);
         var hub = new TransferHub("here", PATIENCE);
         var peers = new Peers("127.0.0.1:1", hub, "here", PATIENCE);
-        var update = new UpdateContext("h/0", store, device, hub, peers, new Traces(null), PATIENCE, PATIENCE, null);
+        var update = new UpdateContext(
+                "h/0",
+                store,
+                device,
+                hub,
+                peers,
+                new JoinSettings("", 2, PATIENCE),
+                new Traces(null),
+                PATIENCE,
+                PATIENCE,
+                null);
         var socket = directory.resolve("w.sock");
         worker = KIT.spawn(GpuWorker.create("h", socket, Duration.ofMillis(100), update));
         coordinator = KIT.createTestProbe();
@@ -206,6 +218,7 @@ class GpuWorkerTest {
                 "update-" + epoch,
                 target,
                 mode,
+                Strategy.BROADCAST,
                 membership,
                 new Slots(3, 1 << 20, "test"),
                 Exchange.TRANSFERS,

@@ -12,6 +12,7 @@ import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.Exchange;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.Wire;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.plan.BucketPlanner;
@@ -166,6 +167,7 @@ public final class PlanBench {
                                     "update-1",
                                     checkpoint,
                                     LoadMode.SHADOW,
+                                    Strategy.BROADCAST,
                                     membership,
                                     slots,
                                     Exchange.TRANSFERS,

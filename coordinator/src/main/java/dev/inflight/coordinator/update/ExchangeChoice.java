@@ -33,6 +33,11 @@ record ExchangeChoice(Exchange exchange, String reason) {
         };
     }
 
+    /** A join has one member, whatever is set. */
+    static ExchangeChoice forJoin() {
+        return new ExchangeChoice(Exchange.TRANSFERS, "a join takes shards from host stores");
+    }
+
     /** NCCL was demanded. */
     static final class NotPossibleException extends Exception {
         private static final long serialVersionUID = 1L;

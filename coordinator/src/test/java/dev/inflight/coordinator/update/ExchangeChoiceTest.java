@@ -7,9 +7,11 @@ import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
 import dev.inflight.coordinator.TestFleet;
+import dev.inflight.coordinator.fleet.JoinSources;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.Exchange;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
+import dev.inflight.protocol.cluster.Strategy;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -122,12 +124,13 @@ class ExchangeChoiceTest {
         var settings = TestFleet.settings("inflight.coordinator.update.exchange = " + setting);
         return new Preparer(
                         fleet.view(),
-                        new UpdateRequest(TARGET, null, "broadcast", null),
+                        new UpdateRequest(TARGET, null, Strategy.BROADCAST, null),
                         Map.of(),
                         id -> true,
                         Set.of(),
                         Map.of(),
                         restoring,
+                        new Preparer.JoinView("none", new JoinSources()),
                         settings.update())
                 .prepare(Set.of());
     }

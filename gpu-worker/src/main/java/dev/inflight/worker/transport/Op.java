@@ -16,6 +16,7 @@ enum Op {
     CONSUMED(21, 0),
     MEET(22, Long.BYTES + 2 * Integer.BYTES + 1 + NcclId.BYTES),
     SLICE_DIGESTS(24, 1 << 18),
+    PART(25, 4096),
 
     DOCUMENT(32, Long.BYTES),
     OFFER(33, 1 << 20),
@@ -23,7 +24,9 @@ enum Op {
     READY(35, Integer.BYTES + 2 * Long.BYTES),
     CHUNK(36, Op.CHUNK_BYTES),
     FAILED(37, 1 << 16),
-    GROUP(38, NcclId.BYTES);
+    PART_BYTES(38, Long.BYTES),
+    PART_AT(39, 8192),
+    GROUP(40, NcclId.BYTES);
 
     /** Bytes of every chunk but a document's or bucket's last. */
     static final int CHUNK_BYTES = 1 << 20;

@@ -28,6 +28,8 @@ final class PeerResponder {
 
         record Meet(RankArrival arrival) implements Request {}
 
+        record Part(Payload.PartQuery query) implements Request {}
+
         record Open(TransferKey key) implements Request {}
 
         record Bucket(int bucket, boolean mapped) implements Request {}
@@ -37,6 +39,7 @@ final class PeerResponder {
 
     private final FrameChannel channel;
     private final PeerService service;
+    private final RateLimit partLimit;
     private final Consumer<PeerSession.Ending> ending;
     private final BlockingQueue<Request> requests = new ArrayBlockingQueue<>(MAX_OUTSTANDING);
     private final Thread thread;
@@ -49,9 +52,10 @@ final class PeerResponder {
 
     private volatile @Nullable TransferKey transfer;
 
-    PeerResponder(FrameChannel channel, PeerService service, Consumer<PeerSession.Ending> ending) {
+    PeerResponder(FrameChannel channel, PeerService service, RateLimit partLimit, Consumer<PeerSession.Ending> ending) {
         this.channel = channel;
         this.service = service;
+        this.partLimit = partLimit;
         this.ending = ending;
         this.thread =
                 Thread.ofVirtual().name("peer-responder " + channel.peer()).unstarted(this::run);
@@ -106,6 +110,7 @@ final class PeerResponder {
             case MANIFEST -> enqueue(new Request.Manifest(Payload.manifestQuery(payload)));
             case SLICE_DIGESTS -> enqueue(new Request.SliceDigests(Payload.sliceDigestsQuery(payload)));
             case MEET -> enqueue(new Request.Meet(Payload.arrival(payload)));
+            case PART -> enqueue(new Request.Part(Payload.partQuery(payload)));
             case OPEN -> enqueue(new Request.Open(Payload.key(payload)));
             case REQUEST_BYTES -> ask(frame.tag(), false);
             case REQUEST_SLOT -> ask(frame.tag(), true);
@@ -161,6 +166,7 @@ final class PeerResponder {
             case Request.Manifest manifest -> answerDocument(() -> service.manifest(manifest.digest()));
             case Request.SliceDigests digests -> answerDocument(() -> sliceDigests(digests.query()));
             case Request.Meet meet -> channel.send(Op.GROUP, 0, Payload.group(service.meet(meet.arrival())));
+            case Request.Part part -> givePart(part.query());
             case Request.Open open -> open(open.key());
             case Request.Bucket bucket -> deliver(bucket.bucket(), bucket.mapped());
             case Request.Stop stop -> {
@@ -214,6 +220,23 @@ final class PeerResponder {
         } else {
             channel.send(Op.BUCKET, bucket, Payload.length(region.length()));
             sendChunks(service.bytes(key, bucket));
+        }
+    }
+
+    private void givePart(Payload.PartQuery query) throws PeerException, InterruptedException {
+        try (var part = service.part(query.part(), query.machine())) {
+            long bytes = part.bytes().byteSize();
+            if (part.file() != null) {
+                channel.send(Op.PART_AT, 0, Payload.partAt(new Payload.PartAt(part.file(), bytes)));
+                return;
+            }
+            channel.send(Op.PART_BYTES, 0, Payload.length(bytes));
+            int chunk = 0;
+            for (long at = 0; at < bytes; at += Op.CHUNK_BYTES) {
+                long length = Math.min(Op.CHUNK_BYTES, bytes - at);
+                partLimit.take(length);
+                channel.send(Op.CHUNK, chunk++, part.bytes().asSlice(at, length).asByteBuffer());
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.inflight.worker.update;
 
+import dev.inflight.protocol.checkpoint.CheckpointException;
 import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.worker.nccl.NcclId;
 import dev.inflight.worker.nccl.RankArrival;
@@ -7,6 +8,8 @@ import dev.inflight.worker.nccl.Rendezvous;
 import dev.inflight.worker.store.CorruptBlockException;
 import dev.inflight.worker.store.HostStore;
 import dev.inflight.worker.store.StoreException;
+import dev.inflight.worker.transport.PartBytes;
+import dev.inflight.worker.transport.PartKey;
 import dev.inflight.worker.transport.PeerException;
 import dev.inflight.worker.transport.PeerService;
 import dev.inflight.worker.transport.SlotRegion;
@@ -19,12 +22,14 @@ import org.jspecify.annotations.Nullable;
 public final class HostPeerService implements PeerService {
     private final HostStore store;
     private final TransferHub hub;
+    private final JoinSettings joins;
     private final @Nullable Rendezvous rendezvous;
 
     /** @param rendezvous null if this host has no NCCL */
-    public HostPeerService(HostStore store, TransferHub hub, @Nullable Rendezvous rendezvous) {
+    public HostPeerService(HostStore store, TransferHub hub, JoinSettings joins, @Nullable Rendezvous rendezvous) {
         this.store = store;
         this.hub = hub;
+        this.joins = joins;
         this.rendezvous = rendezvous;
     }
 
@@ -64,6 +69,15 @@ public final class HostPeerService implements PeerService {
         try {
             return rendezvous.meet(arrival);
         } catch (Rendezvous.Failure e) {
+            throw new PeerException(String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    @Override
+    public PartBytes part(PartKey part, String machine) throws PeerException, InterruptedException {
+        try {
+            return store.part(part, joins.seesMemoryOf(machine), joins.partTimeout());
+        } catch (StoreException | CheckpointException e) {
             throw new PeerException(String.valueOf(e.getMessage()), e);
         }
     }

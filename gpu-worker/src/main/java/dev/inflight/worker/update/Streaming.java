@@ -1,7 +1,9 @@
 package dev.inflight.worker.update;
 
 import dev.inflight.protocol.cluster.Exchange;
+import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.WorkerCommand.Prepare;
+import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import dev.inflight.protocol.link.SlotMemory;
 import dev.inflight.protocol.link.SlotRef;
@@ -15,6 +17,7 @@ import dev.inflight.worker.device.HostDevice;
 import dev.inflight.worker.link.EngineSession;
 import dev.inflight.worker.nccl.Communicators;
 import dev.inflight.worker.nccl.Group;
+import dev.inflight.worker.store.Replica;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.BucketTransfer;
 import dev.inflight.worker.transport.PeerException;
@@ -43,6 +46,7 @@ final class Streaming implements AutoCloseable {
 
     private final UpdateContext context;
     private final Prepare order;
+    private final Membership members;
     private final StoredCheckpoint checkpoint;
     private final UpdatePlan plan;
     private final Map<String, List<Bucket>> buckets;
@@ -58,7 +62,8 @@ final class Streaming implements AutoCloseable {
     private @Nullable Own own;
     private @Nullable Landings landing;
     private volatile @Nullable Collective collective;
-    private @Nullable Future<Void> moving;
+    private final List<Future<Void>> moving = new ArrayList<>();
+    private Presence presence = Presence.ALWAYS;
     private final Arrivals arrivals;
     private final StageRunner runner;
 
@@ -76,10 +81,14 @@ final class Streaming implements AutoCloseable {
      */
     private record Source(RemoteOwner owner, int firstSlot, boolean lands) {}
 
-    /** @param fail ends the session when a peer is lost, with the reason and whom to blame */
+    /**
+     * @param members who moves bytes to engines; in a join without the hosts that they come from
+     * @param fail ends the session when a peer is lost, with the reason and whom to blame
+     */
     Streaming(
             UpdateContext context,
             Prepare order,
+            Membership members,
             StoredCheckpoint checkpoint,
             UpdatePlan plan,
             @Nullable EngineSession engine,
@@ -89,6 +98,7 @@ final class Streaming implements AutoCloseable {
         this.times = times;
         this.context = context;
         this.order = order;
+        this.members = members;
         this.checkpoint = checkpoint;
         this.plan = plan;
         this.buckets = byOwner(plan);
@@ -118,6 +128,9 @@ final class Streaming implements AutoCloseable {
      */
     void open() throws InterruptedException {
         var mine = bucketsOf(context.worker());
+        if (order.strategy() == Strategy.P2P) {
+            replicate(mine);
+        }
         if (!mine.isEmpty()) {
             offer(mine, device.own(mine));
         }
@@ -136,12 +149,55 @@ final class Streaming implements AutoCloseable {
         context.hub().serve(order.epoch(), context.worker(), board, readable, this::consumerLost);
         closer.add(() -> context.hub().withdraw(order.epoch(), context.worker()));
         var stage = new H2dStage(
-                mine, readable, board, order.slots().count(), streaming, patience, bucket -> ownArrived(board, bucket));
-        moving = runner.start(() -> move(stage));
+                mine,
+                readable,
+                board,
+                order.slots().count(),
+                presence,
+                streaming,
+                patience,
+                bucket -> ownArrived(board, bucket));
+        moving.add(runner.start(() -> move(stage::call)));
+    }
+
+    /** Begins to bring what this host misses, in the order in which its buckets need it. */
+    private void replicate(List<Bucket> mine) {
+        var replica = context.store().replicate(checkpoint);
+        closer.add(replica::leave);
+        presence = new Replicated(replica, patience.plus(context.joins().partTimeout()));
+        var membership = order.membership();
+        var replication = new Replication(
+                checkpoint,
+                replica,
+                checkpoint.parts(mine),
+                membership.hosts().get(membership.workers().getFirst().host()),
+                membership.hosts(),
+                context.joins(),
+                context.peers().timeout(),
+                times,
+                () -> progress.accept(times.loadedBytes.sum()));
+        moving.add(runner.start(() -> move(replication::call)));
+    }
+
+    /** @param patience longest time in which nothing comes: a stalled source is given up before that */
+    private record Replicated(Replica replica, Duration patience) implements Presence {
+        @Override
+        public boolean isHere(Bucket bucket) {
+            return replica.isHere(bucket);
+        }
+
+        @Override
+        public void await(Bucket bucket) throws InterruptedException {
+            replica.await(bucket, patience);
+        }
+    }
+
+    private interface Stage {
+        Void call() throws InterruptedException;
     }
 
     /** Nobody may be waiting for the stage yet when it fails: the session is told at once. */
-    private Void move(H2dStage stage) throws InterruptedException {
+    private Void move(Stage stage) throws InterruptedException {
         try {
             return stage.call();
         } catch (UpdateException e) {
@@ -158,7 +214,7 @@ final class Streaming implements AutoCloseable {
         if (order.exchange() == Exchange.NCCL) {
             return engine == null ? List.of(Collective.CONSUMER) : List.of(UpdateSession.SELF, Collective.CONSUMER);
         }
-        return order.membership().workers().stream()
+        return members.workers().stream()
                 .filter(Membership.Worker::receives)
                 .map(member -> member.id().equals(context.worker()) ? UpdateSession.SELF : member.id())
                 .toList();
@@ -211,7 +267,7 @@ final class Streaming implements AutoCloseable {
                 .filter(owner -> !owner.worker().equals(context.worker())
                         && !bucketsOf(owner.worker()).isEmpty())
                 .toList();
-        var endpoints = endpoints(order.membership());
+        var endpoints = endpoints(members);
         var opening = new ArrayList<Callable<BucketTransfer>>();
         for (var owner : remote) {
             var key = new TransferKey(order.epoch(), owner.worker(), context.worker());
@@ -251,8 +307,25 @@ final class Streaming implements AutoCloseable {
         return known;
     }
 
+    /**
+     * Whose buckets others wait for can not be done without. Any other consumer may be: the coordinator decides, and
+     * until then its buckets stay, for no longer than the board's patience.
+     */
     private void consumerLost(String consumer, String reason) {
-        fail.accept("consumer " + consumer + " was lost: " + reason, consumer);
+        var mine = own;
+        if (!bucketsOf(consumer).isEmpty()) {
+            fail.accept("consumer " + consumer + " was lost: " + reason, consumer);
+        } else if (mine == null || mine.board().isConsumer(consumer)) {
+            order.replyTo().tell(new WorkerEvent.ConsumerLost(context.worker(), order.epoch(), consumer, reason));
+        }
+    }
+
+    /** Waits for a consumer no longer. Does not block. */
+    void drop(String consumer) {
+        var mine = own;
+        if (mine != null) {
+            mine.board().leave(consumer);
+        }
     }
 
     private List<Bucket> bucketsOf(String worker) {
@@ -299,10 +372,7 @@ final class Streaming implements AutoCloseable {
         long start = System.nanoTime();
         streaming.countDown();
         var stages = new ArrayList<Callable<Void>>();
-        var started = moving;
-        if (started != null) {
-            stages.add(() -> StageRunner.await(started));
-        }
+        moving.forEach(started -> stages.add(() -> StageRunner.await(started)));
         var broadcasts = collective;
         if (broadcasts == null) {
             expectLandings();
@@ -319,6 +389,7 @@ final class Streaming implements AutoCloseable {
                     order.epoch(),
                     checkpoint.layout(),
                     plan.buckets(),
+                    presence,
                     arrivals,
                     patience,
                     context.engineTimeout(),

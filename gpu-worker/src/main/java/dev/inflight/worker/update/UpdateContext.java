@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param device where its slots are
  * @param hub where peers find its buckets
  * @param peers how it reaches other hosts
+ * @param joins how its host takes parts of shards from others
  * @param traces where timelines go
  * @param engineTimeout longest wait for the engine to answer begin, end, commit or dump; it may drain requests then
  * @param abortTimeout longest wait for the engine to answer an abort, before it is disconnected
@@ -26,6 +27,7 @@ public record UpdateContext(
         Device device,
         TransferHub hub,
         Peers peers,
+        JoinSettings joins,
         Traces traces,
         Duration engineTimeout,
         Duration abortTimeout,
@@ -38,10 +40,11 @@ public record UpdateContext(
             Device device,
             TransferHub hub,
             Peers peers,
+            JoinSettings joins,
             Traces traces,
             Duration engineTimeout,
             Duration abortTimeout,
             @Nullable Communicators communicators) {
-        this(worker, store, device, hub, peers, traces, engineTimeout, abortTimeout, communicators, new Plans());
+        this(worker, store, device, hub, peers, joins, traces, engineTimeout, abortTimeout, communicators, new Plans());
     }
 }

@@ -6,9 +6,12 @@ import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import dev.inflight.protocol.link.EngineMessage;
 import dev.inflight.protocol.link.SliceException;
 import dev.inflight.protocol.link.WorkerMessage;
+import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Ownership;
+import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.worker.link.EngineSession;
 import dev.inflight.worker.store.StoredCheckpoint;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.LongConsumer;
@@ -85,12 +88,12 @@ public final class UpdateSession implements AutoCloseable {
     }
 
     private String open() throws InterruptedException {
-        var checkpoint = phase(
-                "manifest",
-                () -> context.store().adopt(order.checkpoint(), context.peers().holders(order.membership())));
+        var checkpoint = phase("manifest", () -> context.store().adopt(order.checkpoint(), knowing()));
         requireSlices(checkpoint.layout());
-        var planned = phase("plan", () -> plan(checkpoint));
-        var prepared = new Streaming(context, order, checkpoint, planned.plan(), engine, times, this::fail, progress);
+        var members = members();
+        var planned = phase("plan", () -> plan(checkpoint, members));
+        var prepared =
+                new Streaming(context, order, members, checkpoint, planned.plan(), engine, times, this::fail, progress);
         streaming = prepared;
         throwIfFailed();
         phase(
@@ -102,14 +105,42 @@ public final class UpdateSession implements AutoCloseable {
         return planned.digest();
     }
 
-    private Plans.Planned plan(StoredCheckpoint checkpoint) {
-        var owners = Ownership.assign(order.checkpoint().shardCount(), order.membership());
+    private Plans.Planned plan(StoredCheckpoint checkpoint, Membership members) {
+        var owners = Ownership.assign(order.checkpoint().shardCount(), members);
         return context.plans()
                 .of(
                         checkpoint.layout(),
                         checkpoint.sharding(),
                         owners,
                         order.slots().bytes());
+    }
+
+    /** Peer servers of hosts that know the checkpoint. */
+    private List<String> knowing() {
+        return switch (order.strategy()) {
+            case BROADCAST -> context.peers().holders(order.membership());
+            case P2P -> context.peers().sources(order.membership());
+        };
+    }
+
+    /** Who moves bytes to engines. In a join that is this worker alone, whose host comes to hold everything. */
+    private Membership members() {
+        var all = order.membership();
+        return switch (order.strategy()) {
+            case BROADCAST -> all;
+            case P2P -> {
+                var only = all.workers().size() == 1 ? all.workers().getFirst() : null;
+                if (only == null || !only.id().equals(context.worker())) {
+                    throw new UpdateException(
+                            "a join has this worker as its only member, but this one has " + all.workers(), null);
+                }
+                var host = all.hosts().get(only.host());
+                var everything = List.of(new ShardRange(0, order.checkpoint().shardCount() - 1));
+                yield new Membership(
+                        List.of(new Membership.Host(host.name(), host.endpoint(), everything)),
+                        List.of(new Membership.Worker(only.id(), 0, only.receives())));
+            }
+        };
     }
 
     /** An engine of a tensor-parallel group must find its part in every tensor. */
@@ -221,6 +252,14 @@ public final class UpdateSession implements AutoCloseable {
         var stages = streaming;
         if (stages != null) {
             stages.cancel(reason);
+        }
+    }
+
+    /** The update goes on without a worker that takes this one's buckets and has none to send. Does not block. */
+    public void drop(String consumer) {
+        var stages = streaming;
+        if (stages != null) {
+            stages.drop(consumer);
         }
     }
 

@@ -47,6 +47,9 @@ class PeerFuzzTest {
                 new byte[][] {RawPeer.frame(Op.MEET, 0, arrival(2, 0, 1))},
                 new byte[][] {RawPeer.frame(Op.MEET, 0, arrival(2, 0, 2))},
                 new byte[][] {RawPeer.frame(Op.GROUP, 0, ByteBuffer.allocate(128))},
+                new byte[][] {RawPeer.frame(Op.PART, 0, ByteBuffer.allocate(3))},
+                new byte[][] {RawPeer.frame(Op.PART, 0, ByteBuffer.allocate(100))},
+                new byte[][] {RawPeer.frame(Op.PART_BYTES, 0, ByteBuffer.allocate(8))},
                 new byte[][] {OPEN, OPEN},
                 new byte[][] {OPEN, RawPeer.frame(Op.CONSUMED, 1)});
         try (PeerFixture peers = new PeerFixture()) {

@@ -29,6 +29,7 @@ final class StubService implements PeerService {
     volatile String machine = "elsewhere";
     private final Map<Integer, CompletableFuture<SlotRegion>> buckets = new ConcurrentHashMap<>();
 
+    final Map<PartKey, CompletableFuture<PartBytes>> parts = new ConcurrentHashMap<>();
     private final Map<Integer, MemorySegment> contents = new ConcurrentHashMap<>();
 
     void put(int bucket, int slot, MemorySegment bytes) {
@@ -75,6 +76,16 @@ final class StubService implements PeerService {
             throw new PeerException("epoch " + arrival.epoch() + " is over");
         }
         return arrival.held() == null ? newId : arrival.held();
+    }
+
+    /** Parts that a test did not put in never come. */
+    @Override
+    public PartBytes part(PartKey part, String asker) throws PeerException, InterruptedException {
+        try {
+            return parts.computeIfAbsent(part, key -> new CompletableFuture<>()).get();
+        } catch (ExecutionException e) {
+            throw new PeerException(String.valueOf(e.getCause().getMessage()), e);
+        }
     }
 
     @Override

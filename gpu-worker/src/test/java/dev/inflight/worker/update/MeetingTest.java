@@ -79,7 +79,10 @@ class MeetingTest {
     private void start(@Nullable Rendezvous rendezvous) throws Exception {
         var hub = new TransferHub("a", PATIENCE);
         server = PeerServer.start(
-                new InetSocketAddress("127.0.0.1", 0), "a", new HostPeerService(store, hub, rendezvous), PATIENCE);
+                new InetSocketAddress("127.0.0.1", 0),
+                "a",
+                new HostPeerService(store, hub, new JoinSettings("", 2, PATIENCE), rendezvous),
+                PATIENCE);
     }
 
     private Future<NcclId> meet(int rank) {

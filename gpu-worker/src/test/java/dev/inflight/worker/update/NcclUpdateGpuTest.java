@@ -15,6 +15,7 @@ import dev.inflight.protocol.cluster.Exchange;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.plan.Membership;
@@ -67,6 +68,7 @@ class NcclUpdateGpuTest {
     private static final long SLOT_BYTES = 2 * MIB;
     private static final int TENSORS = 60;
     private static final Duration PATIENCE = Duration.ofSeconds(20);
+    private final JoinSettings joins = new JoinSettings("", 2, PATIENCE);
     private static final Duration STALL = Duration.ofSeconds(4);
     private static final ActorTestKit KIT = ActorTestKit.create(
             ConfigFactory.parseString("akka.actor.provider = local, akka.fail-mixed-versions = off"));
@@ -108,7 +110,10 @@ class NcclUpdateGpuTest {
                 },
                 STALL);
         server = PeerServer.start(
-                new InetSocketAddress("127.0.0.1", 0), "h", new HostPeerService(store, hub, rendezvous), PATIENCE);
+                new InetSocketAddress("127.0.0.1", 0),
+                "h",
+                new HostPeerService(store, hub, joins, rendezvous),
+                PATIENCE);
         for (int index = 0; index < 2; index++) {
             workers.add(worker(index, (CudaDevice) opened.devices().get(index), hub, nccl));
         }
@@ -122,6 +127,7 @@ class NcclUpdateGpuTest {
                 device,
                 hub,
                 new Peers(server.endpoint(), hub, "nowhere else", PATIENCE),
+                joins,
                 new Traces(null),
                 PATIENCE,
                 PATIENCE,
@@ -254,6 +260,7 @@ class NcclUpdateGpuTest {
                 "update-" + epoch,
                 target,
                 LoadMode.IN_PLACE,
+                Strategy.BROADCAST,
                 new Membership(List.of(host), members),
                 new Slots(SLOTS, SLOT_BYTES, "test"),
                 Exchange.NCCL,
