@@ -41,15 +41,19 @@ public record FleetDevice(Kind kind, long slotMemoryBytes, List<String> gpus) {
         return gpus.get(worker % gpus.size());
     }
 
-    /** Settings of a worker host with that many workers. */
-    Map<String, String> workerSettings(int workers) {
+    /**
+     * Settings of a worker host.
+     *
+     * @param first number in the fleet of its first worker
+     */
+    Map<String, String> workerSettings(int first, int workers) {
         Map<String, String> settings = new LinkedHashMap<>();
         if (cuda()) {
             settings.put("inflight.worker.device", "cuda");
             settings.put("inflight.worker.slot-memory", String.valueOf(slotMemoryBytes));
             settings.put("inflight.worker.memory-fraction", MEMORY_FRACTION);
             for (int worker = 0; worker < workers; worker++) {
-                settings.put("inflight.worker.gpus." + worker, gpu(worker));
+                settings.put("inflight.worker.gpus." + worker, gpu(first + worker));
             }
         }
         return settings;
