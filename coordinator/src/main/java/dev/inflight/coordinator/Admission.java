@@ -71,7 +71,9 @@ record Admission(Operations operations, VersionLedger ledger, Fleet fleet) {
             return invalid;
         }
         for (Running session : operations.running()) {
-            if (session.is("verify", verify.model()) || session.is("update", verify.model())) {
+            if (session.is("verify", verify.model())
+                    || session.is("update", verify.model())
+                    || session.is("join", verify.model())) {
                 return conflict(session);
             }
         }

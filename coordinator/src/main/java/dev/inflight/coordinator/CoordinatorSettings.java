@@ -2,6 +2,7 @@ package dev.inflight.coordinator;
 
 import com.typesafe.config.Config;
 import dev.inflight.coordinator.http.HttpSettings;
+import dev.inflight.coordinator.join.JoinSettings;
 import dev.inflight.coordinator.operation.Settings;
 import dev.inflight.coordinator.publish.PublishSettings;
 import dev.inflight.coordinator.update.UpdateSettings;
@@ -16,6 +17,7 @@ public record CoordinatorSettings(
         HttpSettings http,
         PublishSettings publish,
         UpdateSettings update,
+        JoinSettings join,
         VerifySettings verify,
         int keepVersions,
         int operationHistory,
@@ -34,6 +36,7 @@ public record CoordinatorSettings(
                 HttpSettings.from(own.getConfig("http")),
                 PublishSettings.from(own.getConfig("publish")),
                 UpdateSettings.from(own.getConfig("update")),
+                JoinSettings.from(own.getConfig("join")),
                 VerifySettings.from(own.getConfig("verify")),
                 (int) settings.number("keep-versions", 1, 1000),
                 (int) settings.number("operation-history", 1, 100_000),

@@ -4,14 +4,17 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetHost;
 import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.coordinator.join.Joins;
 import dev.inflight.coordinator.operation.OperationView;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.HostStoreEvent.Held;
 import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.OperationReply.Operation;
 import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -42,6 +45,11 @@ record FleetStatus(
             long slotBudgetBytes,
             @Nullable Engine engine) {}
 
+    /**
+     * @param routable whether requests sent to it are answered: it serves, or is being updated from a version that it
+     *     serves meanwhile (shadow) or goes on with afterwards (in-place)
+     * @param join how it gets the version that it should have; null if it has it
+     */
     record Engine(
             String engine,
             String model,
@@ -50,13 +58,46 @@ record FleetStatus(
             String state,
             @Nullable String version,
             @Nullable String target,
-            @Nullable String reason) {}
+            @Nullable String reason,
+            boolean routable,
+            @Nullable Join join) {}
+
+    /**
+     * @param operation the join that runs; null while it waits to be tried again
+     * @param failures how many joins failed one after the other
+     * @param reason why the last one did
+     */
+    record Join(
+            @Nullable String operation,
+            @Nullable String phase,
+            long doneBytes,
+            long totalBytes,
+            int failures,
+            @Nullable String reason) {
+        static @Nullable Join of(String worker, Joins joins, Function<String, @Nullable Operation> operations) {
+            String id = joins.running(worker);
+            Joins.Trouble trouble = joins.trouble(worker);
+            if (id == null && trouble == null) {
+                return null;
+            }
+            Operation operation = id == null ? null : operations.apply(id);
+            return new Join(
+                    id,
+                    operation == null ? null : operation.phase(),
+                    operation == null ? 0 : operation.doneBytes(),
+                    operation == null ? 0 : operation.totalBytes(),
+                    trouble == null ? 0 : trouble.failures(),
+                    trouble == null ? null : trouble.reason());
+        }
+    }
 
     static FleetStatus of(
             Fleet fleet,
             SortedMap<String, Map<String, CheckpointRef>> published,
             @Nullable OperationView operation,
-            @Nullable JsonNode lastUpdate) {
+            @Nullable JsonNode lastUpdate,
+            Joins joins,
+            Function<String, @Nullable Operation> operations) {
         return new FleetStatus(
                 published.entrySet().stream()
                         .map(model -> new Model(
@@ -66,7 +107,9 @@ record FleetStatus(
                                         .toList()))
                         .toList(),
                 fleet.hosts().values().stream().map(FleetStatus::host).toList(),
-                fleet.workers().values().stream().map(FleetStatus::worker).toList(),
+                fleet.workers().values().stream()
+                        .map(worker -> worker(worker, Join.of(worker.id(), joins, operations)))
+                        .toList(),
                 operation,
                 lastUpdate);
     }
@@ -89,16 +132,16 @@ record FleetStatus(
         return new HeldCheckpoint(held.checkpoint().model(), held.checkpoint().version(), shards);
     }
 
-    private static Worker worker(FleetWorker worker) {
+    private static Worker worker(FleetWorker worker, @Nullable Join join) {
         return new Worker(
                 worker.id(),
                 worker.host(),
                 worker.state().device(),
                 worker.state().slotBudgetBytes(),
-                engine(worker.engine()));
+                engine(worker.engine(), join));
     }
 
-    private static @Nullable Engine engine(@Nullable EngineStatus engine) {
+    private static @Nullable Engine engine(@Nullable EngineStatus engine, @Nullable Join join) {
         return engine == null
                 ? null
                 : new Engine(
@@ -109,6 +152,16 @@ record FleetStatus(
                         engine.state().name(),
                         engine.version(),
                         engine.target(),
-                        engine.reason());
+                        engine.reason(),
+                        isRoutable(engine),
+                        join);
+    }
+
+    private static boolean isRoutable(EngineStatus engine) {
+        return switch (engine.state()) {
+            case SERVING -> true;
+            case UPDATING -> engine.version() != null;
+            case PENDING_WEIGHTS, FAILED -> false;
+        };
     }
 }

@@ -18,7 +18,7 @@ final class Operations {
     /**
      * A session that runs.
      *
-     * @param kind {@code publish}, {@code update} or {@code verify}
+     * @param kind {@code publish}, {@code update}, {@code join} or {@code verify}
      * @param version version it is about; empty for a verification
      * @param group engines it is about; null for all of the model
      * @param digests checkpoints that must not be released while it runs

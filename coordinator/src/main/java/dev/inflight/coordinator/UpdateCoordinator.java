@@ -14,6 +14,7 @@ import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetMonitor;
 import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.coordinator.fleet.WorkerClaims;
+import dev.inflight.coordinator.join.Joins;
 import dev.inflight.coordinator.operation.CoordinatorQuery;
 import dev.inflight.coordinator.operation.CoordinatorQuery.GetStatus;
 import dev.inflight.coordinator.operation.Json;
@@ -31,6 +32,7 @@ import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
+import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.TrainerCommand;
 import dev.inflight.protocol.cluster.TrainerCommand.GetOperation;
 import dev.inflight.protocol.cluster.TrainerCommand.Publish;
@@ -78,6 +80,13 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     private record RecoveryDue(long epoch) implements Command {}
 
+    private enum JoinsDue implements Command {
+        /** A join that failed is to be tried again. */
+        RETRY,
+        /** What was there before this coordinator has reported. */
+        LEARNED
+    }
+
     static final String FLEET_MONITOR = "fleet-monitor";
 
     /** Longest wait for the fleet's reports to show how an operation ended. */
@@ -94,11 +103,14 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private final VersionLedger ledger;
     private final Epochs epochs;
     private final WorkerClaims claims = new WorkerClaims();
+    private final JoinDesk desk;
+    private final Set<String> takenOver = new HashSet<>();
     private final SortedMap<Long, Boolean> endedEpochs = new TreeMap<>();
     private final Map<String, SessionEvent> settling = new HashMap<>();
     private final Set<Long> recovering = new HashSet<>();
     private Fleet fleet = Fleet.EMPTY;
     private @Nullable JsonNode lastUpdate;
+    private boolean learned;
 
     private UpdateCoordinator(
             ActorContext<Command> context,
@@ -113,6 +125,9 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         this.epochs = new Epochs(wallClock);
         this.operations = new Operations(settings.operationHistory());
         this.ledger = new VersionLedger(settings.keepVersions());
+        this.desk = new JoinDesk(settings.join(), context.getLog());
+        timers.startSingleTimer(
+                JoinsDue.LEARNED, JoinsDue.LEARNED, settings.update().recoveryWindow());
         this.sessionEvents = context.messageAdapter(SessionEvent.class, FromSession::new);
         ActorRef<FleetMonitor.Event> monitor = context.spawn(
                 FleetMonitor.create(context.messageAdapter(Fleet.class, FleetChanged::new), settings.subscribeRetry()),
@@ -145,6 +160,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 .onMessage(SessionStopped.class, this::onSessionStopped)
                 .onMessage(Unsettled.class, unsettled -> settle(unsettled.id()))
                 .onMessage(RecoveryDue.class, this::onRecoveryDue)
+                .onMessage(JoinsDue.class, this::onJoinsDue)
                 .build();
     }
 
@@ -206,14 +222,17 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             update.replyTo().tell(Objects.requireNonNull(refused));
             return;
         }
-        // There is one strategy so far, so auto chooses it.
-        UpdateRequest request = new UpdateRequest(checkpoint, update.mode(), "broadcast", update.group());
-        update(newId("update"), request, null, update.replyTo());
+        // Engines that are to have the same version take it from all hosts at once.
+        UpdateRequest request = new UpdateRequest(checkpoint, update.mode(), Strategy.BROADCAST, update.group());
+        Set<String> awaited = desk.breakOff(checkpoint, fleet);
+        update(newId("update"), request, Set.of(), awaited, null, update.replyTo());
     }
 
-    private void update(
+    private ActorRef<UpdateSession.Command> update(
             String id,
             UpdateRequest request,
+            Set<String> only,
+            Set<String> awaited,
             UpdateStart.@Nullable Orphan orphan,
             @Nullable ActorRef<OperationReply> replyTo) {
         String model = request.checkpoint().model();
@@ -221,11 +240,14 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 .spawnAnonymous(UpdateSession.create(new UpdateStart(
                         id,
                         request,
+                        only,
+                        awaited,
                         ledger.versions(model),
                         orphan,
                         fleet,
                         epochs,
                         claims,
+                        desk.sources(),
                         settings.update(),
                         nanoTime,
                         sessionEvents)));
@@ -233,13 +255,47 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 session,
                 new Running(
                         id,
-                        "update",
+                        JoinDesk.isJoin(id) ? "join" : "update",
                         model,
                         request.checkpoint().version(),
                         request.group(),
                         digests(request.checkpoint()),
                         changed -> session.tell(new UpdateSession.FleetChanged(changed)),
                         replyTo));
+        return session;
+    }
+
+    /** Starts the joins that are due, and sees to it that later ones are. */
+    private void startJoins() {
+        long now = nanoTime.getAsLong();
+        desk.joins().retain(fleet.workers().keySet());
+        boolean complete = learned && !fleet.incomplete();
+        for (Joins.Due due : desk.joins().due(fleet, ledger::versions, this::isFree, complete, now)) {
+            String id = newId("join");
+            FleetWorker worker = due.worker();
+            UpdateRequest request = new UpdateRequest(due.checkpoint(), null, Strategy.P2P, worker.id());
+            desk.started(id, worker, due.checkpoint(), update(id, request, Set.of(worker.id()), Set.of(), null, null));
+        }
+        desk.joins()
+                .nextRetry(now)
+                .ifPresent(at -> timers.startSingleTimer(JoinsDue.RETRY, JoinsDue.RETRY, Duration.ofNanos(at - now)));
+    }
+
+    /** Whether no operation has to do with a worker's engine. */
+    private boolean isFree(FleetWorker worker) {
+        if (worker.unfinished() != null || claims.ofOthers("").containsKey(worker.id())) {
+            return false;
+        }
+        return operations.running().stream()
+                .filter(session -> worker.serves(session.model()))
+                .noneMatch(session -> session.kind().equals("verify")
+                        || (!session.kind().equals("publish") && worker.isIn(session.group())));
+    }
+
+    private Behavior<Command> onJoinsDue(JoinsDue due) {
+        learned |= due == JoinsDue.LEARNED;
+        startJoins();
+        return this;
     }
 
     private void verify(VerifyModel verify) {
@@ -280,7 +336,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private Behavior<Command> onQuery(Query query) {
         OperationView running =
                 operations.runningUpdate().map(OperationView::of).orElse(null);
-        FleetStatus status = FleetStatus.of(fleet, ledger.all(), running, lastUpdate);
+        FleetStatus status =
+                FleetStatus.of(fleet, ledger.all(), running, lastUpdate, desk.joins(), operations::operation);
         query.query().replyTo().tell(new CoordinatorQuery.Status(Json.write(status)));
         return this;
     }
@@ -301,6 +358,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         }
         releaseUnused();
         settleOrphans();
+        startJoins();
         return this;
     }
 
@@ -333,6 +391,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 if (session != null && session.replyTo() != null) {
                     session.replyTo().tell(notTaken.refused());
                 }
+                desk.ended(notTaken.id(), notTaken.refused().message(), nanoTime.getAsLong());
             }
             case SessionEvent.PublishEnded ended -> {
                 Running session = operations.running(ended.id());
@@ -348,23 +407,47 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         }
         if (event.ended()) {
             operations.ended(event.id());
-            claims.release(event.id());
-            releaseUnused();
-            settleOrphans();
+            released(event.id());
         }
     }
 
+    /** An operation is over: what waited for its workers may go on. */
+    private void released(String id) {
+        claims.release(id);
+        releaseUnused();
+        settleOrphans();
+        operations.running().forEach(session -> session.onFleet().accept(fleet));
+        startJoins();
+    }
+
     private void onUpdateEnded(SessionEvent.UpdateEnded ended) {
-        String result = ended.operation().resultJson();
-        lastUpdate = result == null ? null : Json.tree(result);
         endedEpochs.putAll(ended.epochs());
         while (endedEpochs.size() > REMEMBERED_EPOCHS) {
             endedEpochs.remove(endedEpochs.firstKey());
         }
+        operations.update(ended.operation());
+        if (JoinDesk.isJoin(ended.id())) {
+            desk.ended(ended, nanoTime.getAsLong());
+            takenOver.remove(ended.id());
+            return;
+        }
+        String result = ended.operation().resultJson();
+        lastUpdate = result == null ? null : Json.tree(result);
         if (ended.committed() != null) {
             ledger.committed(ended.model(), ended.committed(), ended.from(), fleet);
+            brought(ended, ended.committed());
         }
-        operations.update(ended.operation());
+        takenOver.remove(ended.id());
+    }
+
+    /** Of an update that was taken over only those who took part say whom it meant. */
+    private void brought(SessionEvent.UpdateEnded ended, String version) {
+        Running session = operations.running(ended.id());
+        if (takenOver.contains(ended.id())) {
+            ended.workers().forEach(worker -> desk.joins().committed(ended.model(), worker, version));
+        } else {
+            desk.joins().committed(ended.model(), session == null ? null : session.group(), version);
+        }
     }
 
     /** A session says how it ended; one that stops without has crashed. */
@@ -381,8 +464,9 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                     "the session stopped because of an internal error; see the coordinator's log",
                     null));
             operations.ended(session.id());
-            claims.release(session.id());
-            settleOrphans();
+            desk.ended(session.id(), "its session stopped because of an internal error", nanoTime.getAsLong());
+            takenOver.remove(session.id());
+            released(session.id());
         }
         return this;
     }
@@ -450,9 +534,16 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             getContext()
                     .getLog()
                     .warn("Taking over update {} of epoch {}, commit: {}", id, orphan.epoch(), orphan.commit());
+            takenOver.add(id);
             update(
                     id,
-                    new UpdateRequest(Orphans.target(orphan, ledger::versions), null, "broadcast", null),
+                    new UpdateRequest(
+                            Orphans.target(orphan, ledger::versions),
+                            null,
+                            JoinDesk.isJoin(id) ? Strategy.P2P : Strategy.BROADCAST,
+                            null),
+                    Set.of(),
+                    Set.of(),
                     orphan,
                     null);
         }

@@ -183,6 +183,56 @@ class CoordinatorNodeTest {
     }
 
     @Test
+    void anEngineThatAttachesJoinsWithoutBeingAskedTo() throws Exception {
+        startWithTwoHosts();
+        succeed("/v1/checkpoints", publish("v1", "/ckpt/v1"));
+        succeed("/v1/updates", "{\"model\":\"m\",\"version\":\"v1\"}");
+        kit.spawn(FakeHost.create("h3", List.of()));
+        kit.spawn(FakeWorker.create("h3/0", null, null));
+        JsonNode status =
+                awaitStatus(all -> all.at("/workers/2/engine/version").asText().equals("v1"));
+        assertThat(status.at("/workers/2/engine/routable").asBoolean()).isTrue();
+        assertThat(status.at("/lastUpdate/strategy").asText())
+                .as("a join is no update")
+                .isEqualTo("broadcast");
+        assertThat(status.at("/workers/2/engine/join").isNull())
+                .as("%s", status)
+                .isTrue();
+    }
+
+    @Test
+    void anUpdateBreaksOffAJoinAndTakesItsEngineAlong() throws Exception {
+        startWithTwoHosts();
+        succeed("/v1/checkpoints", publish("v1", "/ckpt/v1"));
+        succeed("/v1/updates", "{\"model\":\"m\",\"version\":\"v1\"}");
+        kit.spawn(FakeHost.create("h3", List.of()));
+        kit.spawn(FakeWorker.thatDoesNotStage("h3/0", "v1"));
+        JsonNode joining = awaitStatus(
+                all -> all.at("/workers/2/engine/join/phase").asText().equals("streaming"));
+        assertThat(joining.at("/workers/2/engine/routable").asBoolean()).isFalse();
+        String join = joining.at("/workers/2/engine/join/operation").asText();
+        assertThat(get("/v1/operations/" + join).get("kind").asText()).isEqualTo("join");
+        assertThat(post("/v1/verifications", "{\"model\":\"m\"}").statusCode()).isEqualTo(409);
+
+        succeed("/v1/checkpoints", publish("v2", "/ckpt/v2"));
+        JsonNode updated = succeed("/v1/updates", "{\"model\":\"m\",\"version\":\"v2\"}");
+        assertThat(updated.at("/result/engines")).hasSize(3);
+        assertThat(get("/v1/operations/" + join).get("error").asText()).contains("an update to version v2");
+        awaitStatus(all -> all.at("/workers/2/engine/version").asText().equals("v2"));
+    }
+
+    @Test
+    void aNewCoordinatorBringsEnginesToWhatTheOthersServe() throws Exception {
+        kit.spawn(FakeHost.create("h1", List.of(TestFleet.held(TestFleet.checkpoint("v1", 1), 0, 0))));
+        kit.spawn(FakeWorker.create("h1/0", "v1", null));
+        kit.spawn(FakeWorker.create("h1/1", null, null));
+        start();
+        JsonNode status =
+                awaitStatus(all -> all.at("/workers/1/engine/version").asText().equals("v1"));
+        assertThat(status.get("lastUpdate").isNull()).isTrue();
+    }
+
+    @Test
     void startsAgainAndSubscribesAgainWhenItsMonitorDies() {
         Cluster cluster = Cluster.get(kit.system());
         cluster.manager().tell(Join.create(cluster.selfMember().address()));

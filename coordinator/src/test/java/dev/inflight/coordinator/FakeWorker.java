@@ -22,24 +22,36 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** A worker whose engine takes every update at once, except versions named "stuck", which it never stages. */
+/** A worker whose engine takes every update at once, except versions that it never stages, "stuck" unless said otherwise. */
 final class FakeWorker {
     private final String id;
+    private final String stuckAt;
     private final List<ActorRef<WorkerEvent>> subscribers = new ArrayList<>();
     private @Nullable Prepare prepared;
     private @Nullable Session session;
     private @Nullable String version;
 
-    private FakeWorker(String id, @Nullable String version, @Nullable Session session) {
+    private FakeWorker(String id, @Nullable String version, @Nullable Session session, String stuckAt) {
         this.id = id;
+        this.stuckAt = stuckAt;
         this.version = version;
         this.session = session;
     }
 
     static Behavior<WorkerCommand> create(String id, @Nullable String version, @Nullable Session session) {
+        return create(id, version, session, "stuck");
+    }
+
+    /** Without weights, and never done with those of a version. */
+    static Behavior<WorkerCommand> thatDoesNotStage(String id, String stuckAt) {
+        return create(id, null, null, stuckAt);
+    }
+
+    private static Behavior<WorkerCommand> create(
+            String id, @Nullable String version, @Nullable Session session, String stuckAt) {
         return Behaviors.setup(context -> {
             context.getSystem().receptionist().tell(Receptionist.register(WorkerCommand.KEY, context.getSelf()));
-            FakeWorker worker = new FakeWorker(id, version, session);
+            FakeWorker worker = new FakeWorker(id, version, session, stuckAt);
             return Behaviors.receiveMessage(command -> {
                 worker.on(command);
                 return Behaviors.same();
@@ -60,6 +72,7 @@ final class FakeWorker {
             }
             case WorkerCommand.Begin begin -> begin(begin);
             case WorkerCommand.Stream stream -> stage(stream);
+            case WorkerCommand.Drop drop -> {}
             case WorkerCommand.Commit commit -> commit(commit);
             case WorkerCommand.Abort abort -> {
                 become(null);
@@ -78,7 +91,7 @@ final class FakeWorker {
     }
 
     private void stage(WorkerCommand.Stream stream) {
-        if (prepared != null && !prepared.checkpoint().version().equals("stuck")) {
+        if (prepared != null && !prepared.checkpoint().version().equals(stuckAt)) {
             become(new Session(stream.epoch(), prepared.updateId(), members(), Session.Phase.STAGED, null));
             prepared.replyTo().tell(new Staged(id, stream.epoch(), new StageReport(1, 1, 1, 1, 1, 4096, 0)));
         }

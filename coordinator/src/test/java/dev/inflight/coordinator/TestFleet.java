@@ -64,6 +64,13 @@ public final class TestFleet {
         return this;
     }
 
+    /** The same host now also replicates these. */
+    public TestFleet replicating(String name, Held... coming) {
+        HostState before = hostState(name);
+        hostStates.put(name, new HostState(name, before.endpoint(), before.held(), before.place(), List.of(coming)));
+        return this;
+    }
+
     public TestFleet worker(String id, @Nullable EngineStatus engine) {
         return worker(id, 5, null, engine);
     }

@@ -136,6 +136,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
             case WorkerCommand.Prepare prepare -> onPrepare(prepare);
             case WorkerCommand.Begin begin -> onBegin(begin.epoch());
             case WorkerCommand.Stream stream -> onStream(stream.epoch());
+            case WorkerCommand.Drop drop -> onDrop(drop);
             case WorkerCommand.Commit commit -> onCommit(commit.epoch());
             case WorkerCommand.Abort abort -> onAbort(abort);
             case WorkerCommand.Verify verify -> onVerify(verify);
@@ -254,6 +255,12 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
             tellState();
         }
         return this;
+    }
+
+    private void onDrop(WorkerCommand.Drop drop) {
+        if (current != null && current.epoch() == drop.epoch()) {
+            current.session.drop(drop.worker());
+        }
     }
 
     private void onCommit(long epoch) {

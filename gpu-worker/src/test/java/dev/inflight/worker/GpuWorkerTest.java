@@ -16,6 +16,7 @@ import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.plan.Membership;
@@ -205,6 +206,7 @@ class GpuWorkerTest {
                 "update-" + epoch,
                 target,
                 mode,
+                Strategy.BROADCAST,
                 membership,
                 new Slots(3, 1 << 20, "test"),
                 PATIENCE.toMillis(),

@@ -11,6 +11,7 @@ import dev.inflight.protocol.checkpoint.CheckpointLayout;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.Wire;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.plan.BucketPlanner;
@@ -165,6 +166,7 @@ public final class PlanBench {
                                     "update-1",
                                     checkpoint,
                                     LoadMode.SHADOW,
+                                    Strategy.BROADCAST,
                                     membership,
                                     slots,
                                     STALL_TIMEOUT_MS,

@@ -14,11 +14,13 @@ import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.OperationReply;
+import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.TrainerCommand;
 import dev.inflight.protocol.cluster.Wire;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.plan.Membership;
+import dev.inflight.protocol.plan.Place;
 import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.protocol.plan.Slots;
 import java.util.Arrays;
@@ -38,8 +40,11 @@ class WireSerializationTest {
     private static final CheckpointRef CHECKPOINT =
             new CheckpointRef("m", "v2", "ab".repeat(32), "/models/m", 4, 1 << 20, 272, 1L << 40, 1L << 33);
     private static final List<ShardRange> SHARDS = List.of(new ShardRange(0, 1), new ShardRange(3, 3));
+    private static final Place PLACE = new Place("boot-1", "rack-7", "zone-a");
     private static final Membership MEMBERSHIP = new Membership(
-            List.of(new Membership.Host("host-0", "10.0.0.1:7000", SHARDS)),
+            List.of(
+                    new Membership.Host("host-0", "10.0.0.1:7000", SHARDS),
+                    new Membership.Host("host-1", "10.0.0.2:7000", List.of(), PLACE, SHARDS, 3)),
             List.of(new Membership.Worker("host-0/0", 0, true), new Membership.Worker("host-0/1", 0, false)));
     private static final EngineStatus ENGINE = new EngineStatus(
             "engine-0",
@@ -120,7 +125,11 @@ class WireSerializationTest {
                 new HostStoreCommand.Restore("p1", CHECKPOINT, SHARDS, replyTo),
                 new HostStoreCommand.Release("ab".repeat(32)),
                 new HostStoreEvent.HostState(
-                        "host-0", "10.0.0.1:7000", List.of(new HostStoreEvent.Held(CHECKPOINT, SHARDS))),
+                        "host-0",
+                        "10.0.0.1:7000",
+                        List.of(new HostStoreEvent.Held(CHECKPOINT, SHARDS)),
+                        PLACE,
+                        List.of(new HostStoreEvent.Held(CHECKPOINT, List.of(new ShardRange(2, 2))))),
                 new HostStoreEvent.Inspected("host-0", "p1", "cd".repeat(32), 3, Long.MAX_VALUE, 7, true),
                 new HostStoreEvent.InspectRefused(
                         "host-0", "p1", HostStoreEvent.InspectRefused.Reason.NOT_FOUND, "no such file"),
@@ -134,7 +143,8 @@ class WireSerializationTest {
         Slots slots = new Slots(3, 64 << 20, "enough memory");
         return Stream.of(
                 new WorkerCommand.Subscribe(replyTo),
-                new WorkerCommand.Prepare(7, "u1", CHECKPOINT, LoadMode.IN_PLACE, MEMBERSHIP, slots, 30_000, replyTo),
+                new WorkerCommand.Prepare(
+                        7, "u1", CHECKPOINT, LoadMode.IN_PLACE, Strategy.P2P, MEMBERSHIP, slots, 30_000, replyTo),
                 new WorkerCommand.Begin(7),
                 new WorkerCommand.Stream(7),
                 new WorkerCommand.Commit(7),
@@ -153,6 +163,8 @@ class WireSerializationTest {
                 new WorkerEvent.Begun(worker, 7),
                 new WorkerEvent.Progress(worker, 7, 1L << 35),
                 new WorkerEvent.Staged(worker, 7, new WorkerEvent.StageReport(1, 2, 3, 4, 5, 6, 7)),
+                new WorkerEvent.Staged(
+                        worker, 7, new WorkerEvent.StageReport(1, 2, 3, 4, 5, 6, 7, 8, 9, List.of("host-0", "host-1"))),
                 new WorkerEvent.Failed(worker, 7, "peer sent nothing", "host-1"),
                 new WorkerEvent.Failed(worker, 7, "engine refused", null),
                 new WorkerEvent.Committed(worker, 7, 1234),

@@ -5,6 +5,7 @@ import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent.Held;
 import dev.inflight.protocol.cluster.HostStoreEvent.HostState;
+import dev.inflight.protocol.plan.Place;
 import java.util.List;
 
 /** A live host store and what it last reported. */
@@ -21,12 +22,25 @@ public record FleetHost(ActorRef<HostStoreCommand> ref, HostState state) {
         return state.held();
     }
 
+    public Place place() {
+        return state.place();
+    }
+
     /**
      * Shards of a checkpoint in this store. Equal bytes published under two versions are the same shards, so names are
      * not compared.
      */
     public ShardSet shards(CheckpointRef checkpoint) {
-        return state.held().stream()
+        return shards(state.held(), checkpoint);
+    }
+
+    /** Shards of a checkpoint that this host is replicating and does not hold yet. */
+    public ShardSet coming(CheckpointRef checkpoint) {
+        return shards(state.coming(), checkpoint).minus(shards(checkpoint));
+    }
+
+    private static ShardSet shards(List<Held> list, CheckpointRef checkpoint) {
+        return list.stream()
                 .filter(held -> held.checkpoint().digest().equals(checkpoint.digest())
                         && held.checkpoint().shardCount() == checkpoint.shardCount()
                         && held.checkpoint().maxPartBytes() == checkpoint.maxPartBytes())

@@ -27,6 +27,16 @@ public record FleetWorker(ActorRef<WorkerCommand> ref, WorkerState state) {
         return engine != null && engine.model().equals(model);
     }
 
+    /** @param group a host, worker or engine id; null means every engine */
+    public boolean isIn(@Nullable String group) {
+        EngineStatus engine = state.engine();
+        return engine != null
+                && (group == null
+                        || group.equals(state.host())
+                        || group.equals(state.worker())
+                        || group.equals(engine.engine()));
+    }
+
     /** The update it is still part of; null if it has none or has committed it. */
     public @Nullable Session unfinished() {
         Session session = state.session();

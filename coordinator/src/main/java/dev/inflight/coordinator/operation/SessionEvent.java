@@ -65,6 +65,7 @@ public sealed interface SessionEvent {
     /**
      * @param committed the version the engines took; null if the update was aborted
      * @param from versions the engines had before
+     * @param workers those whose engines it was for
      * @param epochs every epoch the session used, and whether it was committed
      * @param visible see {@link #visibleIn}
      */
@@ -73,6 +74,7 @@ public sealed interface SessionEvent {
             String model,
             @Nullable String committed,
             Set<String> from,
+            Set<String> workers,
             Map<Long, Boolean> epochs,
             Predicate<Fleet> visible)
             implements SessionEvent {
@@ -83,6 +85,7 @@ public sealed interface SessionEvent {
 
         public UpdateEnded {
             from = Set.copyOf(from);
+            workers = Set.copyOf(workers);
             epochs = Map.copyOf(epochs);
         }
 

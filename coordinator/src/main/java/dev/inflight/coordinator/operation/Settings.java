@@ -3,6 +3,8 @@ package dev.inflight.coordinator.operation;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import java.time.Duration;
+import java.util.Arrays;
+import java.util.Locale;
 
 /** Reads settings and refuses those out of range, naming file, line and path. */
 public final class Settings {
@@ -41,6 +43,19 @@ public final class Settings {
             throw refuse(path, "must not be empty");
         }
         return value;
+    }
+
+    /** One of these names, in lower case. */
+    public <E extends Enum<E>> E oneOf(String path, E[] values) {
+        String value = config.getString(path);
+        for (E candidate : values) {
+            if (candidate.name().toLowerCase(Locale.ROOT).equals(value)) {
+                return candidate;
+            }
+        }
+        throw refuse(
+                path,
+                "must be one of " + Arrays.toString(values).toLowerCase(Locale.ROOT) + " but is \"" + value + "\"");
     }
 
     public ConfigException refuse(String path, String message) {

@@ -8,6 +8,7 @@ import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Slots;
 import java.util.List;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.SortedSet;
 
@@ -29,6 +30,7 @@ sealed interface Preparation {
      *
      * @param members all workers that take part, by id
      * @param receivers ids of those whose engine takes the weights
+     * @param owners ids of those that have buckets to send
      * @param failed engines of the model that are FAILED and so stay out, by worker id
      */
     record Ready(
@@ -37,6 +39,11 @@ sealed interface Preparation {
             LoadMode mode,
             SortedMap<String, FleetWorker> members,
             SortedSet<String> receivers,
+            Set<String> owners,
             SortedMap<String, EngineStatus> failed)
-            implements Preparation {}
+            implements Preparation {
+        public Ready {
+            owners = Set.copyOf(owners);
+        }
+    }
 }

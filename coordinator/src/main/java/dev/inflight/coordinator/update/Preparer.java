@@ -3,12 +3,14 @@ package dev.inflight.coordinator.update;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetHost;
 import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.coordinator.fleet.JoinSources;
 import dev.inflight.coordinator.fleet.ShardSet;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
+import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Ownership;
 import dev.inflight.protocol.plan.PlanException;
@@ -40,7 +42,15 @@ final class Preparer {
     private final Set<String> idle;
     private final Map<String, String> taken;
     private final boolean restoring;
+    private final JoinView joins;
     private final UpdateSettings settings;
+
+    /**
+     * What a join must know of others.
+     *
+     * @param id this update's id
+     */
+    record JoinView(String id, JoinSources sources) {}
 
     /**
      * @param restored shards that hosts loaded again, which their own reports may not show yet
@@ -49,6 +59,7 @@ final class Preparer {
      * @param taken workers that take part in other running updates, with those updates' ids
      * @param restoring whether engines wait for this without weights: then shards on taken workers' hosts count as lost
      *     and are loaded again elsewhere, rather than waited for
+     * @param joins which hosts running joins were pointed at
      */
     Preparer(
             Fleet fleet,
@@ -58,6 +69,7 @@ final class Preparer {
             Set<String> idle,
             Map<String, String> taken,
             boolean restoring,
+            JoinView joins,
             UpdateSettings settings) {
         this.fleet = fleet;
         this.request = request;
@@ -67,6 +79,7 @@ final class Preparer {
         this.idle = idle;
         this.taken = taken;
         this.restoring = restoring;
+        this.joins = joins;
         this.settings = settings;
     }
 
@@ -123,6 +136,9 @@ final class Preparer {
                                 + " bytes split; publish it again under another version while the engine is attached");
             }
         }
+        if (request.strategy() == Strategy.P2P) {
+            return join(receivers.getFirst(), mode, failed);
+        }
         SortedMap<String, FleetWorker> members = new TreeMap<>();
         receivers.forEach(worker -> members.put(worker.id(), worker));
         ShardSet held = ShardSet.EMPTY;
@@ -167,25 +183,57 @@ final class Preparer {
         if (membership == null) {
             return no(Code.UNAVAILABLE, "the host store of a taking part worker is not there; try again");
         }
-        long budget = members.values().stream()
+        try {
+            Set<String> owners = new TreeSet<>();
+            Ownership.assign(checkpoint.shardCount(), membership).forEach(owner -> owners.add(owner.worker()));
+            return new Preparation.Ready(
+                    membership, slots(members.values(), receivers, owners.size()), mode, members, ids, owners, failed);
+        } catch (PlanException e) {
+            return no(Code.INVALID, String.valueOf(e.getMessage()));
+        }
+    }
+
+    /** @throws PlanException if not even one slot fits */
+    private Slots slots(Collection<FleetWorker> members, List<FleetWorker> receivers, int owners) {
+        long budget = members.stream()
                 .mapToLong(worker -> worker.state().slotBudgetBytes())
                 .min()
                 .orElseThrow();
         boolean whole = receivers.stream().map(FleetWorker::engine).anyMatch(e -> e != null && e.wholeTensors());
+        return SlotLadder.choose(
+                budget,
+                settings.maxSlotBytes(),
+                settings.minSlotBytes(),
+                settings.maxSlots(),
+                checkpoint.bytes(),
+                checkpoint.largestTensorBytes(),
+                whole,
+                Math.max(1, owners));
+    }
+
+    /** Its host takes what it lacks from the others' stores, and the engine's worker then owns every shard. */
+    private Preparation join(FleetWorker joiner, LoadMode mode, SortedMap<String, EngineStatus> failed) {
+        FleetHost own = fleet.hosts().get(joiner.host());
+        if (own == null) {
+            return no(Code.UNAVAILABLE, "the host store of worker " + joiner.id() + " is not there");
+        }
+        JoinMembership known = new JoinMembership(joiner, own, checkpoint, restored, fleet);
+        if (!known.lost().isEmpty()) {
+            List<String> holders = new ArrayList<>();
+            List<String> others = new ArrayList<>();
+            fleet.hosts().values().forEach(host -> (shards(host).isEmpty() ? others : holders).add(host.name()));
+            return new Preparation.ShardsLost(known.lost(), holders, others);
+        }
+        Set<String> self = Set.of(joiner.id());
         try {
-            Slots slots = SlotLadder.choose(
-                    budget,
-                    settings.maxSlotBytes(),
-                    settings.minSlotBytes(),
-                    settings.maxSlots(),
-                    checkpoint.bytes(),
-                    checkpoint.largestTensorBytes(),
-                    whole,
-                    Math.max(
-                            1,
-                            Ownership.assign(checkpoint.shardCount(), membership)
-                                    .size()));
-            return new Preparation.Ready(membership, slots, mode, members, ids, failed);
+            return new Preparation.Ready(
+                    known.membership(joins.id(), joins.sources()),
+                    slots(List.of(joiner), List.of(joiner), 1),
+                    mode,
+                    new TreeMap<>(Map.of(joiner.id(), joiner)),
+                    new TreeSet<>(self),
+                    self,
+                    failed);
         } catch (PlanException e) {
             return no(Code.INVALID, String.valueOf(e.getMessage()));
         }
@@ -248,7 +296,17 @@ final class Preparer {
                 && (worker.unfinished() != null || (engine != null && engine.state() == EngineStatus.State.UPDATING));
     }
 
-    private static LoadMode commonMode(List<FleetWorker> receivers) {
+    /** An engine that serves nothing need not hold two versions to join. */
+    private LoadMode commonMode(List<FleetWorker> receivers) {
+        boolean idleJoiner = request.strategy() == Strategy.P2P
+                && receivers.stream()
+                        .map(FleetWorker::engine)
+                        .allMatch(e -> e != null
+                                && e.state() == EngineStatus.State.PENDING_WEIGHTS
+                                && e.modes().contains(LoadMode.IN_PLACE));
+        if (idleJoiner) {
+            return LoadMode.IN_PLACE;
+        }
         boolean shadow = receivers.stream()
                 .map(FleetWorker::engine)
                 .allMatch(e -> e != null && e.modes().contains(LoadMode.SHADOW));

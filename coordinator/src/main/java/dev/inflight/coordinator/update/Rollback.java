@@ -5,6 +5,7 @@ import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.WorkerEvent.Aborted;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -95,7 +96,7 @@ final class Rollback {
             TreeSet<String> workers = Objects.requireNonNull(pending.remove(version));
             CheckpointRef checkpoint = versions.get(version);
             if (checkpoint != null && mostAborts > 0) {
-                return new Due(new UpdateRequest(checkpoint, LoadMode.IN_PLACE, "broadcast", null), workers);
+                return new Due(new UpdateRequest(checkpoint, LoadMode.IN_PLACE, Strategy.BROADCAST, null), workers);
             }
             problem(
                     checkpoint == null

@@ -26,20 +26,25 @@ record Round(
         for (String id : send.workers()) {
             FleetWorker worker = members.get(id);
             if (worker != null) {
-                worker.ref().tell(command(send.order(), updateId, settings, replyTo));
+                worker.ref().tell(command(send, updateId, settings, replyTo));
             }
         }
     }
 
     private WorkerCommand command(
-            UpdateAttempt.Order order, String updateId, UpdateSettings settings, ActorRef<WorkerEvent> replyTo) {
+            UpdateAttempt.Send send, String updateId, UpdateSettings settings, ActorRef<WorkerEvent> replyTo) {
         long epoch = attempt.epoch();
-        return switch (order) {
+        return switch (send.order()) {
             case PREPARE -> prepare(updateId, settings, replyTo, Objects.requireNonNull(ready));
             case BEGIN -> new WorkerCommand.Begin(epoch);
             case STREAM -> new WorkerCommand.Stream(epoch);
+            case DROP -> new WorkerCommand.Drop(epoch, Objects.requireNonNull(send.about()));
             case COMMIT -> new WorkerCommand.Commit(epoch);
-            case ABORT -> new WorkerCommand.Abort(epoch, Objects.requireNonNullElse(attempt.reason(), ""), replyTo);
+            case ABORT ->
+                new WorkerCommand.Abort(
+                        epoch,
+                        Objects.requireNonNullElse(attempt.reason(), "the update goes on without this worker"),
+                        replyTo);
         };
     }
 
@@ -52,6 +57,7 @@ record Round(
                 updateId,
                 request.checkpoint(),
                 prepared.mode(),
+                request.strategy(),
                 membership,
                 slots,
                 settings.stallTimeout().toMillis(),

@@ -4,6 +4,7 @@ import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.cluster.WorkerEvent.Aborted;
 import dev.inflight.protocol.cluster.WorkerEvent.Begun;
 import dev.inflight.protocol.cluster.WorkerEvent.Committed;
+import dev.inflight.protocol.cluster.WorkerEvent.ConsumerLost;
 import dev.inflight.protocol.cluster.WorkerEvent.Failed;
 import dev.inflight.protocol.cluster.WorkerEvent.PrepareRefused;
 import dev.inflight.protocol.cluster.WorkerEvent.Prepared;
@@ -12,9 +13,12 @@ import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import dev.inflight.protocol.cluster.WorkerEvent.Staged;
 import dev.inflight.protocol.cluster.WorkerEvent.Verified;
 import dev.inflight.protocol.cluster.WorkerEvent.WorkerState;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.SortedSet;
 import java.util.TreeMap;
@@ -30,7 +34,8 @@ import org.jspecify.annotations.Nullable;
  *     └───────────┴───────────┴→ ABORTING → ABORTED
  * </pre>
  *
- * Entering COMMITTING is the commit point: before it any trouble aborts, after it the update rolls forward.
+ * Entering COMMITTING is the commit point: before it trouble aborts, after it the update rolls forward. A receiver that
+ * no other member needs does not abort it by being lost: it is dropped, and the attempt goes on.
  */
 final class UpdateAttempt {
     enum State {
@@ -52,18 +57,29 @@ final class UpdateAttempt {
         PREPARE,
         BEGIN,
         STREAM,
+        /** The attempt goes on without one of its members. */
+        DROP,
         COMMIT,
         ABORT
     }
 
-    /** An order to some of the members. */
-    record Send(Order order, SortedSet<String> workers) {}
+    /**
+     * An order to some of the members.
+     *
+     * @param about who is to be dropped; null with other orders
+     */
+    record Send(
+            Order order,
+            SortedSet<String> workers,
+            @Nullable String about) {}
 
     private static final long NO_EPOCH = -1;
 
     private final long epoch;
     private final SortedSet<String> members;
     private final SortedSet<String> receivers;
+    private final SortedMap<String, String> expendable;
+    private final SortedMap<String, String> dropped = new TreeMap<>();
     private final SortedMap<String, String> planDigests = new TreeMap<>();
     private final SortedSet<String> begun = new TreeSet<>();
     private final SortedMap<String, Long> loadedBytes = new TreeMap<>();
@@ -81,11 +97,13 @@ final class UpdateAttempt {
             long epoch,
             Collection<String> members,
             Collection<String> receivers,
+            Map<String, String> expendable,
             State state,
             @Nullable String reason) {
         this.epoch = epoch;
         this.members = new TreeSet<>(members);
         this.receivers = new TreeSet<>(receivers);
+        this.expendable = new TreeMap<>(expendable);
         this.state = state;
         this.reason = reason;
         if (this.receivers.isEmpty() || !this.members.containsAll(this.receivers)) {
@@ -93,32 +111,48 @@ final class UpdateAttempt {
         }
     }
 
+    /** An attempt that needs every member. */
     static UpdateAttempt of(long epoch, Collection<String> members, Collection<String> receivers) {
-        return new UpdateAttempt(epoch, members, receivers, State.PREPARING, null);
+        return of(epoch, members, receivers, Map.of());
+    }
+
+    /**
+     * @param expendable receivers that no other member needs, by worker the id of their engine: if one of them is lost
+     *     before the commit point, the attempt goes on with the others
+     */
+    static UpdateAttempt of(
+            long epoch, Collection<String> members, Collection<String> receivers, Map<String, String> expendable) {
+        return new UpdateAttempt(epoch, members, receivers, expendable, State.PREPARING, null);
     }
 
     /** Finishes an epoch whose coordinator is gone and which passed its commit point. */
     static UpdateAttempt rollForward(long epoch, Collection<String> members, Collection<String> receivers) {
-        return new UpdateAttempt(epoch, members, receivers, State.COMMITTING, null);
+        return new UpdateAttempt(epoch, members, receivers, Map.of(), State.COMMITTING, null);
     }
 
     /** Ends an epoch whose coordinator is gone and which did not pass its commit point. */
     static UpdateAttempt giveUp(long epoch, Collection<String> members, Collection<String> receivers, String reason) {
-        return new UpdateAttempt(epoch, members, receivers, State.ABORTING, reason);
+        return new UpdateAttempt(epoch, members, receivers, Map.of(), State.ABORTING, reason);
     }
 
     /** The first orders. */
     List<Send> start() {
         return switch (state) {
-            case COMMITTING -> send(Order.COMMIT, members);
-            case ABORTING -> send(Order.ABORT, members);
-            default -> send(Order.PREPARE, members);
+            case COMMITTING -> send(Order.COMMIT, active());
+            case ABORTING -> send(Order.ABORT, active());
+            default -> send(Order.PREPARE, active());
         };
     }
 
     /** Takes a worker's answer. Those of other epochs, of strangers and of the wrong state change nothing. */
     List<Send> on(WorkerEvent event) {
         if (!members.contains(event.worker()) || epochOf(event) != epoch) {
+            return List.of();
+        }
+        if (dropped.containsKey(event.worker())) {
+            if (event instanceof Aborted done) {
+                aborted.put(done.worker(), done);
+            }
             return List.of();
         }
         return switch (event) {
@@ -130,6 +164,7 @@ final class UpdateAttempt {
             case Failed failed -> onFailed(failed);
             case Committed done -> onCommitted(done);
             case Aborted done -> onAborted(done);
+            case ConsumerLost told -> onConsumerLost(told);
             case WorkerState other -> List.of();
             case Verified other -> List.of();
         };
@@ -145,6 +180,7 @@ final class UpdateAttempt {
             case Failed failed -> failed.epoch();
             case Committed done -> done.epoch();
             case Aborted done -> done.epoch();
+            case ConsumerLost told -> told.epoch();
             case WorkerState other -> NO_EPOCH;
             case Verified other -> NO_EPOCH;
         };
@@ -152,8 +188,11 @@ final class UpdateAttempt {
 
     /** A member is gone: its process, its machine or the way to it. */
     List<Send> lost(String worker) {
-        if (state.ended() || !members.contains(worker) || !lost.add(worker)) {
+        if (state.ended() || !members.contains(worker) || dropped.containsKey(worker) || !lost.add(worker)) {
             return List.of();
+        }
+        if (canDrop(worker)) {
+            return drop(worker, "lost before the commit point");
         }
         return switch (state) {
             case PREPARING, BEGINNING, STREAMING, STAGED -> abort("worker " + worker + " was lost");
@@ -170,16 +209,21 @@ final class UpdateAttempt {
         };
     }
 
+    /** It is not wanted any more; changes nothing after the commit point. */
+    List<Send> cancel(String why) {
+        return isBeforeCommit() ? abort(why) : List.of();
+    }
+
     /** The present state's deadline passed. */
     List<Send> deadline(String waited) {
         return switch (state) {
-            case PREPARING -> abort("no plan from " + missing(planDigests.keySet(), members) + " within " + waited);
-            case BEGINNING -> abort("no pause of the engine from " + missing(begun, members) + " within " + waited);
+            case PREPARING -> abort("no plan from " + missing(planDigests.keySet(), active()) + " within " + waited);
+            case BEGINNING -> abort("no pause of the engine from " + missing(begun, active()) + " within " + waited);
             case STREAMING, STAGED ->
-                abort("nothing more from " + missing(reports.keySet(), receivers) + " for " + waited
+                abort("nothing more from " + missing(reports.keySet(), takers()) + " for " + waited
                         + " while streaming");
             case COMMITTING -> {
-                missing(committed.keySet(), receivers)
+                missing(committed.keySet(), takers())
                         .forEach(worker ->
                                 failures.putIfAbsent(worker, "did not say within " + waited + " that it committed"));
                 yield settleCommit();
@@ -206,14 +250,7 @@ final class UpdateAttempt {
             return List.of();
         }
         planDigests.put(prepared.worker(), prepared.planDigest());
-        if (!planDigests.keySet().containsAll(members)) {
-            return List.of();
-        }
-        if (planDigests.values().stream().distinct().count() > 1) {
-            return abort("workers computed different plans, so their software or files differ: " + planDigests);
-        }
-        state = State.BEGINNING;
-        return send(Order.BEGIN, members);
+        return proceed();
     }
 
     private List<Send> onBegun(Begun done) {
@@ -221,11 +258,41 @@ final class UpdateAttempt {
             return List.of();
         }
         begun.add(done.worker());
-        if (!begun.containsAll(members)) {
-            return List.of();
+        return proceed();
+    }
+
+    /** What follows once all have done what the present state waits for. */
+    private List<Send> proceed() {
+        return switch (state) {
+            case PREPARING -> planDigests.keySet().containsAll(active()) ? begin() : List.of();
+            case BEGINNING -> begun.containsAll(active()) ? stream() : List.of();
+            // A source without an engine has done its part once every receiver has everything.
+            case STREAMING -> reports.keySet().containsAll(takers()) ? staged() : List.of();
+            default -> List.of();
+        };
+    }
+
+    private List<Send> begin() {
+        if (planDigests.values().stream().distinct().count() > 1) {
+            return abort("workers computed different plans, so their software or files differ: " + planDigests);
         }
+        state = State.BEGINNING;
+        return send(Order.BEGIN, active());
+    }
+
+    private List<Send> stream() {
         state = State.STREAMING;
-        return send(Order.STREAM, members);
+        return send(Order.STREAM, active());
+    }
+
+    private List<Send> staged() {
+        state = State.STAGED;
+        return commit();
+    }
+
+    private List<Send> commit() {
+        state = State.COMMITTING;
+        return send(Order.COMMIT, active());
     }
 
     private List<Send> onPrepareRefused(PrepareRefused refused) {
@@ -249,17 +316,7 @@ final class UpdateAttempt {
         if (receivers.contains(staged.worker())) {
             loadedBytes.merge(staged.worker(), staged.report().loadedBytes(), Math::max);
         }
-        // A source without an engine has done its part once every receiver has everything.
-        if (state != State.STREAMING || !reports.keySet().containsAll(receivers)) {
-            return List.of();
-        }
-        state = State.STAGED;
-        return commit();
-    }
-
-    private List<Send> commit() {
-        state = State.COMMITTING;
-        return send(Order.COMMIT, members);
+        return proceed();
     }
 
     private List<Send> onFailed(Failed failed) {
@@ -267,6 +324,10 @@ final class UpdateAttempt {
         String told = failed.worker() + ": " + failed.reason() + (suspect == null ? "" : " (suspect: " + suspect + ")");
         return switch (state) {
             case PREPARING, BEGINNING, STREAMING, STAGED -> {
+                // A worker whose engine is gone names it.
+                if (canDrop(failed.worker()) && Objects.equals(suspect, expendable.get(failed.worker()))) {
+                    yield drop(failed.worker(), failed.reason());
+                }
                 blamed = suspect;
                 yield abort(told);
             }
@@ -286,6 +347,42 @@ final class UpdateAttempt {
             }
             default -> List.of();
         };
+    }
+
+    private List<Send> onConsumerLost(ConsumerLost told) {
+        if (!isBeforeCommit() || dropped.containsKey(told.consumer())) {
+            return List.of();
+        }
+        String reason = "consumer " + told.consumer() + " was lost: " + told.reason();
+        return canDrop(told.consumer())
+                ? drop(told.consumer(), reason + ", said " + told.worker())
+                : onFailed(new Failed(told.worker(), epoch, reason, told.consumer()));
+    }
+
+    private boolean isBeforeCommit() {
+        return state.compareTo(State.COMMITTING) < 0;
+    }
+
+    /** The last one that takes anything is not dropped: nothing would be left to commit. */
+    private boolean canDrop(String worker) {
+        return isBeforeCommit()
+                && expendable.containsKey(worker)
+                && !dropped.containsKey(worker)
+                && takers().size() > 1;
+    }
+
+    private List<Send> drop(String worker, String why) {
+        dropped.put(worker, why);
+        planDigests.remove(worker);
+        begun.remove(worker);
+        reports.remove(worker);
+        loadedBytes.remove(worker);
+        List<Send> sends = new ArrayList<>();
+        sends.add(new Send(Order.DROP, active(), worker));
+        // If it lives, it must know; it is not waited for.
+        sends.add(new Send(Order.ABORT, new TreeSet<>(Set.of(worker)), null));
+        sends.addAll(proceed());
+        return sends;
     }
 
     private List<Send> onCommitted(Committed done) {
@@ -308,13 +405,13 @@ final class UpdateAttempt {
     private List<Send> abort(String why) {
         state = State.ABORTING;
         reason = why;
-        SortedSet<String> alive = new TreeSet<>(members);
+        SortedSet<String> alive = active();
         alive.removeAll(lost);
-        return alive.isEmpty() ? settleAbort() : send(Order.ABORT, members);
+        return alive.isEmpty() ? settleAbort() : send(Order.ABORT, active());
     }
 
     private List<Send> settleCommit() {
-        if (receivers.stream().allMatch(w -> committed.containsKey(w) || failures.containsKey(w))) {
+        if (takers().stream().allMatch(w -> committed.containsKey(w) || failures.containsKey(w))) {
             state = State.COMMITTED;
         }
         return List.of();
@@ -328,9 +425,18 @@ final class UpdateAttempt {
     }
 
     private SortedSet<String> unanswered(Collection<String> answered) {
-        SortedSet<String> rest = missing(answered, members);
+        SortedSet<String> rest = missing(answered, active());
         rest.removeAll(lost);
         return rest;
+    }
+
+    private SortedSet<String> active() {
+        return missing(dropped.keySet(), members);
+    }
+
+    /** Receivers that were not dropped. */
+    SortedSet<String> takers() {
+        return missing(dropped.keySet(), receivers);
     }
 
     private static SortedSet<String> missing(Collection<String> present, Collection<String> expected) {
@@ -340,7 +446,7 @@ final class UpdateAttempt {
     }
 
     private static List<Send> send(Order order, SortedSet<String> workers) {
-        return workers.isEmpty() ? List.of() : List.of(new Send(order, new TreeSet<>(workers)));
+        return workers.isEmpty() ? List.of() : List.of(new Send(order, new TreeSet<>(workers), null));
     }
 
     State state() {
@@ -351,10 +457,12 @@ final class UpdateAttempt {
         return epoch;
     }
 
+    /** Those that it began with. */
     SortedSet<String> members() {
         return members;
     }
 
+    /** Those that it began with. */
     SortedSet<String> receivers() {
         return receivers;
     }
@@ -379,7 +487,7 @@ final class UpdateAttempt {
     /** What all members agree on; null until they do. */
     @Nullable
     String planDigest() {
-        return planDigests.keySet().containsAll(members)
+        return !planDigests.isEmpty() && planDigests.keySet().containsAll(active())
                 ? planDigests.firstEntry().getValue()
                 : null;
     }
@@ -403,6 +511,8 @@ final class UpdateAttempt {
 
     /** Why a receiver did not become live although the update committed, by worker. */
     Map<String, String> failures() {
-        return failures;
+        Map<String, String> all = new TreeMap<>(dropped);
+        all.putAll(failures);
+        return all;
     }
 }

@@ -2,15 +2,18 @@ package dev.inflight.coordinator.update;
 
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetHost;
+import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.coordinator.fleet.ShardSet;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.coordinator.operation.SessionEvent;
 import dev.inflight.coordinator.update.UpdateAttempt.Send;
 import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.WorkerEvent;
+import dev.inflight.protocol.plan.Membership;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -19,18 +22,21 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The whole course of an update, decisions only: which round runs now and what follows it.
  *
  * <pre>
- * [RESTORING_SHARDS →] UPDATING → DONE
+ * [AWAITING_JOINS →] [RESTORING_SHARDS →] UPDATING → DONE
  *                          └→ ROLLING_BACK (lost shards restored first) → DONE
  * </pre>
  */
 final class UpdateCourse {
     enum State {
+        /** Engines whose joins were broken off for this update are about to be free. */
+        AWAITING_JOINS,
         RESTORING_SHARDS,
         UPDATING,
         ROLLING_BACK,
@@ -52,10 +58,11 @@ final class UpdateCourse {
     private final Map<Long, Boolean> epochs = new HashMap<>();
     private final Set<String> silent = new HashSet<>();
     private final Set<String> idle = new HashSet<>();
+    private final Set<String> leftOut = new HashSet<>();
     private State state = State.RESTORING_SHARDS;
     private Fleet fleet;
     private UpdateRequest goal;
-    private Set<String> only = Set.of();
+    private Set<String> only;
     private Map<String, ShardSet> restored = Map.of();
     private @Nullable LostShards lostShards;
     private @Nullable Round main;
@@ -69,6 +76,7 @@ final class UpdateCourse {
         this.start = start;
         this.fleet = start.fleet();
         this.goal = start.request();
+        this.only = start.only();
         this.rollback = new Rollback(start.versions(), start.settings().restoreAttempts());
         this.startNanos = start.nanoTime().getAsLong();
     }
@@ -79,11 +87,40 @@ final class UpdateCourse {
             // Where another update has one of them already, the worker itself refuses the older epoch.
             start.claims().claim(start.id(), orphan.members().keySet());
         }
-        return orphan == null ? prepare() : run(new Round(goal, null, orphan.members(), TakeOver.attempt(orphan)));
+        if (orphan != null) {
+            return run(new Round(goal, null, orphan.members(), TakeOver.attempt(orphan)));
+        }
+        if (stillJoining().isEmpty()) {
+            return prepare();
+        }
+        state = State.AWAITING_JOINS;
+        return List.of();
+    }
+
+    /** Engines to wait for that are there and have not ended their joins. */
+    private Set<String> stillJoining() {
+        Map<String, String> taken = start.claims().ofOthers(start.id());
+        return start.awaited().stream()
+                .filter(id -> {
+                    FleetWorker worker = fleet.workers().get(id);
+                    return worker != null && (taken.containsKey(id) || worker.unfinished() != null);
+                })
+                .collect(Collectors.toSet());
+    }
+
+    /** What it is for has changed; after the commit point nothing happens. */
+    List<Action> onCancel(String reason) {
+        if (round != null) {
+            return follow(round, round.attempt().cancel(reason));
+        }
+        return state == State.DONE ? List.of() : impossible(reason);
     }
 
     List<Action> onFleet(Fleet next) {
         fleet = next;
+        if (state == State.AWAITING_JOINS) {
+            return stillJoining().isEmpty() ? prepareAfterJoins() : List.of();
+        }
         if (lostShards != null) {
             return restoring(lostShards, lostShards.onFleet(next));
         }
@@ -104,10 +141,20 @@ final class UpdateCourse {
     }
 
     List<Action> onDeadline(String waited) {
+        if (state == State.AWAITING_JOINS) {
+            // They join the version that this update ends on.
+            leftOut.addAll(stillJoining());
+            return prepareAfterJoins();
+        }
         if (lostShards != null) {
             return impossible("lost shards could not be loaded again within " + waited);
         }
         return round == null ? List.of() : follow(round, round.attempt().deadline(waited));
+    }
+
+    private List<Action> prepareAfterJoins() {
+        state = State.RESTORING_SHARDS;
+        return prepare();
     }
 
     private List<Action> prepare() {
@@ -130,19 +177,64 @@ final class UpdateCourse {
                         goal,
                         ready,
                         ready.members(),
-                        UpdateAttempt.of(start.epochs().next(), ready.members().keySet(), ready.receivers())));
+                        UpdateAttempt.of(
+                                start.epochs().next(),
+                                ready.members().keySet(),
+                                ready.receivers(),
+                                expendable(ready))));
         };
     }
 
     private Preparation preparation() {
         Map<String, String> taken = start.claims().ofOthers(start.id());
-        return new Preparer(
-                        fleet, goal, restored, id -> !silent.contains(id), idle, taken, main != null, start.settings())
+        Preparation preparation = new Preparer(
+                        fleet,
+                        goal,
+                        restored,
+                        id -> !silent.contains(id) && !leftOut.contains(id),
+                        idle,
+                        taken,
+                        main != null || !leftOut.isEmpty(),
+                        new Preparer.JoinView(start.id(), start.sources()),
+                        start.settings())
                 .prepare(only);
+        if (start.isJoin() && preparation instanceof Preparation.Ready ready) {
+            point(ready);
+        }
+        return preparation;
+    }
+
+    private void point(Preparation.Ready ready) {
+        ready.members()
+                .values()
+                .forEach(joiner -> start.sources()
+                        .point(
+                                start.id(),
+                                joiner.host(),
+                                ready.membership().hosts().stream()
+                                        .map(Membership.Host::name)
+                                        .filter(host -> !host.equals(joiner.host()))
+                                        .toList()));
+    }
+
+    /** Receivers that an update can do without, with their engines. */
+    private Map<String, String> expendable(Preparation.Ready ready) {
+        Map<String, String> engines = new HashMap<>();
+        if (start.settings().onMemberLoss() == UpdateSettings.OnMemberLoss.CONTINUE) {
+            for (String receiver : ready.receivers()) {
+                FleetWorker worker = ready.members().get(receiver);
+                EngineStatus engine = worker == null ? null : worker.engine();
+                if (engine != null && !ready.owners().contains(receiver)) {
+                    engines.put(receiver, engine.engine());
+                }
+            }
+        }
+        return engines;
     }
 
     private List<Action> no(Refused refused) {
-        if (main != null || !restored.isEmpty()) {
+        // Whoever asked has been answered already if something was awaited.
+        if (main != null || !restored.isEmpty() || !start.awaited().isEmpty()) {
             return impossible(refused.message());
         }
         state = State.DONE;
@@ -201,6 +293,8 @@ final class UpdateCourse {
                     .filter(id -> !attempt.aborted().containsKey(id))
                     .forEach(silent::add);
             idle.addAll(attempt.aborted().keySet());
+        }
+        if (!committed && !start.isJoin()) {
             if (state == State.UPDATING) {
                 if (start.orphan() != null) {
                     rollback.goal(FormerVersions.ofOrphan(over, fleet));
@@ -249,10 +343,12 @@ final class UpdateCourse {
                 : collected.result(
                         seconds, phases == null ? null : phases.result(), rollback.result(seconds(rollbackStartNanos)));
         boolean committed = collected != null && collected.committed();
+        // A join has but one engine to bring along.
+        boolean succeeded = committed && (!start.isJoin() || result.reason() == null);
         Operation operation = operation(
-                committed ? OperationReply.State.SUCCEEDED : OperationReply.State.FAILED,
+                succeeded ? OperationReply.State.SUCCEEDED : OperationReply.State.FAILED,
                 result.outcome(),
-                committed ? null : result.reason(),
+                succeeded ? null : result.reason(),
                 Json.write(result));
         String model = start.request().checkpoint().model();
         return List.of(new End(new SessionEvent.UpdateEnded(
@@ -260,6 +356,7 @@ final class UpdateCourse {
                 model,
                 committed ? start.request().checkpoint().version() : null,
                 collected == null ? Set.of() : collected.from(),
+                collected == null ? Set.of() : collected.receivers(),
                 epochs,
                 collected == null ? shown -> true : shown -> collected.isVisible(shown, epochs.keySet()))));
     }
@@ -297,6 +394,9 @@ final class UpdateCourse {
     /** How long the present state may last. */
     Duration limit() {
         UpdateSettings settings = start.settings();
+        if (state == State.AWAITING_JOINS) {
+            return settings.prepareTimeout();
+        }
         if (round == null) {
             return settings.restoreTimeout();
         }
@@ -333,8 +433,8 @@ final class UpdateCourse {
         long total = shown == null
                 ? 0
                 : shown.request().checkpoint().bytes()
-                        * shown.attempt().receivers().size();
-        return new Operation(start.id(), "update", operationState, phase, doneBytes(), total, error, resultJson);
+                        * shown.attempt().takers().size();
+        return new Operation(start.id(), start.kind(), operationState, phase, doneBytes(), total, error, resultJson);
     }
 
     private String phase() {

@@ -6,6 +6,7 @@ import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.WorkerEvent.Aborted;
 import dev.inflight.protocol.cluster.WorkerEvent.Committed;
 import dev.inflight.protocol.cluster.WorkerEvent.Session;
+import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import dev.inflight.protocol.plan.Slots;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -79,6 +80,11 @@ final class UpdateReport {
         return main.request().checkpoint().model();
     }
 
+    /** Workers whose engines it was for. */
+    Set<String> receivers() {
+        return main.attempt().receivers();
+    }
+
     /** Versions the engines had before. */
     Set<String> from() {
         return new TreeSet<>(FormerVersions.of(main).values());
@@ -94,7 +100,7 @@ final class UpdateReport {
                 main.request().checkpoint().version(),
                 attempt.epoch(),
                 ready == null ? null : ready.mode().label(),
-                main.request().strategy(),
+                main.request().strategy().label(),
                 committed() ? "committed" : "aborted",
                 reason(),
                 seconds,
@@ -105,6 +111,13 @@ final class UpdateReport {
                 engines(),
                 phases,
                 UpdateResult.Stages.of(attempt.reports()),
+                attempt.reports().stream().mapToLong(StageReport::receivedBytes).sum(),
+                attempt.reports().stream().mapToLong(StageReport::resentBytes).sum(),
+                attempt.reports().stream()
+                        .flatMap(report -> report.sources().stream())
+                        .distinct()
+                        .sorted()
+                        .toList(),
                 restore);
     }
 

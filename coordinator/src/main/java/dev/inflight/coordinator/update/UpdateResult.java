@@ -13,6 +13,9 @@ import org.jspecify.annotations.Nullable;
  * @param seconds from acceptance to the end, a restoring update included
  * @param bytes size of the checkpoint
  * @param deliveredBytes sum of what the engines took
+ * @param receivedBytes what the engine's host took for a join, from other hosts or the original files; 0 of an update
+ * @param resentBytes what of it came more than once or was thrown away
+ * @param sources hosts that it came from
  */
 record UpdateResult(
         String model,
@@ -31,6 +34,9 @@ record UpdateResult(
         List<EngineResult> engines,
         @Nullable Phases phases,
         Stages stages,
+        long receivedBytes,
+        long resentBytes,
+        List<String> sources,
         @Nullable Restore restore) {
 
     /** The result of an update that no worker heard of. */
@@ -41,7 +47,7 @@ record UpdateResult(
                 request.checkpoint().version(),
                 0,
                 request.mode() == null ? null : request.mode().label(),
-                request.strategy(),
+                request.strategy().label(),
                 "aborted",
                 reason,
                 seconds,
@@ -52,6 +58,9 @@ record UpdateResult(
                 List.of(),
                 null,
                 Stages.of(List.of()),
+                0,
+                0,
+                List.of(),
                 null);
     }
 

@@ -31,6 +31,9 @@ public final class UpdateSession extends AbstractBehavior<UpdateSession.Command>
     /** The coordinator's view of the fleet changed. */
     public record FleetChanged(Fleet fleet) implements Command {}
 
+    /** What the update is for has changed: it ends unless it has passed its commit point. */
+    public record Cancel(String reason) implements Command {}
+
     private record FromWorker(WorkerEvent event) implements Command {}
 
     private record FromHost(HostStoreEvent event) implements Command {}
@@ -73,6 +76,7 @@ public final class UpdateSession extends AbstractBehavior<UpdateSession.Command>
     public Receive<Command> createReceive() {
         return newReceiveBuilder()
                 .onMessage(FleetChanged.class, changed -> carryOut(course.onFleet(changed.fleet())))
+                .onMessage(Cancel.class, cancel -> carryOut(course.onCancel(cancel.reason())))
                 .onMessage(FromWorker.class, this::onWorker)
                 .onMessage(FromHost.class, this::onHost)
                 .onMessage(Deadline.class, deadline -> carryOut(course.onDeadline(describe(deadline.waited()))))

@@ -15,11 +15,20 @@ public record UpdateSettings(
         Duration resendInterval,
         Duration restoreTimeout,
         int restoreAttempts,
+        OnMemberLoss onMemberLoss,
         Duration recoveryWindow,
         long minSlotBytes,
         long maxSlotBytes,
         int maxSlots,
         Duration progressInterval) {
+    /** What becomes of an update before its commit point when an engine is lost that others do not need. */
+    public enum OnMemberLoss {
+        /** It goes on without that engine, which joins when it is back. */
+        CONTINUE,
+        /** It is aborted, as for the loss of any other member. */
+        ABORT
+    }
+
     public static UpdateSettings from(Config config) {
         Settings settings = new Settings(config);
         UpdateSettings result = new UpdateSettings(
@@ -32,6 +41,7 @@ public record UpdateSettings(
                 settings.duration("resend-interval"),
                 settings.duration("restore-timeout"),
                 (int) settings.number("restore-attempts", 0, 100),
+                settings.oneOf("on-member-loss", OnMemberLoss.values()),
                 settings.duration("recovery-window"),
                 settings.bytes("min-slot", 1 << 20, 1L << 40),
                 settings.bytes("max-slot", 1 << 20, 1L << 40),

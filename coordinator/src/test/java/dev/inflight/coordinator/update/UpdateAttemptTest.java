@@ -9,6 +9,7 @@ import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.cluster.WorkerEvent.Aborted;
 import dev.inflight.protocol.cluster.WorkerEvent.Begun;
 import dev.inflight.protocol.cluster.WorkerEvent.Committed;
+import dev.inflight.protocol.cluster.WorkerEvent.ConsumerLost;
 import dev.inflight.protocol.cluster.WorkerEvent.Failed;
 import dev.inflight.protocol.cluster.WorkerEvent.PrepareRefused;
 import dev.inflight.protocol.cluster.WorkerEvent.Prepared;
@@ -18,8 +19,10 @@ import dev.inflight.protocol.cluster.WorkerEvent.Staged;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import java.util.TreeSet;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import org.junit.jupiter.api.Test;
@@ -161,6 +164,122 @@ class UpdateAttemptTest {
             assertThat(send.order()).isEqualTo(Order.COMMIT);
             assertThat(send.workers()).containsExactly("b", "source");
         });
+    }
+
+    @Test
+    void goesOnWithoutALostReceiverThatNobodyNeeds() {
+        UpdateAttempt some = withExpendableB();
+        assertThat(some.lost("b"))
+                .containsExactly(
+                        new Send(Order.DROP, new TreeSet<>(Set.of("a", "source")), "b"),
+                        new Send(Order.ABORT, new TreeSet<>(Set.of("b")), null));
+        assertThat(orders(some.on(new Staged("a", 7, REPORT)))).containsExactly(Order.COMMIT);
+        some.on(new Committed("a", 7, 5));
+        assertThat(some.state()).isEqualTo(State.COMMITTED);
+        assertThat(some.failures()).isEqualTo(Map.of("b", "lost before the commit point"));
+    }
+
+    @Test
+    void commitsAtOnceIfTheOthersWereStagedWhenAReceiverIsDropped() {
+        UpdateAttempt some = withExpendableB();
+        some.on(new Staged("a", 7, REPORT));
+        assertThat(orders(some.lost("b"))).containsExactly(Order.DROP, Order.ABORT, Order.COMMIT);
+    }
+
+    @Test
+    void dropsAReceiverWhoseEngineIsGoneOrWhomItsSourceLost() {
+        UpdateAttempt some = withExpendableB();
+        assertThat(orders(some.on(new Failed("b", 7, "engine e-b was lost: link closed", "e-b"))))
+                .containsExactly(Order.DROP, Order.ABORT);
+        assertThat(some.on(new ConsumerLost("a", 7, "b", "its connection broke")))
+                .isEmpty();
+        UpdateAttempt other = withExpendableB();
+        assertThat(orders(other.on(new ConsumerLost("a", 7, "b", "its connection broke"))))
+                .containsExactly(Order.DROP, Order.ABORT);
+        assertThat(other.failures().get("b")).contains("its connection broke", "said a");
+    }
+
+    @Test
+    void abortsWhenAReceiverFailsForAnotherReasonThanItsLoss() {
+        UpdateAttempt some = withExpendableB();
+        assertThat(orders(some.on(new Failed("b", 7, "engine e-b: tensor \"w\" has another shape", null))))
+                .containsExactly(Order.ABORT);
+        assertThat(some.state()).isEqualTo(State.ABORTING);
+    }
+
+    @Test
+    void abortsWhenTheLastReceiverIsLost() {
+        UpdateAttempt some = UpdateAttempt.of(7, Set.of("b", "source"), Set.of("b"), Map.of("b", "e-b"));
+        assertThat(orders(some.lost("b"))).containsExactly(Order.ABORT);
+        assertThat(some.state()).isEqualTo(State.ABORTING);
+    }
+
+    @Test
+    void abortsWhenAConsumerIsLostThatOthersNeed() {
+        prepareAll();
+        assertThat(orders(attempt.on(new ConsumerLost("source", 7, "a", "its connection broke"))))
+                .containsExactly(Order.ABORT);
+        assertThat(attempt.reason()).contains("consumer a was lost: its connection broke (suspect: a)");
+    }
+
+    @Test
+    void canBeCancelledBeforeItsCommitPointOnly() {
+        prepareAll();
+        attempt.on(new Staged("a", 7, REPORT));
+        attempt.on(new Staged("b", 7, REPORT));
+        assertThat(attempt.cancel("not wanted")).isEmpty();
+        UpdateAttempt early = UpdateAttempt.of(7, Set.of("a"), Set.of("a"));
+        assertThat(orders(early.cancel("not wanted"))).containsExactly(Order.ABORT);
+        assertThat(early.reason()).isEqualTo("not wanted");
+    }
+
+    private static UpdateAttempt withExpendableB() {
+        UpdateAttempt some = UpdateAttempt.of(7, Set.of("a", "b", "source"), Set.of("a", "b"), Map.of("b", "e-b"));
+        List.of("a", "b", "source").forEach(worker -> some.on(new Prepared(worker, 7, "p")));
+        List.of("a", "b", "source").forEach(worker -> some.on(new Begun(worker, 7)));
+        assertThat(some.state()).isEqualTo(State.STREAMING);
+        return some;
+    }
+
+    /** Whoever of the expendable is lost whenever: what commits was staged, and only the dropped are told to abort. */
+    @Property(tries = 2000)
+    void commitsOnlyWhatIsStagedWhoeverIsDropped(@ForAll long seed) {
+        Random random = new Random(seed);
+        List<String> members = List.of("a", "b", "c");
+        UpdateAttempt any = UpdateAttempt.of(7, members, members, Map.of("b", "e-b", "c", "e-c"));
+        List<Send> sent = new ArrayList<>(any.start());
+        Set<String> staged = new HashSet<>();
+        Set<String> dropped = new HashSet<>();
+        for (int step = 0; step < 60; step++) {
+            String worker = members.get(random.nextInt(3));
+            WorkerEvent event = random.nextInt(12) == 0
+                    ? new ConsumerLost(worker, 7, members.get(random.nextInt(3)), "broke")
+                    : randomEvent(random, worker, 7);
+            if (event instanceof Staged && any.state() == State.STREAMING) {
+                staged.add(worker);
+            }
+            List<Send> sends = random.nextInt(30) == 0 ? any.lost(worker) : any.on(event);
+            sends.stream().filter(send -> send.order() == Order.DROP).forEach(send -> dropped.add(send.about()));
+            sent.addAll(sends);
+        }
+        for (int deadline = 0; deadline < 4 && !any.state().ended(); deadline++) {
+            sent.addAll(any.deadline("1 s"));
+        }
+        assertThat(any.state().ended()).isTrue();
+        assertThat(dropped).doesNotContain("a").hasSizeLessThan(3);
+        if (any.state() == State.COMMITTED) {
+            Set<String> kept = new HashSet<>(members);
+            kept.removeAll(dropped);
+            assertThat(staged).containsAll(kept);
+            assertThat(sent).allSatisfy(send -> {
+                if (send.order() == Order.ABORT) {
+                    assertThat(dropped).containsAll(send.workers());
+                }
+            });
+            members.forEach(m -> assertThat(
+                            any.committed().containsKey(m) ^ any.failures().containsKey(m))
+                    .isTrue());
+        }
     }
 
     /** Whatever happens in whatever order, it ends, and it ends in commit only if every receiver was staged. */

@@ -16,6 +16,7 @@ import dev.inflight.coordinator.TestFleet;
 import dev.inflight.coordinator.fleet.Epochs;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.coordinator.fleet.JoinSources;
 import dev.inflight.coordinator.fleet.WorkerClaims;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.coordinator.operation.SessionEvent;
@@ -28,6 +29,7 @@ import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
+import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerCommand.Abort;
 import dev.inflight.protocol.cluster.WorkerCommand.Begin;
@@ -45,11 +47,13 @@ import dev.inflight.protocol.cluster.WorkerEvent.Progress;
 import dev.inflight.protocol.cluster.WorkerEvent.Session;
 import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import dev.inflight.protocol.cluster.WorkerEvent.Staged;
+import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.ShardRange;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -70,6 +74,7 @@ class UpdateSessionTest {
     private final Epochs epochs = new Epochs(() -> Instant.EPOCH);
     private final WorkerClaims claims = new WorkerClaims();
     private final UpdateSettings settings = TestFleet.settings("").update();
+    private Set<String> awaited = Set.of();
 
     @BeforeEach
     void twoHosts() {
@@ -125,6 +130,33 @@ class UpdateSessionTest {
         assertThat(ended.visibleIn(fleet.view())).isFalse();
         fleet.worker("h2/0", 6, new Session(6, "u", 2, Session.Phase.COMMITTED, null), serving("e2", "v2"));
         assertThat(ended.visibleIn(fleet.view())).isTrue();
+    }
+
+    @Test
+    void takesEnginesAlongWhoseJoinsWereBrokenOffAsSoonAsTheyAreFree() {
+        claims.claim("join-1", Set.of("h2/0"));
+        awaited = Set.of("h2/0");
+        ActorRef<UpdateSession.Command> session = start(null);
+        fleet.workers.get("h1/0").expectNoMessage(Duration.ZERO);
+        claims.release("join-1");
+        session.tell(new UpdateSession.FleetChanged(fleet.view()));
+        assertThat(expectPrepare("h1/0").membership().workers())
+                .extracting(Membership.Worker::id)
+                .containsExactly("h1/0", "h2/0");
+    }
+
+    @Test
+    void leavesThoseOutThatAreNotFreeInTimeAndReadsTheirShardsAgain() {
+        claims.claim("join-1", Set.of("h2/0"));
+        awaited = Set.of("h2/0");
+        start(null);
+        time.timePasses(settings.prepareTimeout());
+        Restore restore = fleet.hosts.get("h1").expectMessageClass(Restore.class);
+        assertThat(restore.shards()).containsExactly(new ShardRange(1, 1));
+        restore.replyTo().tell(new HostStoreEvent.Loaded("h1", restore.publishId(), V2.digest(), 1, 0, 0));
+        assertThat(expectPrepare("h1/0").membership().workers())
+                .extracting(Membership.Worker::id)
+                .containsExactly("h1/0");
     }
 
     private static EngineStatus updatingTo(String engine) {
@@ -510,12 +542,15 @@ class UpdateSessionTest {
         epochs.observe(fleet.view());
         return kit.spawn(UpdateSession.create(new UpdateStart(
                 "u",
-                new UpdateRequest(V2, mode, "broadcast", null),
+                new UpdateRequest(V2, mode, Strategy.BROADCAST, null),
+                Set.of(),
+                awaited,
                 Map.of("v1", V1, "v2", V2),
                 orphan,
                 fleet.view(),
                 epochs,
                 claims,
+                new JoinSources(),
                 settings,
                 () -> 0L,
                 parent.getRef())));

@@ -81,6 +81,32 @@ public final class SlotBoard {
         }
     }
 
+    /** A consumer takes no more buckets, those that wait for it included. Saying so twice changes nothing. */
+    public void leave(String consumer) {
+        lock.lock();
+        try {
+            if (consumers.remove(consumer)) {
+                Map.copyOf(buckets).forEach((bucket, entry) -> {
+                    entry.waiting.remove(consumer);
+                    freeIfDone(bucket, entry);
+                });
+                signal();
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Whether it has joined and not left. */
+    boolean isConsumer(String consumer) {
+        lock.lock();
+        try {
+            return consumers.contains(consumer);
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** @throws UpdateException if that consumer did not join */
     void requireConsumer(String consumer) {
         lock.lock();

@@ -1,6 +1,7 @@
 package dev.inflight.worker.update;
 
 import dev.inflight.protocol.cluster.WorkerCommand.Prepare;
+import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import dev.inflight.protocol.link.SlotMemory;
 import dev.inflight.protocol.link.SlotRef;
@@ -207,8 +208,25 @@ final class Streaming implements AutoCloseable {
         return known;
     }
 
+    /**
+     * Whose buckets others wait for can not be done without. Any other consumer may be: the coordinator decides, and
+     * until then its buckets stay, for no longer than the board's patience.
+     */
     private void consumerLost(String consumer, String reason) {
-        fail.accept("consumer " + consumer + " was lost: " + reason, consumer);
+        var mine = own;
+        if (!bucketsOf(consumer).isEmpty()) {
+            fail.accept("consumer " + consumer + " was lost: " + reason, consumer);
+        } else if (mine == null || mine.board().isConsumer(consumer)) {
+            order.replyTo().tell(new WorkerEvent.ConsumerLost(context.worker(), order.epoch(), consumer, reason));
+        }
+    }
+
+    /** Waits for a consumer no longer. Does not block. */
+    void drop(String consumer) {
+        var mine = own;
+        if (mine != null) {
+            mine.board().leave(consumer);
+        }
     }
 
     private List<Bucket> bucketsOf(String worker) {

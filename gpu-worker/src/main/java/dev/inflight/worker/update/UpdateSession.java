@@ -217,6 +217,14 @@ public final class UpdateSession implements AutoCloseable {
         }
     }
 
+    /** The update goes on without a worker that takes this one's buckets and has none to send. Does not block. */
+    public void drop(String consumer) {
+        var stages = streaming;
+        if (stages != null) {
+            stages.drop(consumer);
+        }
+    }
+
     private interface Step<T> {
         T run() throws InterruptedException;
     }

@@ -12,6 +12,7 @@ import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.plan.Membership;
@@ -185,6 +186,7 @@ class TensorParallelTest {
                 "update-" + epoch,
                 target,
                 mode,
+                Strategy.BROADCAST,
                 membership(),
                 new Slots(3, 2 * MIB, "test"),
                 TestHost.PATIENCE.toMillis(),

@@ -13,6 +13,7 @@ import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.link.EngineMessage;
@@ -300,6 +301,7 @@ class UpdateSessionTest {
                 "update-" + epoch,
                 target,
                 mode,
+                Strategy.BROADCAST,
                 membership(),
                 new Slots(slots, 2 * MIB, "test"),
                 TestHost.PATIENCE.toMillis(),

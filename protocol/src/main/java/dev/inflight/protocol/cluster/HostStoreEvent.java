@@ -1,5 +1,6 @@
 package dev.inflight.protocol.cluster;
 
+import dev.inflight.protocol.plan.Place;
 import dev.inflight.protocol.plan.ShardRange;
 import java.util.List;
 
@@ -11,10 +12,18 @@ public sealed interface HostStoreEvent extends Wire {
     /**
      * @param endpoint {@code address:port} of the host's peer server
      * @param held checkpoints whose shards are in the store
+     * @param place where the host is
+     * @param coming checkpoints that it is replicating, each with the shards that are not held yet
      */
-    record HostState(String host, String endpoint, List<Held> held) implements HostStoreEvent {}
+    record HostState(String host, String endpoint, List<Held> held, Place place, List<Held> coming)
+            implements HostStoreEvent {
+        /** A host without labels that replicates nothing. */
+        public HostState(String host, String endpoint, List<Held> held) {
+            this(host, endpoint, held, Place.UNKNOWN, List.of());
+        }
+    }
 
-    /** A checkpoint and the shards of it that a host holds. */
+    /** A checkpoint and the shards of it that a host holds, or is replicating. */
     record Held(CheckpointRef checkpoint, List<ShardRange> shards) {}
 
     /** The headers at a source are sound. {@code inPlace}: the files lie in /dev/shm and are mapped, not copied. */

@@ -17,6 +17,8 @@ public sealed interface WorkerCommand extends Wire {
      * {@link WorkerEvent.PrepareRefused}. The engine is not touched yet.
      *
      * @param epoch higher than every earlier update's
+     * @param strategy with {@link Strategy#P2P} the membership has one worker, which receives, and its own host with the
+     *     hosts that hold or replicate shards
      * @param stallTimeoutMs the worker fails the update when nothing moved for this long
      */
     record Prepare(
@@ -24,6 +26,7 @@ public sealed interface WorkerCommand extends Wire {
             String updateId,
             CheckpointRef checkpoint,
             LoadMode mode,
+            Strategy strategy,
             Membership membership,
             Slots slots,
             long stallTimeoutMs,
@@ -39,6 +42,9 @@ public sealed interface WorkerCommand extends Wire {
 
     /** Starts streaming; ends in {@link WorkerEvent.Staged} or {@link WorkerEvent.Failed}. */
     record Stream(long epoch) implements WorkerCommand {}
+
+    /** The update goes on without a worker that has no buckets to send: nobody waits for it to take any. */
+    record Drop(long epoch, String worker) implements WorkerCommand {}
 
     /** Makes the staged weights live; answered by {@link WorkerEvent.Committed} or {@link WorkerEvent.Failed}. */
     record Commit(long epoch) implements WorkerCommand {}

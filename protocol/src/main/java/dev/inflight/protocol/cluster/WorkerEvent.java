@@ -69,6 +69,12 @@ public sealed interface WorkerEvent extends Wire {
             String reason,
             @Nullable String suspect) implements WorkerEvent {}
 
+    /**
+     * A worker that takes this one's buckets, and has none to send, is out of touch. This one goes on, and waits for
+     * {@link WorkerCommand.Drop} or {@link WorkerCommand.Abort}.
+     */
+    record ConsumerLost(String worker, long epoch, String consumer, String reason) implements WorkerEvent {}
+
     /** @param stallMicros time the engine could not serve during the update */
     record Committed(String worker, long epoch, long stallMicros) implements WorkerEvent {}
 
@@ -96,6 +102,9 @@ public sealed interface WorkerEvent extends Wire {
      * Busy time of each stage on one worker in microseconds.
      *
      * @param landedBytes bytes that came over a socket into this worker's landing slots
+     * @param receivedBytes bytes that a join took from other hosts or the original files into the host store
+     * @param resentBytes those of them that came more than once or were thrown away
+     * @param sources names of the hosts that a join took bytes from
      */
     record StageReport(
             long h2dMicros,
@@ -104,5 +113,34 @@ public sealed interface WorkerEvent extends Wire {
             long reloadMicros,
             long streamMicros,
             long loadedBytes,
-            long landedBytes) {}
+            long landedBytes,
+            long receivedBytes,
+            long resentBytes,
+            List<String> sources) {
+        public StageReport {
+            sources = List.copyOf(sources);
+        }
+
+        /** Of a worker whose host replicated nothing. */
+        public StageReport(
+                long h2dMicros,
+                long verifyMicros,
+                long transferMicros,
+                long reloadMicros,
+                long streamMicros,
+                long loadedBytes,
+                long landedBytes) {
+            this(
+                    h2dMicros,
+                    verifyMicros,
+                    transferMicros,
+                    reloadMicros,
+                    streamMicros,
+                    loadedBytes,
+                    landedBytes,
+                    0,
+                    0,
+                    List.of());
+        }
+    }
 }

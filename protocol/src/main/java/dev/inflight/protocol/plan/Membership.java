@@ -21,11 +21,21 @@ public record Membership(List<Host> hosts, List<Worker> workers) {
      * @param name the host's name
      * @param endpoint {@code address:port} of its peer server
      * @param shards shards of the checkpoint in its host store, ascending
+     * @param place where it is; means something to joins only, like what follows
+     * @param coming shards of the checkpoint that it is replicating, ascending
+     * @param uploads how many joins that have not ended were pointed at it
      */
     @JsonFormat(shape = JsonFormat.Shape.ARRAY)
-    public record Host(String name, String endpoint, List<ShardRange> shards) {
+    public record Host(
+            String name, String endpoint, List<ShardRange> shards, Place place, List<ShardRange> coming, int uploads) {
         public Host {
             shards = List.copyOf(shards);
+            coming = List.copyOf(coming);
+        }
+
+        /** A host of a broadcast. */
+        public Host(String name, String endpoint, List<ShardRange> shards) {
+            this(name, endpoint, shards, Place.UNKNOWN, List.of(), 0);
         }
     }
 

@@ -1,0 +1,90 @@
+package dev.inflight.coordinator.join;
+
+import dev.inflight.coordinator.fleet.Fleet;
+import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.protocol.cluster.EngineStatus;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Which version an engine should serve: what the last committed update that meant it brought. A coordinator that has
+ * seen no such update goes by what the other engines serve.
+ */
+final class CurrentVersions {
+    /** More groups than anybody names; the oldest are forgotten, and their engines counted with the others. */
+    private static final int MOST_GROUPS = 1024;
+
+    /** @param group a host, worker or engine id; null for all engines of the model */
+    private record Brought(@Nullable String group, String version) {}
+
+    private final Map<String, Deque<Brought>> newestFirst = new HashMap<>();
+
+    void committed(String model, @Nullable String group, String version) {
+        Deque<Brought> updates = newestFirst.computeIfAbsent(model, name -> new ArrayDeque<>());
+        if (group == null) {
+            updates.clear();
+        } else {
+            updates.removeIf(earlier -> group.equals(earlier.group()));
+        }
+        updates.addFirst(new Brought(group, version));
+        if (updates.size() > MOST_GROUPS) {
+            updates.removeLast();
+        }
+    }
+
+    /** What an update brought to this worker's engine; null if this coordinator has seen none that meant it. */
+    @Nullable
+    String brought(FleetWorker worker, String model) {
+        for (Brought update : newestFirst.getOrDefault(model, new ArrayDeque<>())) {
+            if (worker.isIn(update.group())) {
+                return update.version();
+            }
+        }
+        return null;
+    }
+
+    /**
+     * What most engines of the worker's host serve, if any of them serves something, else what most of the model do. Of
+     * versions that equally many serve the newest.
+     *
+     * @param versions the model's published versions, oldest first; others do not count
+     * @return null if no engine serves any of them
+     */
+    static @Nullable String served(FleetWorker worker, String model, Fleet fleet, Iterable<String> versions) {
+        List<FleetWorker> serving = fleet.workers().values().stream()
+                .filter(other -> serves(other, model))
+                .toList();
+        List<FleetWorker> neighbours = serving.stream()
+                .filter(other -> other.host().equals(worker.host()))
+                .toList();
+        String here = most(neighbours, versions);
+        return here != null ? here : most(serving, versions);
+    }
+
+    private static boolean serves(FleetWorker worker, String model) {
+        EngineStatus engine = worker.engine();
+        return engine != null && worker.serves(model) && engine.state() == EngineStatus.State.SERVING;
+    }
+
+    private static @Nullable String most(List<FleetWorker> serving, Iterable<String> versions) {
+        List<String> served = new ArrayList<>();
+        serving.forEach(
+                worker -> served.add(Objects.requireNonNull(worker.engine()).version()));
+        String most = null;
+        long engines = 0;
+        for (String version : versions) {
+            long count = served.stream().filter(version::equals).count();
+            if (count > 0 && count >= engines) {
+                most = version;
+                engines = count;
+            }
+        }
+        return most;
+    }
+}

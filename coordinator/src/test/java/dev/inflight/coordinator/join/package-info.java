@@ -1,0 +1,4 @@
+@NullMarked
+package dev.inflight.coordinator.join;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,17 @@
+package dev.inflight.protocol.plan;
+
+import com.fasterxml.jackson.annotation.JsonFormat;
+
+/**
+ * Where a host is, as far as anyone said so: what says nothing is empty.
+ *
+ * @param machine identity of the shared memory that the host's processes see and may map; empty if it is not to be
+ *     mapped by others
+ * @param rack label of the rack
+ * @param zone label of the zone
+ */
+@JsonFormat(shape = JsonFormat.Shape.ARRAY)
+public record Place(String machine, String rack, String zone) {
+    /** Nothing is known. */
+    public static final Place UNKNOWN = new Place("", "", "");
+}
