@@ -54,7 +54,10 @@ final class DemoText {
                                 + (report.path().equals("tcp") ? "over loopback" : "two threads can copy"))
                 .row(
                         "sources",
-                        String.join(", ", report.sources()) + "; " + ByteSize.format(report.bytesResent()) + " resent")
+                        String.join(", ", report.sources()) + "; " + ByteSize.format(report.bytesResent()) + " resent"
+                                + (report.attempts() > report.joiners()
+                                        ? " in " + report.attempts() + " attempts"
+                                        : ""))
                 .row("others", others(report.othersP99MsBefore(), report.othersP99MsDuring()))
                 .row("requests", requests(report.requests()))
                 .row("verified", verified(report.verified()))

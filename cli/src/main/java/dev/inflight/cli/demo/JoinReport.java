@@ -20,6 +20,7 @@ import java.util.List;
  * @param ceilingGBps what {@link JoinPath} found in the same run
  * @param ratio joinGBps / ceiling
  * @param stallMs longest time during the joins in which one of the others answered nobody
+ * @param attempts joins that began; as many as joiners if none had to be tried again
  * @param bytesResent bytes that came to a joiner more than once or were thrown away
  * @param sources hosts that bytes came from
  * @param othersP99MsBefore 99th percentile of the others' latency before a joiner was started
@@ -42,6 +43,7 @@ public record JoinReport(
         double ceilingGBps,
         double ratio,
         double stallMs,
+        int attempts,
         long bytesResent,
         List<String> sources,
         double othersP99MsBefore,

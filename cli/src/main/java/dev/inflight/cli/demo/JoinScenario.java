@@ -82,6 +82,7 @@ public final class JoinScenario {
                 measured(ceiling),
                 measured(rate / ceiling),
                 measured(seen.longestGapMs()),
+                joined.attempts(),
                 joined.bytesResent(),
                 joined.sources(),
                 measured(seen.p99MsBefore()),

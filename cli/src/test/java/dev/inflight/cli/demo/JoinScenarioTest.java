@@ -91,6 +91,7 @@ class JoinScenarioTest {
                         "ceilingGBps",
                         "ratio",
                         "stallMs",
+                        "attempts",
                         "bytesResent",
                         "sources",
                         "othersP99MsBefore",
@@ -98,6 +99,7 @@ class JoinScenarioTest {
                         "requests",
                         "verified");
         assertThat(report.path()).isEqualTo("mapped");
+        assertThat(report.attempts()).isEqualTo(1);
         assertThat(report.bytesResent()).isEqualTo(7);
         assertThat(report.sources()).containsExactly("a", "b");
         assertThat(report.joinSeconds()).isPositive().isLessThan(10);

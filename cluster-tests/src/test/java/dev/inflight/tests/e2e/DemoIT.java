@@ -70,6 +70,7 @@ class DemoIT {
     @Test
     void anEngineJoinsAlthoughASourceIsKilledHalfWay() throws Exception {
         JsonNode report = scenario("kill-source", "--size", "64MiB");
+        assertThat(report.path("attempts").asInt()).as("%s", report).isEqualTo(1);
         // What was under way from the killed one, and little more.
         assertThat(report.path("bytesResent").asLong(-1))
                 .as("%s", report)
