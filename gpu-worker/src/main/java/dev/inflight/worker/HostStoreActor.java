@@ -16,6 +16,7 @@ import dev.inflight.protocol.cluster.HostStoreEvent.InspectRefused;
 import dev.inflight.protocol.cluster.HostStoreEvent.LoadFailed;
 import dev.inflight.protocol.cluster.HostStoreEvent.LoadProgress;
 import dev.inflight.protocol.cluster.HostStoreEvent.Loaded;
+import dev.inflight.protocol.plan.Place;
 import dev.inflight.worker.store.CheckpointFiles;
 import dev.inflight.worker.store.CheckpointNotFoundException;
 import dev.inflight.worker.store.HostStore;
@@ -39,31 +40,37 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
     /** A load ended; subscribers hear of what is held now before the asker hears of the end. */
     private record Ended(HostStoreEvent answer, ActorRef<HostStoreEvent> replyTo) implements Message {}
 
+    /** A replica changed what the store holds. */
+    private record Changed() implements Message {}
+
     private static final Logger LOG = LoggerFactory.getLogger(HostStoreActor.class);
 
     private final ActorRef<Message> self;
     private final String host;
     private final String endpoint;
+    private final Place place;
     private final HostStore store;
     private final Executor blocking = Executors.newVirtualThreadPerTaskExecutor();
     private final Set<ActorRef<HostStoreEvent>> subscribers = new HashSet<>();
 
-    private HostStoreActor(ActorContext<Message> context, String host, String endpoint, HostStore store) {
+    private HostStoreActor(ActorContext<Message> context, String host, String endpoint, Place place, HostStore store) {
         super(context);
         this.self = context.getSelf();
         this.host = host;
         this.endpoint = endpoint;
+        this.place = place;
         this.store = store;
+        store.onChange(() -> self.tell(new Changed()));
     }
 
     /** Registers itself with the receptionist. */
-    static Behavior<HostStoreCommand> create(String host, String endpoint, HostStore store) {
+    static Behavior<HostStoreCommand> create(String host, String endpoint, Place place, HostStore store) {
         Behavior<Message> actor = Behaviors.setup(context -> {
             context.getSystem()
                     .receptionist()
                     .tell(Receptionist.register(
                             HostStoreCommand.KEY, context.getSelf().unsafeUpcast()));
-            return new HostStoreActor(context, host, endpoint, store);
+            return new HostStoreActor(context, host, endpoint, place, store);
         });
         return Behaviors.transformMessages(
                 HostStoreCommand.class, actor, commands -> commands.match(HostStoreCommand.class, Asked::new));
@@ -74,6 +81,7 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
         return newReceiveBuilder()
                 .onMessage(Asked.class, asked -> onAsked(asked.command()))
                 .onMessage(Ended.class, this::onEnded)
+                .onMessage(Changed.class, changed -> onChanged())
                 .onSignal(Terminated.class, this::onSubscriberGone)
                 .build();
     }
@@ -110,12 +118,17 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
         return this;
     }
 
+    private Behavior<Message> onChanged() {
+        tellState();
+        return this;
+    }
+
     private void tellState() {
         subscribers.forEach(subscriber -> subscriber.tell(state()));
     }
 
     private HostStoreEvent state() {
-        return new HostStoreEvent.HostState(host, endpoint, store.held());
+        return new HostStoreEvent.HostState(host, endpoint, store.held(), place, store.coming());
     }
 
     private void inspect(HostStoreCommand.Inspect order) {

@@ -4,13 +4,16 @@ import akka.Done;
 import akka.actor.CoordinatedShutdown;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Props;
+import dev.inflight.protocol.plan.Place;
 import dev.inflight.worker.device.Devices;
 import dev.inflight.worker.device.ShmNames;
 import dev.inflight.worker.link.EngineLink;
 import dev.inflight.worker.store.HostStore;
 import dev.inflight.worker.transport.MachineIdentity;
 import dev.inflight.worker.transport.PeerServer;
+import dev.inflight.worker.transport.RateLimit;
 import dev.inflight.worker.update.HostPeerService;
+import dev.inflight.worker.update.JoinSettings;
 import dev.inflight.worker.update.Peers;
 import dev.inflight.worker.update.Traces;
 import dev.inflight.worker.update.TransferHub;
@@ -52,18 +55,22 @@ public final class WorkerNode {
                 settings.exchangeTimeout(),
                 settings.peerTimeout());
         try {
+            store.warm(settings.warmBytes());
             Files.createDirectories(settings.runDir());
             var machine = machine(settings);
+            var joins = new JoinSettings(sharedMemory(settings), settings.joinConnections(), settings.partTimeout());
+            var place = new Place(joins.machine(), settings.rack(), settings.zone());
             var hub = new TransferHub(machine, settings.prepareTimeout());
             var server = PeerServer.start(
                     new InetSocketAddress(settings.peerHost(), settings.peerPort()),
                     settings.name(),
-                    new HostPeerService(store, hub),
-                    settings.peerTimeout());
+                    new HostPeerService(store, hub, joins),
+                    settings.peerTimeout(),
+                    new RateLimit(settings.maxSourceBytesPerSecond()));
             closeAtShutdown(system, server, devices, store);
             var children = new ArrayList<WorkerHost.Child>();
             children.add(new WorkerHost.Child(
-                    "host-store", HostStoreActor.create(settings.name(), server.endpoint(), store)));
+                    "host-store", HostStoreActor.create(settings.name(), server.endpoint(), place, store)));
             var sockets = new LinkedHashMap<String, Path>();
             for (int index = 0; index < settings.workers(); index++) {
                 var device = devices.devices().get(index);
@@ -76,6 +83,7 @@ public final class WorkerNode {
                         device,
                         hub,
                         new Peers(server.endpoint(), hub, machine, settings.peerTimeout()),
+                        joins,
                         new Traces(settings.traceDir()),
                         settings.engineTimeout(),
                         settings.abortTimeout());
@@ -103,6 +111,11 @@ public final class WorkerNode {
                         settings.slotMemoryBytes(),
                         settings.memoryFraction());
         };
+    }
+
+    /** Identity of the host store's memory, whatever the device is; empty if others shall not map it. */
+    private static String sharedMemory(WorkerSettings settings) throws IOException {
+        return settings.mapSharedMemory() ? MachineIdentity.local() : "";
     }
 
     /** GPU memory is shared within this process only. */

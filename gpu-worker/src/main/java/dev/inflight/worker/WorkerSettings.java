@@ -11,16 +11,25 @@ import org.jspecify.annotations.Nullable;
  * Configuration of a worker host, read from {@code inflight.worker} and checked when read; reference.conf documents
  * every setting with its unit and range.
  *
+ * @param rack label of the rack this host is in; empty if nobody said
+ * @param zone label of its zone; empty if nobody said
  * @param traceDir where timelines of updates are written; null for nowhere
  * @param device what buckets land on
  * @param gpus GPUs of the workers in order, by number or UUID; empty for the first ones
  * @param slotMemoryBytes most memory of one worker's slots
  * @param memoryFraction most of a GPU's free memory that one worker's slots may take
  * @param mapSharedMemory whether slots of other hosts on the same machine are mapped rather than copied
+ * @param maxSourceBytesPerSecond most bytes of shards that are sent to joining hosts in a second, all together; 0 for
+ *     no limit
+ * @param joinConnections connections to each host that a join takes shards from
+ * @param partTimeout longest time in which such a host is alive but nothing of what was asked for comes
  * @param storeThreads threads that load a checkpoint
+ * @param warmBytes memory for shards that is made ready at start
  */
 public record WorkerSettings(
         String name,
+        String rack,
+        String zone,
         int workers,
         Path runDir,
         Path shmDir,
@@ -34,7 +43,11 @@ public record WorkerSettings(
         int peerPort,
         Duration peerTimeout,
         boolean mapSharedMemory,
+        long maxSourceBytesPerSecond,
+        int joinConnections,
+        Duration partTimeout,
         int storeThreads,
+        long warmBytes,
         Duration exchangeTimeout,
         Duration prepareTimeout,
         Duration engineTimeout,
@@ -53,6 +66,8 @@ public record WorkerSettings(
         int threads = inRange(config, "store.threads", 0, 64);
         return new WorkerSettings(
                 config.getString("name"),
+                config.getString("rack"),
+                config.getString("zone"),
                 inRange(config, "workers", 1, 64),
                 Path.of(config.getString("run-dir")),
                 Path.of(config.getString("shm-dir")),
@@ -66,7 +81,11 @@ public record WorkerSettings(
                 inRange(config, "peer.port", 0, 65535),
                 config.getDuration("peer.timeout"),
                 config.getBoolean("peer.map-shared-memory"),
+                config.getBytes("peer.max-source-bytes-per-second"),
+                inRange(config, "join.connections", 1, 16),
+                config.getDuration("join.part-timeout"),
                 threads == 0 ? Runtime.getRuntime().availableProcessors() : threads,
+                config.getBytes("store.warm-bytes"),
                 config.getDuration("store.exchange-timeout"),
                 config.getDuration("prepare-timeout"),
                 config.getDuration("engine-timeout"),

@@ -27,6 +27,7 @@ import dev.inflight.worker.device.Pinning;
 import dev.inflight.worker.device.ShmNames;
 import dev.inflight.worker.store.CheckpointFiles;
 import dev.inflight.worker.store.HostStore;
+import dev.inflight.worker.update.JoinSettings;
 import dev.inflight.worker.update.Peers;
 import dev.inflight.worker.update.Traces;
 import dev.inflight.worker.update.TransferHub;
@@ -65,7 +66,16 @@ class GpuWorkerTest {
         device = new HostDevice(names, 3 << 20);
         var hub = new TransferHub("here", PATIENCE);
         var peers = new Peers("127.0.0.1:1", hub, "here", PATIENCE);
-        var update = new UpdateContext("h/0", store, device, hub, peers, new Traces(null), PATIENCE, PATIENCE);
+        var update = new UpdateContext(
+                "h/0",
+                store,
+                device,
+                hub,
+                peers,
+                new JoinSettings("", 2, PATIENCE),
+                new Traces(null),
+                PATIENCE,
+                PATIENCE);
         var socket = directory.resolve("w.sock");
         worker = KIT.spawn(GpuWorker.create("h", socket, Duration.ofMillis(100), update));
         coordinator = KIT.createTestProbe();

@@ -8,6 +8,7 @@ import java.util.Optional;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Shared memory for shards, kept when a shard is released: the next version is nearly always of the same size, and
@@ -20,6 +21,7 @@ final class ArenaPool implements AutoCloseable {
     private final ShmNames names;
     private final Pinning pinning;
     private final LongAdder touchNanos = new LongAdder();
+    private @Nullable WarmArena warm;
     private final TreeSet<SharedMemory> idle = new TreeSet<>(Comparator.comparingLong(SharedMemory::bytes)
             .thenComparing(m -> m.path().toString()));
 
@@ -28,15 +30,31 @@ final class ArenaPool implements AutoCloseable {
         this.pinning = pinning;
     }
 
-    /** @throws java.io.UncheckedIOException with the numbers, if the memory can not be had */
-    SharedMemory take(long bytes) {
-        var kept = takeIdle(bytes);
-        if (kept.isPresent()) {
-            return kept.get();
+    /**
+     * Makes memory ready now, so that nobody waits for it later.
+     *
+     * @throws java.io.UncheckedIOException with the numbers, if the memory can not be had
+     */
+    void warm(long bytes) {
+        var made = fresh(bytes);
+        synchronized (this) {
+            warm = new WarmArena(made);
         }
+    }
+
+    /** @throws java.io.UncheckedIOException with the numbers, if the memory can not be had */
+    ArenaBlock take(long bytes) {
+        return takeReady(bytes).orElseGet(() -> whole(fresh(bytes)));
+    }
+
+    private SharedMemory fresh(long bytes) {
         var fresh = SharedMemory.create(names.fresh("arena"), bytes, pinning);
         touchNanos.add(fresh.touchNanos());
         return fresh;
+    }
+
+    private static ArenaBlock whole(SharedMemory memory) {
+        return new ArenaBlock(memory, 0, memory.bytes());
     }
 
     /** Time spent so far on making fresh memory present. */
@@ -44,24 +62,41 @@ final class ArenaPool implements AutoCloseable {
         return TimeUnit.NANOSECONDS.toMicros(touchNanos.sum());
     }
 
-    private synchronized Optional<SharedMemory> takeIdle(long bytes) {
+    private synchronized Optional<ArenaBlock> takeReady(long bytes) {
+        var ready = warm == null ? Optional.<ArenaBlock>empty() : warm.take(bytes);
+        return ready.or(() -> takeIdle(bytes).map(ArenaPool::whole));
+    }
+
+    private Optional<SharedMemory> takeIdle(long bytes) {
         var fit = idle.stream()
                 .filter(memory -> memory.bytes() >= bytes && memory.bytes() / MOST_WASTE <= bytes)
                 .findFirst();
         fit.ifPresent(idle::remove);
         if (fit.isEmpty()) {
             // What fits nothing now would only pile up.
-            close();
+            dropIdle();
         }
         return fit;
     }
 
-    synchronized void give(SharedMemory memory) {
-        idle.add(memory);
+    synchronized void give(ArenaBlock block) {
+        if (warm != null && warm.owns(block)) {
+            warm.give(block);
+        } else {
+            idle.add(block.file());
+        }
     }
 
     @Override
     public synchronized void close() {
+        dropIdle();
+        if (warm != null) {
+            warm.close();
+            warm = null;
+        }
+    }
+
+    private void dropIdle() {
         idle.forEach(SharedMemory::close);
         idle.clear();
     }

@@ -11,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -50,7 +51,8 @@ final class CheckpointTable {
     /** Like {@link #hold} for a checkpoint of which no shard is held; the oldest such one may be forgotten for it. */
     synchronized StoredCheckpoint adopt(CheckpointRef ref, Supplier<StoredCheckpoint> fresh) {
         var adopted = entries.entrySet().stream()
-                .filter(entry -> entry.getValue().stored().heldShards().isEmpty())
+                .filter(entry -> entry.getValue().stored().heldShards().isEmpty()
+                        && entry.getValue().stored().replica() == null)
                 .map(Map.Entry::getKey)
                 .toList();
         if (adopted.size() >= MOST_ADOPTED) {
@@ -89,6 +91,19 @@ final class CheckpointTable {
         held.sort(Comparator.comparing((Held one) -> one.checkpoint().model())
                 .thenComparing(one -> one.checkpoint().version()));
         return held;
+    }
+
+    /** Everything that is being replicated, under each of its names, with the shards that are not complete. */
+    synchronized List<Held> coming() {
+        var coming = new ArrayList<Held>();
+        for (var entry : entries.values()) {
+            var replica = entry.stored().replica();
+            var shards = replica == null ? new TreeSet<Integer>() : replica.coming();
+            if (!shards.isEmpty()) {
+                entry.refs().forEach(ref -> coming.add(new Held(ref, ShardRange.of(shards))));
+            }
+        }
+        return coming;
     }
 
     synchronized Collection<StoredCheckpoint> remove(String digest) {

@@ -17,6 +17,8 @@ import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.protocol.plan.Sharding;
 import dev.inflight.worker.device.Pinning;
 import dev.inflight.worker.device.ShmNames;
+import dev.inflight.worker.transport.PartBytes;
+import dev.inflight.worker.transport.PartKey;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
@@ -38,6 +40,7 @@ public final class HostStore implements AutoCloseable {
     private final SumsExchange exchange;
     private final Publications publications = new Publications();
     private final CheckpointTable table = new CheckpointTable();
+    private volatile Runnable changed = () -> {};
 
     /**
      * @param pinning for everything that devices copy from
@@ -175,6 +178,17 @@ public final class HostStore implements AutoCloseable {
         return table.adopt(ref, () -> new StoredCheckpoint(host, ref, manifest, sharding, sums));
     }
 
+    /**
+     * Makes memory for shards ready now: allocated, present and pinned.
+     *
+     * @throws java.io.UncheckedIOException with the numbers, if the memory can not be had
+     */
+    public void warm(long bytes) {
+        if (bytes > 0) {
+            arenas.warm(bytes);
+        }
+    }
+
     /** Time spent so far on making fresh memory present, in microseconds. */
     public long touchMicros() {
         return arenas.touchMicros();
@@ -195,9 +209,65 @@ public final class HostStore implements AutoCloseable {
         table.remove(digest).forEach(this::free);
     }
 
+    /** Run, from any thread, whenever a replica changed what is held or coming. Replaces what was given before. */
+    public void onChange(Runnable listener) {
+        changed = listener;
+    }
+
+    /** Checkpoints of which shards are being replicated, with those shards. */
+    public List<Held> coming() {
+        return table.coming();
+    }
+
+    /**
+     * Begins to replicate the shards that are not here, or joins in where that has begun. To be ended by
+     * {@link Replica#leave}.
+     *
+     * @throws RuntimeException with the numbers, if the memory can not be had
+     */
+    public Replica replicate(StoredCheckpoint checkpoint) {
+        Replica fresh;
+        synchronized (checkpoint) {
+            var running = checkpoint.replica();
+            if (running != null && running.enter()) {
+                return running;
+            }
+            fresh = new Replica(checkpoint, arenas, () -> changed.run());
+            checkpoint.replicatedBy(fresh);
+            // One of which nothing was held may have been forgotten since it was found.
+            table.hold(checkpoint.ref(), () -> checkpoint);
+        }
+        changed.run();
+        return fresh;
+    }
+
+    /**
+     * A part of a shard, for a peer. Waits until it is here if it is being replicated.
+     *
+     * @param mappable whether the peer sees this host's shared memory
+     * @param patience longest time in which the replica does not move
+     * @throws StoreException if it is not here and does not come
+     */
+    public PartBytes part(PartKey key, boolean mappable, Duration patience) throws InterruptedException {
+        var checkpoint = table.byKey(key.checkpoint(), host);
+        if (key.shard() < 0 || key.shard() >= checkpoint.sharding().count()) {
+            throw new StoreException(key.checkpoint() + " has no shard " + key.shard());
+        }
+        var parts = checkpoint.parts(key.shard()).parts();
+        if (key.index() < 0 || key.index() >= parts.size()) {
+            throw new StoreException(
+                    "shard " + key.shard() + " of " + key.checkpoint() + " has no part " + key.index());
+        }
+        var part = parts.get(key.index());
+        var replica = checkpoint.replica();
+        if (replica != null && !checkpoint.holds(key.shard())) {
+            replica.await(part, patience);
+        }
+        return checkpoint.lease(part, mappable);
+    }
+
     private void free(StoredCheckpoint stored) {
-        ShardLoader.free(stored.memories().values(), arenas);
-        stored.memories().clear();
+        stored.release(memories -> ShardLoader.free(memories, arenas));
     }
 
     /**

@@ -2,6 +2,7 @@ package dev.inflight.worker.store;
 
 import dev.inflight.protocol.checkpoint.BlockSums;
 import dev.inflight.protocol.plan.Shard;
+import dev.inflight.protocol.plan.ShardOffsets;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;

@@ -4,6 +4,7 @@ import dev.inflight.protocol.checkpoint.BlockHasher;
 import dev.inflight.protocol.checkpoint.BlockSums;
 import dev.inflight.protocol.checkpoint.TensorSpec;
 import dev.inflight.protocol.plan.Shard;
+import dev.inflight.protocol.plan.ShardOffsets;
 import dev.inflight.protocol.plan.Slice;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;

@@ -6,15 +6,21 @@ import dev.inflight.protocol.checkpoint.CheckpointLayout;
 import dev.inflight.protocol.checkpoint.Manifest;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.plan.Bucket;
+import dev.inflight.protocol.plan.Part;
+import dev.inflight.protocol.plan.ShardParts;
 import dev.inflight.protocol.plan.Sharding;
 import dev.inflight.protocol.plan.Slice;
+import dev.inflight.worker.transport.PartBytes;
 import java.lang.foreign.MemorySegment;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A checkpoint as one host knows it: the manifest and the block sums of all shards, and the bytes of those it holds.
@@ -31,6 +37,13 @@ public final class StoredCheckpoint {
     private final List<BlockSums> sums;
     private final PieceIndex pieces;
     private final Map<Integer, ShardMemory> held = new ConcurrentHashMap<>();
+    private final Map<Integer, Coming> coming = new ConcurrentHashMap<>();
+    private final Map<Integer, ShardParts> parts = new ConcurrentHashMap<>();
+    private final Leases leases = new Leases();
+    private volatile @Nullable Replica replica;
+
+    /** Memory of a shard of which some parts are here. */
+    private record Coming(ShardMemory.Copied memory, Leases leases) {}
 
     /** @param sums block sums of every shard, by index */
     StoredCheckpoint(String host, CheckpointRef ref, Manifest manifest, Sharding sharding, List<BlockSums> sums) {
@@ -62,13 +75,127 @@ public final class StoredCheckpoint {
         return sums.get(shard);
     }
 
+    String host() {
+        return host;
+    }
+
+    /** Names it with its sharding among hosts. */
+    public String key() {
+        return CheckpointTable.key(ref);
+    }
+
+    /** How a shard is cut into parts. */
+    public ShardParts parts(int shard) {
+        return parts.computeIfAbsent(
+                shard, index -> ShardParts.of(sharding.shards().get(index)));
+    }
+
+    /** The parts that hold a range of a tensor; none if the range is empty. */
+    public List<Part> parts(Slice range) {
+        if (range.bytes() == 0) {
+            return List.of();
+        }
+        var piece = pieces.find(range);
+        var cut = parts(piece.shard());
+        long begin = cut.offsets().offset(piece.position())
+                + range.begin()
+                - piece.slice().begin();
+        return cut.covering(begin, begin + range.bytes());
+    }
+
+    /** What is being taken from other hosts, if anything is. */
+    @Nullable
+    Replica replica() {
+        return replica;
+    }
+
+    void replicatedBy(Replica running) {
+        replica = running;
+    }
+
+    /** Some of the shard's bytes are in this memory, whose leases are the replica's. */
+    void comes(int shard, ShardMemory.Copied memory, Leases of) {
+        coming.put(shard, new Coming(memory, of));
+    }
+
+    /** @return false if the shard came to be held in another way */
+    boolean came(int shard, ShardMemory.Copied memory) {
+        boolean first = holdIfAbsent(shard, memory);
+        coming.remove(shard);
+        return first;
+    }
+
+    /** A replica that has ended with these shards incomplete. */
+    void ended(Replica which, Collection<Integer> incomplete) {
+        incomplete.forEach(coming::remove);
+        if (replica == which) {
+            replica = null;
+        }
+    }
+
+    /** Forgets the bytes, which are freed when nobody is being given parts of them any more. */
+    void release(Consumer<Collection<ShardMemory>> free) {
+        var running = replica;
+        if (running != null) {
+            running.fail(ref.model() + " " + ref.version() + " was released on host " + host);
+        }
+        var memories = List.copyOf(held.values());
+        held.clear();
+        leases.retire(() -> free.accept(memories));
+    }
+
+    /**
+     * A part as it is here, for as long as the lease is open.
+     *
+     * @param mappable whether the asker sees this host's shared memory
+     * @throws StoreException if the shard is not here
+     */
+    PartBytes lease(Part part, boolean mappable) {
+        if (!leases.take()) {
+            throw absent(part.shard());
+        }
+        var come = held.containsKey(part.shard()) ? null : coming.get(part.shard());
+        if (come != null && come.leases().take()) {
+            return given(part, come.memory(), mappable, () -> {
+                come.leases().giveBack();
+                leases.giveBack();
+            });
+        }
+        var memory = held.get(part.shard());
+        if (memory == null) {
+            leases.giveBack();
+            throw absent(part.shard());
+        }
+        return given(part, memory, mappable, leases::giveBack);
+    }
+
+    private static PartBytes given(Part part, ShardMemory memory, boolean mappable, Runnable release) {
+        try {
+            return new PartBytes(memory.bytes(part), mappable ? memory.file(part) : null, release);
+        } catch (RuntimeException e) {
+            release.run();
+            throw e;
+        }
+    }
+
+    StoreException absent(int shard) {
+        return new StoreException(
+                "host " + host + " does not hold shard " + shard + " of " + ref.model() + " " + ref.version());
+    }
+
+    private @Nullable ShardMemory memory(int shard) {
+        var known = held.get(shard);
+        if (known != null) {
+            return known;
+        }
+        var come = coming.get(shard);
+        // It may have become complete in between.
+        return come == null ? held.get(shard) : come.memory();
+    }
+
     /** @return false if the shard is held already */
     boolean holdIfAbsent(int shard, ShardMemory memory) {
         return held.putIfAbsent(shard, memory) == null;
-    }
-
-    Map<Integer, ShardMemory> memories() {
-        return held;
     }
 
     boolean holds(int shard) {
@@ -87,10 +214,9 @@ public final class StoredCheckpoint {
      */
     public MemorySegment bytes(Slice range) {
         var piece = pieces.find(range);
-        var memory = held.get(piece.shard());
+        var memory = memory(piece.shard());
         if (memory == null) {
-            throw new IllegalStateException("host " + host + " does not hold shard " + piece.shard() + " of "
-                    + ref.model() + " " + ref.version());
+            throw new IllegalStateException(absent(piece.shard()).getMessage());
         }
         return memory.slice(piece.position())
                 .asSlice(range.begin() - piece.slice().begin(), range.bytes());
@@ -104,15 +230,16 @@ public final class StoredCheckpoint {
         Optional<ArenaRange> found = Optional.empty();
         for (var placement : bucket.placements()) {
             var piece = pieces.find(placement.slice());
-            if (!(held.get(piece.shard()) instanceof ShardMemory.Copied copied)) {
+            if (!(memory(piece.shard()) instanceof ShardMemory.Copied copied)) {
                 return Optional.empty();
             }
-            long begin = copied.offset(piece.position())
+            var memory = copied.memory();
+            long begin = memory.base()
+                    + copied.offset(piece.position())
                     + placement.slice().begin()
                     - piece.slice().begin()
                     - placement.offset();
-            var memory = copied.memory();
-            var range = new ArenaRange(memory.segment(), memory.path(), begin, bucket.bytes());
+            var range = new ArenaRange(memory.file().segment(), memory.path(), begin, bucket.bytes());
             if (found.isPresent() && !found.get().equals(range)) {
                 return Optional.empty();
             }
@@ -129,6 +256,13 @@ public final class StoredCheckpoint {
      */
     public void check(Bucket bucket, MemorySegment bytes) {
         for (var placement : bucket.placements()) {
+            blocks(placement.slice()).checkAll(bytes, placement.offset());
+        }
+    }
+
+    /** The same for a part of a shard, as it lies in the shard's memory. */
+    void check(Part part, MemorySegment bytes) {
+        for (var placement : part.placements()) {
             blocks(placement.slice()).checkAll(bytes, placement.offset());
         }
     }

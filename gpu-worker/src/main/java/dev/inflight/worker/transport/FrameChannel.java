@@ -31,6 +31,7 @@ final class FrameChannel implements AutoCloseable {
     private final ByteBuffer writeHeader = ByteBuffer.allocateDirect(HEADER_BYTES);
     private final CRC32C readCrc = new CRC32C();
     private final CRC32C writeCrc = new CRC32C();
+    private volatile long longestWaitNanos = Long.MAX_VALUE;
     private volatile @Nullable String closeReason;
     private volatile @Nullable Thread heartbeat;
 
@@ -67,8 +68,14 @@ final class FrameChannel implements AutoCloseable {
         return Payload.message(otherName.flip());
     }
 
+    /** From now on a peer that sends nothing but pings for this long while something is waited for is given up. */
+    void limitWaits(Duration longest) {
+        longestWaitNanos = longest.toNanos();
+    }
+
     /** Waits for the next frame that is not a ping. Its payload must be read next. */
     Frame next() throws PeerException {
+        long begin = System.nanoTime();
         while (true) {
             readFully(readHeader.clear());
             readHeader.flip();
@@ -88,6 +95,11 @@ final class FrameChannel implements AutoCloseable {
                 return frame;
             }
             readPayload(frame);
+            if (System.nanoTime() - begin > longestWaitNanos) {
+                close("did not answer for " + Duration.ofNanos(longestWaitNanos).toMillis()
+                        + " ms, though it is alive");
+                throw failure(String.valueOf(closeReason), null);
+            }
         }
     }
 

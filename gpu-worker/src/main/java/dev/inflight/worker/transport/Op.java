@@ -14,12 +14,15 @@ enum Op {
     REQUEST_SLOT(20, 0),
     CONSUMED(21, 0),
     SLICE_DIGESTS(24, 1 << 18),
+    PART(25, 4096),
 
     DOCUMENT(32, Long.BYTES),
     OFFER(33, 1 << 20),
     BUCKET(34, Long.BYTES),
     READY(35, Integer.BYTES + 2 * Long.BYTES),
     CHUNK(36, Op.CHUNK_BYTES),
+    PART_BYTES(38, Long.BYTES),
+    PART_AT(39, 8192),
     FAILED(37, 1 << 16);
 
     /** Bytes of every chunk but a document's or bucket's last. */

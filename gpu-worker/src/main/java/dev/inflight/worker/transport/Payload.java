@@ -71,6 +71,41 @@ final class Payload {
         });
     }
 
+    record PartQuery(PartKey part, String machine) {}
+
+    static ByteBuffer partQuery(PartQuery query) {
+        return build(Op.PART, out -> {
+            out.putInt(query.part().shard()).putInt(query.part().index());
+            putString(out, query.part().checkpoint());
+            putString(out, query.machine());
+        });
+    }
+
+    static PartQuery partQuery(ByteBuffer in) throws MalformedPayloadException {
+        return parse(in, () -> {
+            int shard = in.getInt();
+            int index = in.getInt();
+            return new PartQuery(new PartKey(string(in), shard, index), string(in));
+        });
+    }
+
+    record PartAt(FileRange file, long bytes) {}
+
+    static ByteBuffer partAt(PartAt at) {
+        return build(Op.PART_AT, out -> {
+            out.putLong(at.file().offset()).putLong(at.bytes());
+            putString(out, at.file().path());
+        });
+    }
+
+    static PartAt partAt(ByteBuffer in) throws MalformedPayloadException {
+        return parse(in, () -> {
+            long offset = nonNegative(in.getLong());
+            long bytes = nonNegative(in.getLong());
+            return new PartAt(new FileRange(string(in), offset), bytes);
+        });
+    }
+
     static ByteBuffer key(TransferKey key) {
         return build(Op.OPEN, out -> {
             out.putLong(key.epoch());

@@ -128,6 +128,12 @@ public final class PeerConnection implements AutoCloseable {
         }
     }
 
+    /** Gives the connection away to whoever asks for parts. */
+    FrameChannel parts() {
+        requireDocuments();
+        return channel;
+    }
+
     @Override
     public void close() {
         if (!call.tryLock()) {

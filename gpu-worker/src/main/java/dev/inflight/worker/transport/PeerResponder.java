@@ -25,6 +25,8 @@ final class PeerResponder {
 
         record SliceDigests(Payload.SliceDigestsQuery query) implements Request {}
 
+        record Part(Payload.PartQuery query) implements Request {}
+
         record Open(TransferKey key) implements Request {}
 
         record Bucket(int bucket, boolean mapped) implements Request {}
@@ -34,6 +36,7 @@ final class PeerResponder {
 
     private final FrameChannel channel;
     private final PeerService service;
+    private final RateLimit partLimit;
     private final Consumer<PeerSession.Ending> ending;
     private final BlockingQueue<Request> requests = new ArrayBlockingQueue<>(MAX_OUTSTANDING);
     private final Thread thread;
@@ -46,9 +49,10 @@ final class PeerResponder {
 
     private volatile @Nullable TransferKey transfer;
 
-    PeerResponder(FrameChannel channel, PeerService service, Consumer<PeerSession.Ending> ending) {
+    PeerResponder(FrameChannel channel, PeerService service, RateLimit partLimit, Consumer<PeerSession.Ending> ending) {
         this.channel = channel;
         this.service = service;
+        this.partLimit = partLimit;
         this.ending = ending;
         this.thread =
                 Thread.ofVirtual().name("peer-responder " + channel.peer()).unstarted(this::run);
@@ -102,6 +106,7 @@ final class PeerResponder {
             }
             case MANIFEST -> enqueue(new Request.Manifest(Payload.manifestQuery(payload)));
             case SLICE_DIGESTS -> enqueue(new Request.SliceDigests(Payload.sliceDigestsQuery(payload)));
+            case PART -> enqueue(new Request.Part(Payload.partQuery(payload)));
             case OPEN -> enqueue(new Request.Open(Payload.key(payload)));
             case REQUEST_BYTES -> ask(frame.tag(), false);
             case REQUEST_SLOT -> ask(frame.tag(), true);
@@ -156,6 +161,7 @@ final class PeerResponder {
             case Request.BlockSums sums -> answerDocument(() -> service.blockSums(sums.publishId(), sums.shard()));
             case Request.Manifest manifest -> answerDocument(() -> service.manifest(manifest.digest()));
             case Request.SliceDigests digests -> answerDocument(() -> sliceDigests(digests.query()));
+            case Request.Part part -> givePart(part.query());
             case Request.Open open -> open(open.key());
             case Request.Bucket bucket -> deliver(bucket.bucket(), bucket.mapped());
             case Request.Stop stop -> {
@@ -209,6 +215,23 @@ final class PeerResponder {
         } else {
             channel.send(Op.BUCKET, bucket, Payload.length(region.length()));
             sendChunks(service.bytes(key, bucket));
+        }
+    }
+
+    private void givePart(Payload.PartQuery query) throws PeerException, InterruptedException {
+        try (var part = service.part(query.part(), query.machine())) {
+            long bytes = part.bytes().byteSize();
+            if (part.file() != null) {
+                channel.send(Op.PART_AT, 0, Payload.partAt(new Payload.PartAt(part.file(), bytes)));
+                return;
+            }
+            channel.send(Op.PART_BYTES, 0, Payload.length(bytes));
+            int chunk = 0;
+            for (long at = 0; at < bytes; at += Op.CHUNK_BYTES) {
+                long length = Math.min(Op.CHUNK_BYTES, bytes - at);
+                partLimit.take(length);
+                channel.send(Op.CHUNK, chunk++, part.bytes().asSlice(at, length).asByteBuffer());
+            }
         }
     }
 

@@ -25,16 +25,19 @@ public final class PeerServer implements AutoCloseable {
     private final String endpoint;
     private final PeerService service;
     private final Duration idleTimeout;
+    private final RateLimit partLimit;
     private final Set<PeerSession> sessions = ConcurrentHashMap.newKeySet();
     private final Thread acceptor;
 
-    private PeerServer(ServerSocketChannel listener, String host, PeerService service, Duration idleTimeout)
+    private PeerServer(
+            ServerSocketChannel listener, String host, PeerService service, Duration idleTimeout, RateLimit partLimit)
             throws IOException {
         this.listener = listener;
         this.host = host;
         this.endpoint = Endpoint.format((InetSocketAddress) listener.getLocalAddress());
         this.service = service;
         this.idleTimeout = idleTimeout;
+        this.partLimit = partLimit;
         this.acceptor = Thread.ofVirtual().name("peer-acceptor " + endpoint).unstarted(this::accept);
     }
 
@@ -43,15 +46,23 @@ public final class PeerServer implements AutoCloseable {
         return start(bind, host, service, DEFAULT_IDLE_TIMEOUT);
     }
 
+    /** Like the five-argument form, without a limit. */
+    public static PeerServer start(InetSocketAddress bind, String host, PeerService service, Duration idleTimeout)
+            throws IOException {
+        return start(bind, host, service, idleTimeout, RateLimit.none());
+    }
+
     /**
      * Listens and serves until closed.
      *
      * @param bind an address that peers can reach (not a wildcard); port 0 takes a free one
      * @param host this host's name, told to clients
      * @param idleTimeout a client that sends nothing for this long (its heartbeat included) is given up
+     * @param partLimit bounds the parts of shards that are sent, to all clients together
      * @throws IOException if the address cannot be bound; the message names it
      */
-    public static PeerServer start(InetSocketAddress bind, String host, PeerService service, Duration idleTimeout)
+    public static PeerServer start(
+            InetSocketAddress bind, String host, PeerService service, Duration idleTimeout, RateLimit partLimit)
             throws IOException {
         if (bind.isUnresolved()) {
             throw new IOException("cannot listen for peers on " + bind + ": the host name does not resolve");
@@ -63,7 +74,7 @@ public final class PeerServer implements AutoCloseable {
         ServerSocketChannel listener = ServerSocketChannel.open();
         try {
             listener.bind(bind, BACKLOG);
-            PeerServer server = new PeerServer(listener, host, service, idleTimeout);
+            PeerServer server = new PeerServer(listener, host, service, idleTimeout, partLimit);
             server.acceptor.start();
             return server;
         } catch (IOException e) {
@@ -134,8 +145,8 @@ public final class PeerServer implements AutoCloseable {
                 throw new IOException("refused a connection: " + MAX_CONNECTIONS + " are open already");
             }
             String peer = Endpoint.format((InetSocketAddress) socket.getRemoteAddress());
-            PeerSession session =
-                    new PeerSession(new FrameChannel(socket, peer, idleTimeout), host, service, sessions::remove);
+            PeerSession session = new PeerSession(
+                    new FrameChannel(socket, peer, idleTimeout), host, service, partLimit, sessions::remove);
             sessions.add(session);
             session.start();
         } catch (IOException e) {

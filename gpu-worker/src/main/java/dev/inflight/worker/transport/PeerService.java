@@ -24,6 +24,15 @@ public interface PeerService {
      */
     byte[] sliceDigests(String checkpoint, TensorParallel share, int shard) throws PeerException, InterruptedException;
 
+    /**
+     * A part of a shard that this host holds, or is replicating: then this waits, but not for ever, until it is here.
+     *
+     * @param machine the asker's {@link MachineIdentity}; empty if it does not want to map anything
+     */
+    default PartBytes part(PartKey part, String machine) throws PeerException, InterruptedException {
+        throw new PeerException(part + " is not here");
+    }
+
     /** Admits a consumer. If this returns, {@link #closed} follows exactly once; if it throws, it does not. */
     TransferOffer open(TransferKey key) throws PeerException, InterruptedException;
 

@@ -24,6 +24,10 @@
  * back and has no answer. {@code BYE} ends a transfer cleanly once all its buckets were consumed, and is answered by
  * {@code BYE}. {@code FAILED} in a transfer ends it.
  *
+ * <p>Or it asks for parts of shards: {@code PART}, up to 64 outstanding, answered in order by {@code PART_BYTES} and its
+ * chunks; or, if the client named the server's own machine, by {@code PART_AT}, which says where in a file in shared
+ * memory the part lies. A part that is still on its way to the server is waited for. {@code FAILED} ends the connection.
+ *
  * <p><b>Liveness.</b> Each side sends {@code PING} whenever it has sent nothing for a second (or a quarter of the other
  * side's idle timeout, if shorter), so a server that waits for a bucket and a consumer busy with its engine are both
  * told from dead ones. A side that waits and hears nothing for its idle timeout closes the connection.

@@ -19,6 +19,7 @@ final class H2dStage implements Callable<Void> {
     private final OwnBuckets own;
     private final SlotBoard board;
     private final int slots;
+    private final Presence presence;
     private final CountDownLatch streaming;
     private final Duration patience;
     private final IntConsumer ready;
@@ -28,6 +29,7 @@ final class H2dStage implements Callable<Void> {
 
     /**
      * @param slots buckets that the board takes before any is consumed
+     * @param presence whether buckets can be brought yet
      * @param streaming counted down when consumers are there
      * @param patience longest wait for a bucket
      * @param ready told of every bucket once consumers can see it
@@ -37,6 +39,7 @@ final class H2dStage implements Callable<Void> {
             OwnBuckets own,
             SlotBoard board,
             int slots,
+            Presence presence,
             CountDownLatch streaming,
             Duration patience,
             IntConsumer ready) {
@@ -44,6 +47,7 @@ final class H2dStage implements Callable<Void> {
         this.own = own;
         this.board = board;
         this.slots = slots;
+        this.presence = presence;
         this.streaming = streaming;
         this.patience = patience;
         this.ready = ready;
@@ -57,6 +61,7 @@ final class H2dStage implements Callable<Void> {
                     awaitStreaming();
                 }
                 var bucket = buckets.get(turn);
+                awaitPresence(bucket);
                 started.add(new Started(bucket.index(), own.bring(bucket, enter(bucket, turn))));
                 if (started.size() > own.ahead()) {
                     finishOldest();
@@ -76,6 +81,14 @@ final class H2dStage implements Callable<Void> {
             finishOldest();
         }
         streaming.await();
+    }
+
+    /** What is on its way already does not wait for bytes that have yet to come. */
+    private void awaitPresence(Bucket bucket) throws InterruptedException {
+        while (!started.isEmpty() && !presence.isHere(bucket)) {
+            finishOldest();
+        }
+        presence.await(bucket);
     }
 
     private SlotRange enter(Bucket bucket, int turn) throws InterruptedException {

@@ -1,9 +1,12 @@
 package dev.inflight.worker.update;
 
+import dev.inflight.protocol.checkpoint.CheckpointException;
 import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.worker.store.CorruptBlockException;
 import dev.inflight.worker.store.HostStore;
 import dev.inflight.worker.store.StoreException;
+import dev.inflight.worker.transport.PartBytes;
+import dev.inflight.worker.transport.PartKey;
 import dev.inflight.worker.transport.PeerException;
 import dev.inflight.worker.transport.PeerService;
 import dev.inflight.worker.transport.SlotRegion;
@@ -15,10 +18,12 @@ import java.lang.foreign.MemorySegment;
 public final class HostPeerService implements PeerService {
     private final HostStore store;
     private final TransferHub hub;
+    private final JoinSettings joins;
 
-    public HostPeerService(HostStore store, TransferHub hub) {
+    public HostPeerService(HostStore store, TransferHub hub, JoinSettings joins) {
         this.store = store;
         this.hub = hub;
+        this.joins = joins;
     }
 
     @Override
@@ -45,6 +50,15 @@ public final class HostPeerService implements PeerService {
         try {
             return store.sliceDigests(checkpoint, share, shard);
         } catch (StoreException | CorruptBlockException e) {
+            throw new PeerException(String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    @Override
+    public PartBytes part(PartKey part, String machine) throws PeerException, InterruptedException {
+        try {
+            return store.part(part, joins.seesMemoryOf(machine), joins.partTimeout());
+        } catch (StoreException | CheckpointException e) {
             throw new PeerException(String.valueOf(e.getMessage()), e);
         }
     }

@@ -25,6 +25,15 @@ public record Peers(String endpoint, TransferHub hub, String machine, Duration t
                 .toList();
     }
 
+    /** Endpoints of the other hosts that know the checkpoint, since they hold or replicate some of it. */
+    List<String> sources(Membership membership) {
+        return membership.hosts().stream()
+                .filter(host -> !host.shards().isEmpty() || !host.coming().isEmpty())
+                .map(Membership.Host::endpoint)
+                .filter(other -> !other.equals(endpoint))
+                .toList();
+    }
+
     /**
      * @param owner endpoint of the owner's peer server
      * @throws UpdateException naming the owner if it can not be reached or refuses

@@ -26,6 +26,7 @@ final class ReloadStage implements Callable<Void> {
     private final long epoch;
     private final CheckpointLayout layout;
     private final List<Bucket> buckets;
+    private final Presence presence;
     private final Arrivals arrivals;
     private final Duration patience;
     private final Duration endTimeout;
@@ -34,6 +35,7 @@ final class ReloadStage implements Callable<Void> {
     private long lastLoadedNanos;
 
     /**
+     * @param presence waited for before the patience with a bucket begins
      * @param patience longest wait for a bucket, and for the engine to load one
      * @param endTimeout longest wait for the engine to find that it has everything
      * @param progress told of the bytes loaded so far
@@ -43,6 +45,7 @@ final class ReloadStage implements Callable<Void> {
             long epoch,
             CheckpointLayout layout,
             List<Bucket> buckets,
+            Presence presence,
             Arrivals arrivals,
             Duration patience,
             Duration endTimeout,
@@ -52,6 +55,7 @@ final class ReloadStage implements Callable<Void> {
         this.epoch = epoch;
         this.layout = layout;
         this.buckets = buckets;
+        this.presence = presence;
         this.arrivals = arrivals;
         this.patience = patience;
         this.endTimeout = endTimeout;
@@ -64,6 +68,7 @@ final class ReloadStage implements Callable<Void> {
         lastLoadedNanos = System.nanoTime();
         var loads = new ArrayList<CompletableFuture<Void>>();
         for (var bucket : buckets) {
+            presence.await(bucket);
             var arrival = arrivals.await(bucket.index(), patience);
             loads.add(load(bucket, arrival));
         }

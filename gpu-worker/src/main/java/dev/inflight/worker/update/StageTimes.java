@@ -1,6 +1,9 @@
 package dev.inflight.worker.update;
 
 import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentSkipListSet;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
 
@@ -13,6 +16,9 @@ final class StageTimes {
     final LongAdder reloadNanos = new LongAdder();
     final LongAdder loadedBytes = new LongAdder();
     final LongAdder landedBytes = new LongAdder();
+    final LongAdder receivedBytes = new LongAdder();
+    final LongAdder resentBytes = new LongAdder();
+    final Set<String> sources = new ConcurrentSkipListSet<>();
 
     Timeline timeline() {
         return timeline;
@@ -50,7 +56,10 @@ final class StageTimes {
                 micros(reloadNanos.sum()),
                 micros(streamNanos),
                 loadedBytes.sum(),
-                landedBytes.sum());
+                landedBytes.sum(),
+                receivedBytes.sum(),
+                resentBytes.sum(),
+                List.copyOf(sources));
     }
 
     private static long micros(long nanos) {

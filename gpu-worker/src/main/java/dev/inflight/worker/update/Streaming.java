@@ -1,5 +1,6 @@
 package dev.inflight.worker.update;
 
+import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.WorkerCommand.Prepare;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
@@ -9,10 +10,12 @@ import dev.inflight.protocol.link.WorkerMessage;
 import dev.inflight.protocol.plan.Bucket;
 import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Owner;
+import dev.inflight.protocol.plan.Part;
 import dev.inflight.protocol.plan.UpdatePlan;
 import dev.inflight.worker.device.CudaDevice;
 import dev.inflight.worker.device.HostDevice;
 import dev.inflight.worker.link.EngineSession;
+import dev.inflight.worker.store.Replica;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.BucketTransfer;
 import dev.inflight.worker.transport.PeerException;
@@ -20,6 +23,7 @@ import dev.inflight.worker.transport.TransferKey;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -41,6 +45,7 @@ final class Streaming implements AutoCloseable {
 
     private final UpdateContext context;
     private final Prepare order;
+    private final Membership members;
     private final StoredCheckpoint checkpoint;
     private final UpdatePlan plan;
     private final Map<String, List<Bucket>> buckets;
@@ -55,7 +60,8 @@ final class Streaming implements AutoCloseable {
     private final List<Source> sources = new ArrayList<>();
     private @Nullable Own own;
     private @Nullable Landings landing;
-    private @Nullable Future<Void> moving;
+    private final List<Future<Void>> moving = new ArrayList<>();
+    private Presence presence = Presence.ALWAYS;
     private final Arrivals arrivals;
     private final StageRunner runner;
 
@@ -73,10 +79,14 @@ final class Streaming implements AutoCloseable {
      */
     private record Source(RemoteOwner owner, int firstSlot, boolean lands) {}
 
-    /** @param fail ends the session when a peer is lost, with the reason and whom to blame */
+    /**
+     * @param members who moves bytes to engines; in a join without the hosts that they come from
+     * @param fail ends the session when a peer is lost, with the reason and whom to blame
+     */
     Streaming(
             UpdateContext context,
             Prepare order,
+            Membership members,
             StoredCheckpoint checkpoint,
             UpdatePlan plan,
             @Nullable EngineSession engine,
@@ -86,6 +96,7 @@ final class Streaming implements AutoCloseable {
         this.times = times;
         this.context = context;
         this.order = order;
+        this.members = members;
         this.checkpoint = checkpoint;
         this.plan = plan;
         this.buckets = byOwner(plan);
@@ -115,6 +126,9 @@ final class Streaming implements AutoCloseable {
      */
     void open() throws InterruptedException {
         var mine = bucketsOf(context.worker());
+        if (order.strategy() == Strategy.P2P) {
+            replicate(mine);
+        }
         if (!mine.isEmpty()) {
             offer(mine, device.own(mine));
         }
@@ -131,12 +145,59 @@ final class Streaming implements AutoCloseable {
         context.hub().serve(order.epoch(), context.worker(), board, readable, this::consumerLost);
         closer.add(() -> context.hub().withdraw(order.epoch(), context.worker()));
         var stage = new H2dStage(
-                mine, readable, board, order.slots().count(), streaming, patience, bucket -> ownArrived(board, bucket));
-        moving = runner.start(() -> move(stage));
+                mine,
+                readable,
+                board,
+                order.slots().count(),
+                presence,
+                streaming,
+                patience,
+                bucket -> ownArrived(board, bucket));
+        moving.add(runner.start(() -> move(stage::call)));
+    }
+
+    /** Begins to bring what this host misses, in the order in which its buckets need it. */
+    private void replicate(List<Bucket> mine) {
+        var replica = context.store().replicate(checkpoint);
+        closer.add(replica::leave);
+        presence = new Replicated(replica, patience.plus(context.joins().partTimeout()));
+        var needed = new LinkedHashSet<Part>();
+        for (var bucket : mine) {
+            bucket.placements().forEach(placement -> needed.addAll(checkpoint.parts(placement.slice())));
+        }
+        var membership = order.membership();
+        var replication = new Replication(
+                checkpoint,
+                replica,
+                List.copyOf(needed),
+                membership.hosts().get(membership.workers().getFirst().host()),
+                membership.hosts(),
+                context.joins(),
+                context.peers().timeout(),
+                times,
+                () -> progress.accept(times.loadedBytes.sum()));
+        moving.add(runner.start(() -> move(replication::call)));
+    }
+
+    /** @param patience longest time in which nothing comes: a stalled source is given up before that */
+    private record Replicated(Replica replica, Duration patience) implements Presence {
+        @Override
+        public boolean isHere(Bucket bucket) {
+            return replica.isHere(bucket);
+        }
+
+        @Override
+        public void await(Bucket bucket) throws InterruptedException {
+            replica.await(bucket, patience);
+        }
+    }
+
+    private interface Stage {
+        Void call() throws InterruptedException;
     }
 
     /** Nobody may be waiting for the stage yet when it fails: the session is told at once. */
-    private Void move(H2dStage stage) throws InterruptedException {
+    private Void move(Stage stage) throws InterruptedException {
         try {
             return stage.call();
         } catch (UpdateException e) {
@@ -150,7 +211,7 @@ final class Streaming implements AutoCloseable {
 
     /** Who takes this worker's buckets: every receiver, itself by a name of its own. */
     private List<String> consumers() {
-        return order.membership().workers().stream()
+        return members.workers().stream()
                 .filter(Membership.Worker::receives)
                 .map(member -> member.id().equals(context.worker()) ? UpdateSession.SELF : member.id())
                 .toList();
@@ -168,7 +229,7 @@ final class Streaming implements AutoCloseable {
                 .filter(owner -> !owner.worker().equals(context.worker())
                         && !bucketsOf(owner.worker()).isEmpty())
                 .toList();
-        var endpoints = endpoints(order.membership());
+        var endpoints = endpoints(members);
         var opening = new ArrayList<Callable<BucketTransfer>>();
         for (var owner : remote) {
             var key = new TransferKey(order.epoch(), owner.worker(), context.worker());
@@ -273,10 +334,7 @@ final class Streaming implements AutoCloseable {
         long start = System.nanoTime();
         streaming.countDown();
         var stages = new ArrayList<Callable<Void>>();
-        var started = moving;
-        if (started != null) {
-            stages.add(() -> StageRunner.await(started));
-        }
+        moving.forEach(started -> stages.add(() -> StageRunner.await(started)));
         expectLandings();
         for (var source : sources) {
             stages.add(new FetchStage(source.owner(), incoming(source)));
@@ -287,6 +345,7 @@ final class Streaming implements AutoCloseable {
                     order.epoch(),
                     checkpoint.layout(),
                     plan.buckets(),
+                    presence,
                     arrivals,
                     patience,
                     context.engineTimeout(),

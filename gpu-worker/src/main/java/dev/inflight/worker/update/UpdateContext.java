@@ -12,6 +12,7 @@ import java.time.Duration;
  * @param device where its slots are
  * @param hub where peers find its buckets
  * @param peers how it reaches other hosts
+ * @param joins how its host takes parts of shards from others
  * @param traces where timelines go
  * @param engineTimeout longest wait for the engine to answer begin, end, commit or dump; it may drain requests then
  * @param abortTimeout longest wait for the engine to answer an abort, before it is disconnected
@@ -22,6 +23,7 @@ public record UpdateContext(
         Device device,
         TransferHub hub,
         Peers peers,
+        JoinSettings joins,
         Traces traces,
         Duration engineTimeout,
         Duration abortTimeout) {}

@@ -7,9 +7,12 @@ import dev.inflight.protocol.link.EngineMessage;
 import dev.inflight.protocol.link.SliceException;
 import dev.inflight.protocol.link.WorkerMessage;
 import dev.inflight.protocol.plan.BucketPlanner;
+import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Ownership;
 import dev.inflight.protocol.plan.PlanDigest;
+import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.worker.link.EngineSession;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.LongConsumer;
@@ -86,16 +89,16 @@ public final class UpdateSession implements AutoCloseable {
     }
 
     private String plan() throws InterruptedException {
-        var checkpoint =
-                context.store().adopt(order.checkpoint(), context.peers().holders(order.membership()));
+        var checkpoint = context.store().adopt(order.checkpoint(), knowing());
         requireSlices(checkpoint.layout());
-        var owners = Ownership.assign(order.checkpoint().shardCount(), order.membership());
+        var members = members();
+        var owners = Ownership.assign(order.checkpoint().shardCount(), members);
         var plan = BucketPlanner.plan(
                 checkpoint.layout(),
                 checkpoint.sharding(),
                 owners,
                 order.slots().bytes());
-        var prepared = new Streaming(context, order, checkpoint, plan, engine, times, this::fail, progress);
+        var prepared = new Streaming(context, order, members, checkpoint, plan, engine, times, this::fail, progress);
         streaming = prepared;
         throwIfFailed();
         orFailure(() -> {
@@ -103,6 +106,34 @@ public final class UpdateSession implements AutoCloseable {
             return prepared;
         });
         return PlanDigest.of(plan);
+    }
+
+    /** Peer servers of hosts that know the checkpoint. */
+    private List<String> knowing() {
+        return switch (order.strategy()) {
+            case BROADCAST -> context.peers().holders(order.membership());
+            case P2P -> context.peers().sources(order.membership());
+        };
+    }
+
+    /** Who moves bytes to engines. In a join that is this worker alone, whose host comes to hold everything. */
+    private Membership members() {
+        var all = order.membership();
+        return switch (order.strategy()) {
+            case BROADCAST -> all;
+            case P2P -> {
+                var only = all.workers().size() == 1 ? all.workers().getFirst() : null;
+                if (only == null || !only.id().equals(context.worker())) {
+                    throw new UpdateException(
+                            "a join has this worker as its only member, but this one has " + all.workers(), null);
+                }
+                var host = all.hosts().get(only.host());
+                var everything = List.of(new ShardRange(0, order.checkpoint().shardCount() - 1));
+                yield new Membership(
+                        List.of(new Membership.Host(host.name(), host.endpoint(), everything)),
+                        List.of(new Membership.Worker(only.id(), 0, only.receives())));
+            }
+        };
     }
 
     /** An engine of a tensor-parallel group must find its part in every tensor. */

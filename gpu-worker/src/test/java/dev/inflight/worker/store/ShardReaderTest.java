@@ -11,6 +11,7 @@ import dev.inflight.protocol.checkpoint.CheckpointLayout;
 import dev.inflight.protocol.checkpoint.ManifestAssembly;
 import dev.inflight.protocol.checkpoint.TensorSpec;
 import dev.inflight.protocol.plan.Shard;
+import dev.inflight.protocol.plan.ShardOffsets;
 import dev.inflight.protocol.plan.Slice;
 import java.io.IOException;
 import java.lang.foreign.Arena;

@@ -25,6 +25,7 @@ final class StubService implements PeerService {
     volatile String machine = "elsewhere";
     private final Map<Integer, CompletableFuture<SlotRegion>> buckets = new ConcurrentHashMap<>();
 
+    final Map<PartKey, CompletableFuture<PartBytes>> parts = new ConcurrentHashMap<>();
     private final Map<Integer, MemorySegment> contents = new ConcurrentHashMap<>();
 
     void put(int bucket, int slot, MemorySegment bytes) {
@@ -61,6 +62,16 @@ final class StubService implements PeerService {
             throw new PeerException("no document " + name);
         }
         return document;
+    }
+
+    /** Parts that a test did not put in never come. */
+    @Override
+    public PartBytes part(PartKey part, String asker) throws PeerException, InterruptedException {
+        try {
+            return parts.computeIfAbsent(part, key -> new CompletableFuture<>()).get();
+        } catch (ExecutionException e) {
+            throw new PeerException(String.valueOf(e.getCause().getMessage()), e);
+        }
     }
 
     @Override

@@ -33,8 +33,8 @@ class H2dStageTest {
         var buckets = IntStream.range(0, BUCKETS)
                 .mapToObj(index -> new Bucket(index, index, 0, List.of(), 1))
                 .toList();
-        var stage = new FutureTask<>(
-                new H2dStage(buckets, new Anywhere(), board, SLOTS, streaming, Duration.ofSeconds(10), ready::add));
+        var stage = new FutureTask<>(new H2dStage(
+                buckets, new Anywhere(), board, SLOTS, Presence.ALWAYS, streaming, Duration.ofSeconds(10), ready::add));
         var thread = Thread.ofPlatform().start(stage);
         for (int bucket = 0; bucket < SLOTS; bucket++) {
             assertThat(ready.poll(10, TimeUnit.SECONDS)).isEqualTo(bucket);

@@ -15,6 +15,7 @@ import dev.inflight.worker.store.CheckpointFiles;
 import dev.inflight.worker.store.HostStore;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.PeerServer;
+import dev.inflight.worker.transport.RateLimit;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
@@ -47,20 +48,33 @@ final class TestHost implements AutoCloseable {
 
     /** @param engineFlags more flags of the engine */
     TestHost(String name, String machine, Path directory, long slotMemory, List<String> engineFlags) throws Exception {
+        this(name, machine, directory, slotMemory, engineFlags, RateLimit.none());
+    }
+
+    /** @param partLimit of the parts that it sends */
+    TestHost(
+            String name, String machine, Path directory, long slotMemory, List<String> engineFlags, RateLimit partLimit)
+            throws Exception {
         this.name = name;
         this.directory = directory;
         var names = new ShmNames(Path.of("/dev/shm"), "test-" + name);
         store = new HostStore(name, names, Pinning.NONE, 2, PATIENCE, PATIENCE);
         device = new HostDevice(names, slotMemory);
+        var joins = new JoinSettings(machine, 2, PATIENCE);
         var hub = new TransferHub(machine, PATIENCE);
         server = PeerServer.start(
-                new InetSocketAddress("127.0.0.1", 0), name, new HostPeerService(store, hub), PATIENCE);
+                new InetSocketAddress("127.0.0.1", 0),
+                name,
+                new HostPeerService(store, hub, joins),
+                PATIENCE,
+                partLimit);
         context = new UpdateContext(
                 worker(),
                 store,
                 device,
                 hub,
                 new Peers(server.endpoint(), hub, machine, PATIENCE),
+                joins,
                 new Traces(directory),
                 PATIENCE,
                 PATIENCE);

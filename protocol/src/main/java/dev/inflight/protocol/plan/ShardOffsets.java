@@ -1,7 +1,4 @@
-package dev.inflight.worker.store;
-
-import dev.inflight.protocol.plan.Shard;
-import dev.inflight.protocol.plan.Slice;
+package dev.inflight.protocol.plan;
 
 /** Where the slices of a shard lie in its memory: in the shard's order, each at a multiple of 256 bytes. Immutable. */
 public final class ShardOffsets {

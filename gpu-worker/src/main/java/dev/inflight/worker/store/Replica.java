@@ -1,0 +1,279 @@
+package dev.inflight.worker.store;
+
+import dev.inflight.protocol.plan.Bucket;
+import dev.inflight.protocol.plan.Part;
+import dev.inflight.protocol.plan.ShardParts;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SortedSet;
+import java.util.TreeSet;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The shards of one checkpoint that this host is taking from others, part by part. Workers of the host that join the
+ * same checkpoint share it: one of them brings parts at a time, all wait for them, and peers are served the parts that
+ * are here. A shard whose last part has come is held from then on. What is incomplete when the last user leaves is
+ * dropped. Thread-safe.
+ */
+public final class Replica {
+    private final StoredCheckpoint checkpoint;
+    private final ArenaPool arenas;
+    private final Runnable changed;
+    private final Leases leases = new Leases();
+    private final Semaphore leader = new Semaphore(1);
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition moved = lock.newCondition();
+    private final Map<Integer, Missing> missing = new HashMap<>();
+
+    /** Memory of shards that came to be held in another way meanwhile, which somebody may still read. */
+    private final List<ShardMemory> surplus = new ArrayList<>();
+
+    private long movements;
+    private int users = 1;
+    private @Nullable String failure;
+
+    /** A shard that is not complete, and which of its parts are here. */
+    private record Missing(ShardParts parts, ShardMemory.Copied memory, BitSet here) {
+        boolean complete() {
+            return here.cardinality() == parts.parts().size();
+        }
+    }
+
+    /**
+     * Takes memory for all shards that the checkpoint does not hold.
+     *
+     * @param changed run whenever a shard came to be held or was given up
+     * @throws RuntimeException with the numbers, if the memory can not be had
+     */
+    Replica(StoredCheckpoint checkpoint, ArenaPool arenas, Runnable changed) {
+        this.checkpoint = checkpoint;
+        this.arenas = arenas;
+        this.changed = changed;
+        try {
+            for (var shard : checkpoint.sharding().shards()) {
+                if (!checkpoint.holds(shard.index())) {
+                    var parts = checkpoint.parts(shard.index());
+                    var memory = arenas.take(Math.max(1, parts.offsets().bytes()));
+                    var copied = new ShardMemory.Copied(shard, parts.offsets(), memory);
+                    missing.put(shard.index(), new Missing(parts, copied, new BitSet()));
+                }
+            }
+        } catch (RuntimeException e) {
+            missing.values().forEach(taken -> arenas.give(taken.memory().memory()));
+            throw e;
+        }
+        missing.forEach((shard, taken) -> checkpoint.comes(shard, taken.memory(), leases));
+        List.copyOf(missing.values()).forEach(this::settle);
+    }
+
+    /** @return false if its last user has left already */
+    boolean enter() {
+        lock.lock();
+        try {
+            if (users == 0) {
+                return false;
+            }
+            users++;
+            return true;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * One user less. None of its threads may be writing to the replica, or reading what it waited for, any more.
+     */
+    public void leave() {
+        lock.lock();
+        try {
+            users--;
+            if (users > 0) {
+                return;
+            }
+            fail("host " + checkpoint.host() + " has given up replicating it");
+            checkpoint.ended(this, missing.keySet());
+            missing.values().forEach(dropped -> surplus.add(dropped.memory()));
+            missing.clear();
+        } finally {
+            lock.unlock();
+        }
+        leases.retire(() -> ShardLoader.free(surplus, arenas));
+        changed.run();
+    }
+
+    /** Ends every present and later wait. The first reason stays. */
+    void fail(String reason) {
+        lock.lock();
+        try {
+            if (failure == null) {
+                failure = reason;
+            }
+            signal();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Waits for the right to bring parts; to be given back by {@link #endLead}. */
+    public void lead() throws InterruptedException {
+        leader.acquire();
+    }
+
+    public void endLead() {
+        leader.release();
+    }
+
+    /** Indexes of the shards that are not complete. */
+    public SortedSet<Integer> coming() {
+        lock.lock();
+        try {
+            return new TreeSet<>(missing.keySet());
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Whether a part has come, or is of a shard that is held. */
+    public boolean isHere(Part part) {
+        lock.lock();
+        try {
+            var shard = missing.get(part.shard());
+            return shard == null ? checkpoint.holds(part.shard()) : shard.here().get(part.index());
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Where a part belongs; only for the leader.
+     *
+     * @throws IllegalStateException if it is here already
+     */
+    public MemorySegment target(Part part) {
+        lock.lock();
+        try {
+            var shard = missing.get(part.shard());
+            if (shard == null || shard.here().get(part.index())) {
+                throw new IllegalStateException("part " + part.index() + " of shard " + part.shard() + " is here");
+            }
+            return shard.memory().memory().segment().asSlice(part.offset(), part.bytes());
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Some bytes have come: who waits, goes on waiting. */
+    public void moved() {
+        lock.lock();
+        try {
+            signal();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * All of a part has come.
+     *
+     * @throws CorruptBlockException if a block of it is not what was published; it then has not come
+     * @throws StoreException if the checkpoint was released meanwhile
+     */
+    public void landed(Part part) {
+        checkpoint.check(part, target(part));
+        boolean settled;
+        lock.lock();
+        try {
+            throwIfFailed();
+            var shard = missing.get(part.shard());
+            if (shard == null) {
+                return;
+            }
+            shard.here().set(part.index());
+            settled = settle(shard);
+            signal();
+        } finally {
+            lock.unlock();
+        }
+        if (settled) {
+            changed.run();
+        }
+    }
+
+    /** Makes a shard held if it is complete. */
+    private boolean settle(Missing shard) {
+        if (!shard.complete()) {
+            return false;
+        }
+        int index = shard.parts().shard().index();
+        if (!checkpoint.came(index, shard.memory())) {
+            surplus.add(shard.memory());
+        }
+        missing.remove(index);
+        return true;
+    }
+
+    /** Whether all parts of a bucket are here. */
+    public boolean isHere(Bucket bucket) {
+        return bucket.placements().stream()
+                .flatMap(placement -> checkpoint.parts(placement.slice()).stream())
+                .allMatch(this::isHere);
+    }
+
+    /**
+     * Waits until all parts of a bucket are here.
+     *
+     * @param patience longest time in which nothing at all comes
+     * @throws StoreException if nothing came for that long, or the replica was given up
+     */
+    public void await(Bucket bucket, Duration patience) throws InterruptedException {
+        await(() -> isHere(bucket), "bucket " + bucket.index(), patience);
+    }
+
+    /** The same for a part that a peer asks for. */
+    void await(Part part, Duration patience) throws InterruptedException {
+        await(() -> isHere(part), "part " + part.index() + " of shard " + part.shard(), patience);
+    }
+
+    private void await(BooleanSupplier condition, String what, Duration patience) throws InterruptedException {
+        lock.lock();
+        try {
+            long seen = movements;
+            long left = patience.toNanos();
+            while (!condition.getAsBoolean()) {
+                throwIfFailed();
+                if (left <= 0) {
+                    throw new StoreException("no byte of " + checkpoint.ref().model() + " "
+                            + checkpoint.ref().version() + " came to host " + checkpoint.host() + " for "
+                            + patience.toMillis() + " ms while " + what + " was waited for");
+                }
+                left = moved.awaitNanos(left);
+                if (movements != seen) {
+                    seen = movements;
+                    left = patience.toNanos();
+                }
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void throwIfFailed() {
+        if (failure != null) {
+            throw new StoreException(failure);
+        }
+    }
+
+    private void signal() {
+        movements++;
+        moved.signalAll();
+    }
+}

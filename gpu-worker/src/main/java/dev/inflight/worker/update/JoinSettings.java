@@ -1,0 +1,16 @@
+package dev.inflight.worker.update;
+
+import java.time.Duration;
+
+/**
+ * How this host takes parts of shards from others, and gives them.
+ *
+ * @param machine identity of this host's shared memory; empty if it is not to be mapped by others
+ * @param connections connections to one source, at least 1
+ * @param partTimeout longest time in which a source is alive but nothing of what was asked for comes
+ */
+public record JoinSettings(String machine, int connections, Duration partTimeout) {
+    boolean seesMemoryOf(String other) {
+        return !machine.isEmpty() && machine.equals(other);
+    }
+}

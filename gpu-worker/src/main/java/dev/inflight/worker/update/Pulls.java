@@ -1,0 +1,203 @@
+package dev.inflight.worker.update;
+
+import dev.inflight.protocol.plan.JoinPlan;
+import dev.inflight.protocol.plan.Membership;
+import dev.inflight.worker.transport.PartReader;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.PriorityQueue;
+import java.util.Queue;
+import java.util.Set;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Which parts are still to be taken from whom in one replication; parts are named by their position in the plan. A part
+ * is in one queue, or asked for by one reader, or here. Thread-safe.
+ */
+final class Pulls {
+    private final int connections;
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition changed = lock.newCondition();
+    private final Map<String, Queue<Integer>> queues = new HashMap<>();
+    private final Queue<Integer> withoutSource = new PriorityQueue<>();
+    private final Map<String, Integer> readers = new HashMap<>();
+    private final Map<String, Set<PartReader>> open = new HashMap<>();
+    private final Map<String, String> dropped = new LinkedHashMap<>();
+    private final boolean[] here;
+    private JoinPlan plan;
+    private int left;
+    private @Nullable RuntimeException failure;
+
+    /** @param connections most readers of one source */
+    Pulls(JoinPlan plan, int connections) {
+        this.plan = plan;
+        this.connections = connections;
+        this.here = new boolean[plan.parts().size()];
+        this.left = here.length;
+        for (int part = 0; part < here.length; part++) {
+            enqueue(part);
+        }
+    }
+
+    /** What the replication has to do next. */
+    sealed interface Next {
+        /** A reader of this source is to be started; it counts as running. */
+        record Read(Membership.Host source) implements Next {}
+
+        /** These parts no host can give any more, and nothing else is going on with them. */
+        record WithoutSource(List<Integer> parts) implements Next {}
+
+        /** Everything is here. */
+        record Done() implements Next {}
+    }
+
+    /** Waits for something to do. */
+    Next next() throws InterruptedException {
+        lock.lock();
+        try {
+            while (true) {
+                if (failure != null) {
+                    throw failure;
+                }
+                var next = nextNow();
+                if (next != null) {
+                    return next;
+                }
+                changed.await();
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private @Nullable Next nextNow() {
+        if (left == 0) {
+            return new Next.Done();
+        }
+        if (!withoutSource.isEmpty()) {
+            var parts = List.copyOf(withoutSource);
+            withoutSource.clear();
+            return new Next.WithoutSource(parts);
+        }
+        for (var entry : queues.entrySet()) {
+            var first = entry.getValue().peek();
+            int running = readers.getOrDefault(entry.getKey(), 0);
+            if (first != null && running < connections) {
+                readers.merge(entry.getKey(), 1, Integer::sum);
+                return new Next.Read(plan.giver(first).orElseThrow());
+            }
+        }
+        return null;
+    }
+
+    /** The next part to ask a source for; negative if there is none. */
+    int poll(String source) {
+        lock.lock();
+        try {
+            var queue = queues.get(source);
+            var part = queue == null ? null : queue.poll();
+            return part == null ? -1 : part;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** @return false if the source was dropped meanwhile */
+    boolean opened(String source, PartReader reader) {
+        lock.lock();
+        try {
+            open.computeIfAbsent(source, name -> new HashSet<>()).add(reader);
+            return !dropped.containsKey(source);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    void landed(int part) {
+        lock.lock();
+        try {
+            here[part] = true;
+            left--;
+            changed.signalAll();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Asks a source for nothing any more, and others for what it was to give.
+     *
+     * @return whether it was still being asked
+     */
+    boolean drop(String source, String reason) {
+        lock.lock();
+        try {
+            if (dropped.putIfAbsent(source, reason) != null) {
+                return false;
+            }
+            plan = plan.without(source, part -> here[part]);
+            var queue = queues.remove(source);
+            if (queue != null) {
+                queue.forEach(this::enqueue);
+            }
+            open.getOrDefault(source, Set.of()).forEach(PartReader::abandon);
+            changed.signalAll();
+            return true;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** A reader has ended, and writes to none of the parts any more that it had asked for. */
+    void ended(String source, @Nullable PartReader reader, Collection<Integer> asked) {
+        lock.lock();
+        try {
+            readers.merge(source, -1, Integer::sum);
+            open.getOrDefault(source, new HashSet<>()).remove(reader);
+            asked.forEach(this::enqueue);
+            changed.signalAll();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Ends the replication. */
+    void fail(RuntimeException reason) {
+        lock.lock();
+        try {
+            if (failure == null) {
+                failure = reason;
+            }
+            changed.signalAll();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Why sources were dropped, one after the other. */
+    List<String> reasons() {
+        lock.lock();
+        try {
+            var reasons = new ArrayList<String>();
+            dropped.forEach((source, reason) -> reasons.add(source + ": " + reason));
+            return reasons;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void enqueue(int part) {
+        plan.giver(part)
+                .ifPresentOrElse(
+                        host -> queues.computeIfAbsent(host.name(), name -> new PriorityQueue<>())
+                                .add(part),
+                        () -> withoutSource.add(part));
+    }
+}

@@ -1,0 +1,244 @@
+package dev.inflight.worker.update;
+
+import dev.inflight.protocol.checkpoint.CheckpointException;
+import dev.inflight.protocol.plan.JoinPlanner;
+import dev.inflight.protocol.plan.Membership;
+import dev.inflight.protocol.plan.Part;
+import dev.inflight.worker.store.CheckpointFiles;
+import dev.inflight.worker.store.CorruptBlockException;
+import dev.inflight.worker.store.Replica;
+import dev.inflight.worker.store.StoredCheckpoint;
+import dev.inflight.worker.transport.PartKey;
+import dev.inflight.worker.transport.PartReader;
+import dev.inflight.worker.transport.PeerException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.Executors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Brings the parts that a host misses of a checkpoint, from other hosts and at last from the checkpoint's own files. A
+ * source that goes away, is silent or gives a part that is not what was published is asked for nothing more; the others
+ * take its parts over.
+ */
+final class Replication implements Callable<Void> {
+    /** Parts that one reader asks for at a time, so that a source always knows the next one. */
+    private static final int AHEAD = 3;
+
+    private static final Logger LOG = LoggerFactory.getLogger(Replication.class);
+
+    private final StoredCheckpoint checkpoint;
+    private final Replica replica;
+    private final List<Part> order;
+    private final Membership.Host receiver;
+    private final List<Membership.Host> hosts;
+    private final JoinSettings settings;
+    private final Duration peerTimeout;
+    private final StageTimes times;
+    private final Runnable moved;
+
+    /**
+     * @param order everything that is needed, in the order in which it is
+     * @param receiver this host
+     * @param hosts hosts that may have some of it
+     * @param peerTimeout longest silence of a source
+     * @param moved run when some bytes have come; must not block
+     */
+    Replication(
+            StoredCheckpoint checkpoint,
+            Replica replica,
+            List<Part> order,
+            Membership.Host receiver,
+            List<Membership.Host> hosts,
+            JoinSettings settings,
+            Duration peerTimeout,
+            StageTimes times,
+            Runnable moved) {
+        this.checkpoint = checkpoint;
+        this.replica = replica;
+        this.order = order;
+        this.receiver = receiver;
+        this.hosts = hosts;
+        this.settings = settings;
+        this.peerTimeout = peerTimeout;
+        this.times = times;
+        this.moved = moved;
+    }
+
+    /** @throws UpdateException naming a part that can not be had, and what became of each source */
+    @Override
+    public Void call() throws InterruptedException {
+        replica.lead();
+        try {
+            var missing = order.stream().filter(part -> !replica.isHere(part)).toList();
+            pull(new Pulls(JoinPlanner.plan(missing, receiver, hosts), settings.connections()), missing);
+            return null;
+        } finally {
+            replica.endLead();
+        }
+    }
+
+    /** On return no reader runs any more, however it ends. */
+    private void pull(Pulls pulls, List<Part> parts) throws InterruptedException {
+        try (var readers = Executors.newThreadPerTaskExecutor(
+                Thread.ofVirtual().name("join-reader-", 0).factory())) {
+            try {
+                while (true) {
+                    switch (pulls.next()) {
+                        case Pulls.Next.Read read -> readers.execute(() -> read(pulls, parts, read.source()));
+                        case Pulls.Next.WithoutSource left -> fromFiles(pulls, parts, left.parts());
+                        case Pulls.Next.Done done -> {
+                            return;
+                        }
+                    }
+                }
+            } finally {
+                readers.shutdownNow();
+            }
+        }
+    }
+
+    private void read(Pulls pulls, List<Part> parts, Membership.Host source) {
+        var asked = new ArrayDeque<Integer>();
+        PartReader reader = null;
+        try {
+            reader = PartReader.connect(source.endpoint(), settings.machine(), peerTimeout, settings.partTimeout());
+            if (pulls.opened(source.name(), reader)) {
+                readAll(pulls, parts, source, reader, asked);
+            }
+        } catch (PeerException e) {
+            drop(pulls, source, String.valueOf(e.getMessage()));
+        } catch (CorruptBlockException e) {
+            drop(pulls, source, "gave a bad part: " + e.getMessage());
+        } catch (RuntimeException e) {
+            pulls.fail(e);
+        } finally {
+            if (reader != null) {
+                reader.close();
+            }
+            pulls.ended(source.name(), reader, asked);
+        }
+    }
+
+    private void readAll(
+            Pulls pulls, List<Part> parts, Membership.Host source, PartReader reader, ArrayDeque<Integer> asked)
+            throws PeerException {
+        while (true) {
+            ask(pulls, parts, source, reader, asked);
+            var next = asked.peek();
+            if (next == null) {
+                return;
+            }
+            var part = parts.get(next);
+            long[] got = {0};
+            boolean landed = false;
+            try {
+                reader.read(replica.target(part), bytes -> {
+                    got[0] += bytes;
+                    came(bytes);
+                });
+                replica.landed(part);
+                landed = true;
+            } finally {
+                times.resentBytes.add(landed ? 0 : got[0]);
+            }
+            times.sources.add(source.name());
+            asked.remove();
+            pulls.landed(next);
+        }
+    }
+
+    private void ask(
+            Pulls pulls, List<Part> parts, Membership.Host source, PartReader reader, ArrayDeque<Integer> asked)
+            throws PeerException {
+        while (asked.size() < AHEAD) {
+            int more = pulls.poll(source.name());
+            if (more < 0) {
+                return;
+            }
+            asked.add(more);
+            var part = parts.get(more);
+            reader.request(new PartKey(checkpoint.key(), part.shard(), part.index()));
+        }
+    }
+
+    private void came(long bytes) {
+        times.receivedBytes.add(bytes);
+        replica.moved();
+        moved.run();
+    }
+
+    private void drop(Pulls pulls, Membership.Host source, String reason) {
+        // Interrupted readers are of a replication that has ended.
+        if (pulls.drop(source.name(), reason) && !Thread.currentThread().isInterrupted()) {
+            LOG.warn(
+                    "{} {}: takes nothing more from host {}: {}",
+                    checkpoint.ref().model(),
+                    checkpoint.ref().version(),
+                    source.name(),
+                    reason);
+        }
+    }
+
+    /** The last resort; a host that sees the files needs no other for them. */
+    private void fromFiles(Pulls pulls, List<Part> parts, List<Integer> left) throws InterruptedException {
+        var path = checkpoint.ref().source();
+        Part part = parts.get(left.getFirst());
+        try (var files = CheckpointFiles.open(Path.of(path))) {
+            if (!files.layout().equals(checkpoint.layout())) {
+                throw new CheckpointException(path, "is not what was published any more");
+            }
+            for (int position : left) {
+                if (Thread.interrupted()) {
+                    throw new InterruptedException("interrupted while reading " + path);
+                }
+                part = parts.get(position);
+                readFile(files, part);
+                times.sources.add(path);
+                pulls.landed(position);
+            }
+        } catch (CheckpointException | CorruptBlockException e) {
+            throw lost(pulls, part, left.size(), e);
+        }
+    }
+
+    private void readFile(CheckpointFiles files, Part part) {
+        var target = replica.target(part);
+        for (var placement : part.placements()) {
+            files.read(placement.slice(), target, placement.offset());
+        }
+        came(part.bytes());
+        try {
+            replica.landed(part);
+        } catch (CorruptBlockException e) {
+            times.resentBytes.add(part.bytes());
+            throw e;
+        }
+    }
+
+    private UpdateException lost(Pulls pulls, Part part, int parts, RuntimeException files) {
+        var name = checkpoint
+                .layout()
+                .tensors()
+                .get(part.placements().getFirst().slice().tensor())
+                .name();
+        var reasons = pulls.reasons();
+        return new UpdateException(
+                "%d parts of %s %s can not be had, first part %d of shard %d with tensor \"%s\"; hosts: %s; files: %s"
+                        .formatted(
+                                parts,
+                                checkpoint.ref().model(),
+                                checkpoint.ref().version(),
+                                part.index(),
+                                part.shard(),
+                                name,
+                                reasons.isEmpty() ? "none has it" : String.join("; ", reasons),
+                                files.getMessage()),
+                null,
+                files);
+    }
+}

@@ -1,0 +1,263 @@
+package dev.inflight.worker.store;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import akka.actor.testkit.typed.javadsl.ActorTestKit;
+import akka.actor.typed.ActorRef;
+import com.typesafe.config.ConfigFactory;
+import dev.inflight.protocol.checkpoint.BlockSums;
+import dev.inflight.protocol.checkpoint.LayoutDigest;
+import dev.inflight.protocol.cluster.HostStoreCommand;
+import dev.inflight.protocol.cluster.HostStoreEvent;
+import dev.inflight.protocol.plan.Bucket;
+import dev.inflight.protocol.plan.Part;
+import dev.inflight.protocol.plan.Placement;
+import dev.inflight.protocol.plan.ShardRange;
+import dev.inflight.worker.device.Pinning;
+import dev.inflight.worker.device.ShmNames;
+import dev.inflight.worker.transport.PartKey;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(60)
+class ReplicaTest {
+    private static final Duration SOON = Duration.ofMillis(100);
+    private static final Duration LATE = Duration.ofSeconds(20);
+    private static final int SHARDS = 2;
+    private static final ActorTestKit KIT = ActorTestKit.create(
+            ConfigFactory.parseString("akka.actor.provider = local, akka.fail-mixed-versions = off"));
+    private static final ActorRef<HostStoreEvent> NOBODY =
+            KIT.<HostStoreEvent>createTestProbe().getRef();
+
+    @TempDir
+    Path directory;
+
+    private Path shm;
+    private HostStore source;
+    private HostStore store;
+    private StoredCheckpoint original;
+    private StoredCheckpoint joined;
+    private final AtomicInteger changes = new AtomicInteger();
+
+    @BeforeEach
+    void open() throws Exception {
+        shm = Files.createTempDirectory(Path.of("/dev/shm"), "inflight-replica-test");
+        source = new HostStore("source", new ShmNames(shm, "source"), Pinning.NONE, 2, LATE, LATE);
+        store = new HostStore("joiner", new ShmNames(shm, "joiner"), Pinning.NONE, 2, LATE, LATE);
+        store.onChange(changes::incrementAndGet);
+        original = source.load(load(), bytes -> {});
+        joined = known();
+    }
+
+    @AfterEach
+    void close() throws IOException {
+        store.close();
+        source.close();
+        try (var files = Files.list(shm)) {
+            assertThat(files.toList()).isEmpty();
+        }
+        Files.delete(shm);
+    }
+
+    @AfterAll
+    static void stopActors() {
+        KIT.shutdownTestKit();
+    }
+
+    @Test
+    void aShardIsHeldOnceItsLastPartHasComeAndWasChecked() {
+        var replica = store.replicate(joined);
+        assertThat(replica.coming()).containsExactly(0, 1);
+        for (var part : parts(0)) {
+            assertThat(joined.holds(0)).isFalse();
+            assertThat(replica.isHere(part)).isFalse();
+            bring(replica, part);
+            assertThat(replica.isHere(part)).isTrue();
+        }
+        assertThat(joined.holds(0)).isTrue();
+        assertThat(replica.coming()).containsExactly(1);
+        assertThat(changes).hasValue(2);
+        replica.leave();
+        assertThat(joined.heldShards()).containsExactly(0);
+        assertThat(joined.replica()).isNull();
+    }
+
+    @Test
+    void aPartThatIsNotWhatWasPublishedHasNotCome() {
+        var replica = store.replicate(joined);
+        var part = parts(1).getFirst();
+        assertThatThrownBy(() -> replica.landed(part)).isInstanceOf(CorruptBlockException.class);
+        assertThat(replica.isHere(part)).isFalse();
+        replica.leave();
+    }
+
+    @Test
+    void whoWaitsForABucketGoesOnWaitingAsLongAsSomeBytesCome() throws Exception {
+        var replica = store.replicate(joined);
+        var bucket = bucket(0);
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            var waiting = threads.submit(() -> {
+                replica.await(bucket, LATE);
+                return replica.isHere(bucket);
+            });
+            for (var part : parts(0)) {
+                bring(replica, part);
+            }
+            assertThat(waiting.get()).isTrue();
+        }
+        assertThatThrownBy(() -> replica.await(bucket(1), SOON))
+                .isInstanceOf(StoreException.class)
+                .hasMessageContaining("no byte of m v1 came to host joiner for 100 ms while bucket 1");
+        replica.leave();
+    }
+
+    @Test
+    void partsThatHaveComeAreServedAndOthersAreWaitedFor() throws Exception {
+        var replica = store.replicate(joined);
+        var part = parts(1).getFirst();
+        var key = new PartKey(joined.key(), 1, 0);
+        assertThatThrownBy(() -> store.part(key, true, SOON)).isInstanceOf(StoreException.class);
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            var serving = threads.submit(() -> store.part(key, true, LATE));
+            bring(replica, part);
+            try (var served = serving.get()) {
+                joined.check(part, served.bytes());
+                assertThat(served.file()).isNotNull();
+            }
+        }
+        replica.leave();
+        assertThatThrownBy(() -> store.part(key, true, SOON)).hasMessageContaining("does not hold shard 1");
+    }
+
+    @Test
+    void memoryOfAPartThatIsBeingServedOutlivesItsReplica() throws Exception {
+        var replica = store.replicate(joined);
+        var part = parts(1).getFirst();
+        bring(replica, part);
+        try (var served = store.part(new PartKey(joined.key(), 1, 0), false, SOON)) {
+            replica.leave();
+            var next = store.replicate(joined);
+            next.target(part).fill((byte) 0);
+            joined.check(part, served.bytes());
+            next.leave();
+        }
+    }
+
+    @Test
+    void memoryOfAPartThatIsBeingServedOutlivesItsRelease() throws Exception {
+        var part = original.parts(0).parts().getFirst();
+        var served = source.part(new PartKey(original.key(), 0, 0), false, SOON);
+        source.release(original.ref().digest());
+        original.check(part, served.bytes());
+        assertThatThrownBy(() -> source.part(new PartKey(original.key(), 0, 0), false, SOON))
+                .isInstanceOf(StoreException.class);
+        served.close();
+    }
+
+    @Test
+    void usersShareAReplicaAndTheLastOneDropsWhatIsIncomplete() throws Exception {
+        var first = store.replicate(joined);
+        var second = store.replicate(joined);
+        assertThat(second).isSameAs(first);
+        first.lead();
+        bring(first, parts(0).getFirst());
+        first.endLead();
+        first.leave();
+        second.lead();
+        assertThat(second.isHere(parts(0).getFirst())).isTrue();
+        second.endLead();
+        second.leave();
+        assertThat(joined.replica()).isNull();
+        var third = store.replicate(joined);
+        assertThat(third).isNotSameAs(first);
+        assertThat(third.isHere(parts(0).getFirst())).isFalse();
+        third.leave();
+    }
+
+    @Test
+    void releasingTheCheckpointEndsItsReplica() {
+        var replica = store.replicate(joined);
+        var part = parts(0).getFirst();
+        replica.target(part).copyFrom(bytesOf(part));
+        store.release(joined.ref().digest());
+        assertThatThrownBy(() -> replica.landed(part)).hasMessageContaining("was released on host joiner");
+        replica.leave();
+    }
+
+    @Test
+    void itIsToldAsComing() {
+        var replica = store.replicate(joined);
+        assertThat(store.coming()).singleElement().satisfies(coming -> {
+            assertThat(coming.checkpoint()).isEqualTo(original.ref());
+            assertThat(coming.shards()).containsExactly(new ShardRange(0, 1));
+        });
+        parts(0).forEach(part -> bring(replica, part));
+        assertThat(store.coming())
+                .singleElement()
+                .satisfies(coming -> assertThat(coming.shards()).containsExactly(new ShardRange(1, 1)));
+        replica.leave();
+        assertThat(store.coming()).isEmpty();
+    }
+
+    private void bring(Replica replica, Part part) {
+        replica.target(part).copyFrom(bytesOf(part));
+        replica.landed(part);
+    }
+
+    private MemorySegment bytesOf(Part part) {
+        try (var lease = original.lease(part, false)) {
+            return lease.bytes();
+        }
+    }
+
+    private List<Part> parts(int shard) {
+        return original.parts(shard).parts();
+    }
+
+    /** All of a shard. */
+    private Bucket bucket(int shard) {
+        var placements = original.sharding().shards().get(shard).slices().stream()
+                .map(slice -> new Placement(slice, 0))
+                .toList();
+        return new Bucket(shard, 0, 0, placements, 1);
+    }
+
+    /** The checkpoint as a host knows it that holds nothing of it. */
+    private StoredCheckpoint known() {
+        List<BlockSums> sums =
+                IntStream.range(0, SHARDS).mapToObj(original::sums).toList();
+        return new StoredCheckpoint("joiner", original.ref(), original.manifest(), original.sharding(), sums);
+    }
+
+    private HostStoreCommand.Load load() throws IOException {
+        var file = TestCheckpoints.file(
+                directory.resolve("a.safetensors"), "t", 9_000_000, 3_000_000, 0, 9_000_001, 700_000, 5);
+        try (var files = CheckpointFiles.open(file)) {
+            return new HostStoreCommand.Load(
+                    "publish",
+                    "m",
+                    "v1",
+                    file.toString(),
+                    LayoutDigest.of(files.layout()),
+                    SHARDS,
+                    1 << 20,
+                    List.of(new HostStoreCommand.Holder(
+                            "source", "127.0.0.1:1", List.of(new ShardRange(0, SHARDS - 1)))),
+                    NOBODY);
+        }
+    }
+}

@@ -1,0 +1,367 @@
+package dev.inflight.worker.update;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import akka.actor.testkit.typed.javadsl.ActorTestKit;
+import com.typesafe.config.ConfigFactory;
+import dev.inflight.protocol.checkpoint.Dtype;
+import dev.inflight.protocol.checkpoint.SafetensorsWriter;
+import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.HostStoreEvent;
+import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.Strategy;
+import dev.inflight.protocol.cluster.WorkerCommand;
+import dev.inflight.protocol.cluster.WorkerEvent;
+import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
+import dev.inflight.protocol.plan.Membership;
+import dev.inflight.protocol.plan.Place;
+import dev.inflight.protocol.plan.ShardRange;
+import dev.inflight.protocol.plan.Slice;
+import dev.inflight.protocol.plan.Slots;
+import dev.inflight.worker.store.StoredCheckpoint;
+import dev.inflight.worker.transport.RateLimit;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Hosts with their stores and peer servers, and joins of their engines: everything but the actors. */
+@Timeout(120)
+class JoinTest {
+    private static final long MIB = 1 << 20;
+    private static final int SHARDS = 3;
+    private static final ActorTestKit KIT = ActorTestKit.create(
+            ConfigFactory.parseString("akka.actor.provider = local, akka.fail-mixed-versions = off"));
+
+    @TempDir
+    Path directory;
+
+    private final Map<String, TestHost> hosts = new HashMap<>();
+    private final Map<String, StoredCheckpoint> stored = new HashMap<>();
+    private final Semaphore chunks = new Semaphore(0);
+    private long epoch;
+
+    @AfterAll
+    static void stopActors() {
+        KIT.shutdownTestKit();
+    }
+
+    @AfterEach
+    void stopHosts() throws Exception {
+        for (var host : hosts.values()) {
+            assertThat(host.device.ringsOut()).as("rings of " + host.name).isZero();
+            assertThat(host.store.coming()).as("replicas of " + host.name).isEmpty();
+            host.close();
+        }
+    }
+
+    @Test
+    void aJoinBringsEverythingOverTcpAndTheHostThenHoldsIt() throws Exception {
+        start("a", "machine-a", 0);
+        start("c", "machine-c", 0);
+        var target = publish("a");
+        var report = join("c", target, host("a", 0));
+
+        assertThat(report.receivedBytes()).isBetween(target.bytes(), target.bytes() + target.bytes() / 50);
+        assertThat(report.resentBytes()).isZero();
+        assertThat(report.sources()).containsExactly("a");
+        assertThat(report.loadedBytes()).isEqualTo(target.bytes());
+        assertHolds("c", target);
+    }
+
+    @Test
+    void aJoinOnTheSameMachineCopiesFromTheSourcesMemory() throws Exception {
+        // What goes over the socket would take for ever.
+        start("a", "machine", 1);
+        start("c", "machine", 0);
+        var target = publish("a");
+        var report = join("c", target, host("a", 0));
+
+        assertThat(report.sources()).containsExactly("a");
+        assertHolds("c", target);
+    }
+
+    @Test
+    void aSecondEngineOfAHostThatHoldsEverythingMovesNoByte() throws Exception {
+        start("a", "machine-a", 0);
+        start("c", "machine-c", 0);
+        var target = publish("a");
+        join("c", target, host("a", 0));
+        var again = join("c", target, host("a", 0));
+
+        assertThat(again.receivedBytes()).isZero();
+        assertThat(again.loadedBytes()).isEqualTo(target.bytes());
+    }
+
+    @Test
+    void whenASourceDiesHalfWayTheOtherGivesTheRest() throws Exception {
+        start("a", "machine-a", 12 * MIB);
+        start("b", "machine-b", 12 * MIB);
+        start("c", "machine-c", 0);
+        var target = publish(40 * MIB, "a", "b");
+        var session = session("c", target, host("a", 0), host("b", 0));
+        session.prepare();
+        awaitChunks(36);
+        hosts.get("a").server.close();
+        var report = finish(session);
+
+        assertThat(report.sources()).containsExactly("a", "b");
+        long inFlight = 2 * 8 * MIB;
+        assertThat(report.resentBytes()).isLessThanOrEqualTo(inFlight + target.bytes() / 20);
+        assertThat(report.receivedBytes() - report.resentBytes()).isGreaterThanOrEqualTo(target.bytes());
+        assertHolds("c", target);
+    }
+
+    @Test
+    void aSourceWithABadByteIsAskedNoMore() throws Exception {
+        start("a", "machine-a", 0);
+        start("b", "machine-b", 0);
+        start("c", "machine-c", 0);
+        var target = publish("a", "b");
+        damageAllBlocks("a");
+        var report = join("c", target, host("a", 0), host("b", 0));
+
+        assertThat(report.sources()).containsExactly("b");
+        assertThat(report.resentBytes()).isPositive();
+        assertHolds("c", target);
+    }
+
+    @Test
+    void withoutAnySourceTheOriginalFilesAreRead() throws Exception {
+        start("a", "machine-a", 0);
+        start("c", "machine-c", 0);
+        var target = publish("a");
+        damageAllBlocks("a");
+        var report = join("c", target, host("a", 0));
+
+        assertThat(report.sources()).containsExactly(target.source());
+        assertHolds("c", target);
+    }
+
+    @Test
+    void withoutAnySourceOrFileTheJoinFailsNamingWhatIsMissing() throws Exception {
+        start("a", "machine-a", 12 * MIB);
+        start("c", "machine-c", 0);
+        var target = publish("a");
+        Files.delete(Path.of(target.source()));
+        var session = session("c", target, host("a", 0));
+        session.prepare();
+        awaitChunks(8);
+        hosts.get("a").server.close();
+
+        assertThatThrownBy(() -> {
+                    session.begin();
+                    session.stream();
+                })
+                .isInstanceOf(UpdateException.class)
+                .hasMessageContaining("parts of m v1 can not be had")
+                .hasMessageContaining("a: peer ")
+                .hasMessageContaining("no such file");
+        session.abort("no source");
+        assertThat(hosts.get("c").store.coming()).isEmpty();
+    }
+
+    @Test
+    void aHostThatIsReplicatingServesTheNextJoiner() throws Exception {
+        start("a", "machine-a", 12 * MIB);
+        start("c", "machine-c", 0);
+        start("d", "machine-d", 0);
+        var target = publish("a");
+        var first = session("c", target, host("a", 0));
+        first.prepare();
+        awaitChunks(1);
+        assertThat(hosts.get("c").store.coming()).hasSize(1);
+        var coming = new Membership.Host(
+                "c",
+                hosts.get("c").server.endpoint(),
+                List.of(),
+                place("c"),
+                hosts.get("c").store.coming().getFirst().shards(),
+                0);
+        var second = session("d", target, host("a", 1), coming);
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            var one = threads.submit(() -> finish(first));
+            var other = threads.submit(() -> run(second));
+
+            assertThat(one.get().sources()).containsExactly("a");
+            assertThat(other.get().sources()).containsExactly("c");
+        }
+        assertHolds("c", target);
+        assertHolds("d", target);
+    }
+
+    @Test
+    void theCapOfASourceHoldsForAllItsConnectionsTogether() throws Exception {
+        long cap = 20 * MIB;
+        start("a", "machine-a", cap);
+        start("c", "machine-c", 0);
+        var target = publish("a");
+        long begin = System.nanoTime();
+        var report = join("c", target, host("a", 0));
+        double seconds = Duration.ofNanos(System.nanoTime() - begin).toMillis() / 1000.0;
+
+        assertThat(report.receivedBytes() / seconds).isLessThanOrEqualTo(1.1 * cap);
+        assertThat(seconds).isGreaterThan(0.9 * target.bytes() / cap);
+    }
+
+    @Test
+    void anAbortedJoinLeavesNothingIncompleteAndTheNextOneWorks() throws Exception {
+        start("a", "machine-a", 12 * MIB);
+        start("c", "machine-c", 0);
+        var target = publish("a");
+        var session = session("c", target, host("a", 0));
+        session.prepare();
+        awaitChunks(1);
+        session.abort("changed my mind");
+        assertThat(hosts.get("c").store.coming()).isEmpty();
+
+        join("c", target, host("a", 0));
+        assertHolds("c", target);
+    }
+
+    private void start(String name, String machine, long bytesPerSecond) throws Exception {
+        hosts.put(name, new TestHost(name, machine, directory, 3 * 2 * MIB, List.of(), new RateLimit(bytesPerSecond)));
+    }
+
+    private CheckpointRef publish(String... names) throws Exception {
+        return publish(15 * MIB, names);
+    }
+
+    /** Every one of these hosts holds all of it. */
+    private CheckpointRef publish(long largest, String... names) throws Exception {
+        var random = new Random(7);
+        var tensors = new ArrayList<SafetensorsWriter.Tensor>();
+        for (int layer = 0; layer < 12; layer++) {
+            for (var name : List.of("self_attn.q_proj", "mlp.up_proj")) {
+                tensors.add(tensor("model.layers." + layer + "." + name + ".weight", 700_000 + layer, random));
+            }
+        }
+        tensors.add(tensor("model.embed_tokens.weight", (int) largest + 2, random));
+        tensors.add(SafetensorsWriter.Tensor.of("model.empty", Dtype.F32, List.of(0L, 4L), new byte[0]));
+        var file = directory.resolve("v1.safetensors");
+        SafetensorsWriter.write(file, Map.of(), tensors);
+        for (var name : names) {
+            var host = hosts.get(name);
+            stored.put(
+                    name,
+                    host.load(
+                            "v1",
+                            file,
+                            SHARDS,
+                            List.of(host.holder(0, SHARDS - 1)),
+                            KIT.<HostStoreEvent>createTestProbe().getRef()));
+        }
+        return stored.get(names[0]).ref();
+    }
+
+    private static SafetensorsWriter.Tensor tensor(String name, int bytes, Random random) {
+        var data = new byte[bytes];
+        random.nextBytes(data);
+        return SafetensorsWriter.Tensor.of(name, Dtype.U8, List.of((long) bytes), data);
+    }
+
+    private void damageAllBlocks(String name) {
+        var checkpoint = stored.get(name);
+        for (var shard : checkpoint.sharding().shards()) {
+            for (var slice : shard.slices()) {
+                for (long at = slice.begin(); at < slice.end(); at += MIB) {
+                    var block = checkpoint.bytes(new Slice(slice.tensor(), at, Math.min(at + MIB, slice.end())));
+                    block.set(ValueLayout.JAVA_BYTE, 0, (byte) ~block.get(ValueLayout.JAVA_BYTE, 0));
+                }
+            }
+        }
+    }
+
+    private Place place(String name) {
+        return new Place(hosts.get(name).context.joins().machine(), "", "");
+    }
+
+    private Membership.Host host(String name, int uploads) {
+        return new Membership.Host(
+                name,
+                hosts.get(name).server.endpoint(),
+                List.of(new ShardRange(0, SHARDS - 1)),
+                place(name),
+                List.of(),
+                uploads);
+    }
+
+    private UpdateSession session(String joiner, CheckpointRef target, Membership.Host... sources) {
+        var host = hosts.get(joiner);
+        var members = new ArrayList<>(List.of(sources));
+        members.add(new Membership.Host(joiner, host.server.endpoint(), List.of(), place(joiner), List.of(), 0));
+        var order = new WorkerCommand.Prepare(
+                ++epoch,
+                "join-" + epoch,
+                target,
+                LoadMode.IN_PLACE,
+                Strategy.P2P,
+                new Membership(members, List.of(new Membership.Worker(host.worker(), members.size() - 1, true))),
+                new Slots(3, 2 * MIB, "test"),
+                TestHost.PATIENCE.toMillis(),
+                KIT.<WorkerEvent>createTestProbe().getRef());
+        return new UpdateSession(host.context, order, host.engine, bytes -> chunks.release());
+    }
+
+    private StageReport join(String joiner, CheckpointRef target, Membership.Host... sources) throws Exception {
+        return run(session(joiner, target, sources));
+    }
+
+    private static StageReport run(UpdateSession session) throws Exception {
+        session.prepare();
+        return finish(session);
+    }
+
+    private static StageReport finish(UpdateSession session) throws Exception {
+        session.begin();
+        var report = session.stream();
+        session.commit();
+        session.close();
+        return report;
+    }
+
+    /** Waits until so many chunks of 1 MiB at most have come. */
+    private void awaitChunks(int count) throws InterruptedException {
+        assertThat(chunks.tryAcquire(count, TestHost.PATIENCE.toSeconds(), TimeUnit.SECONDS))
+                .isTrue();
+    }
+
+    private void assertHolds(String name, CheckpointRef target) throws Exception {
+        var host = hosts.get(name);
+        assertThat(host.store.held()).singleElement().satisfies(held -> {
+            assertThat(held.checkpoint()).isEqualTo(target);
+            assertThat(held.shards()).containsExactly(new ShardRange(0, SHARDS - 1));
+        });
+        var checkpoint = host.store.adopt(target, List.of());
+        try (var channel = FileChannel.open(directory.resolve("v1.safetensors"))) {
+            var file = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), Arena.ofAuto());
+            for (var shard : checkpoint.sharding().shards()) {
+                for (var slice : shard.slices()) {
+                    var tensor = checkpoint.layout().tensors().get(slice.tensor());
+                    var expected = file.asSlice(tensor.begin() + slice.begin(), slice.bytes());
+                    assertThat(MemorySegment.mismatch(
+                                    checkpoint.bytes(slice), 0, slice.bytes(), expected, 0, slice.bytes()))
+                            .as(tensor.name())
+                            .isEqualTo(-1);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,19 @@
+package dev.inflight.protocol.plan;
+
+import java.util.List;
+
+/**
+ * The unit of replication: a run of whole blocks of one shard, with the padding between them, as they lie in the
+ * shard's memory.
+ *
+ * @param shard index of the shard
+ * @param index position among the shard's parts
+ * @param offset first byte in the shard's memory
+ * @param bytes length there, padding between slices included
+ * @param placements runs of whole blocks and their offsets, counted from the part's first byte
+ */
+public record Part(int shard, int index, long offset, long bytes, List<Placement> placements) {
+    public Part {
+        placements = List.copyOf(placements);
+    }
+}
