@@ -89,7 +89,11 @@ class EngineOutcome:
 
 @dataclass(frozen=True)
 class UpdateResult:
-    """``outcome`` is ``committed`` or ``aborted``; ``from_version`` is null when the engines had no weights."""
+    """``outcome`` is ``committed`` or ``aborted``; ``from_version`` is null when the engines had no weights.
+
+    ``received_bytes``, ``resent_bytes`` and ``sources`` are of joins, which the coordinator starts by itself: what the
+    engine's host took from other hosts, what of it came more than once, and which hosts those were.
+    """
 
     model: str
     from_version: str | None
@@ -108,6 +112,9 @@ class UpdateResult:
     phases: dict | None
     stages: dict | None
     restore: dict | None
+    received_bytes: int | None = None
+    resent_bytes: int | None = None
+    sources: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -259,7 +266,12 @@ def _reason(error: urllib.error.HTTPError) -> str:
 
 def _operation(tree: dict) -> Operation:
     result = tree.get("result")
-    read = {"publish": _publish_result, "update": _update_result, "verify": _verify_result}.get(tree.get("kind"))
+    read = {
+        "publish": _publish_result,
+        "update": _update_result,
+        "join": _update_result,
+        "verify": _verify_result,
+    }.get(tree.get("kind"))
     return _record(Operation, {**tree, "result": read(result) if result and read else result})
 
 

@@ -71,11 +71,32 @@ final class StatusCommand implements Callable<Integer> {
                     worker.path("worker").asText(),
                     engine.path("engine").asText("-"),
                     engine.path("model").asText("-"),
-                    engine.path("state").asText("no engine"),
+                    state(engine),
                     engine.path("version").asText("-"),
-                    engine.hasNonNull("reason") ? engine.path("reason").asText() : "");
+                    remark(engine));
         }
         return table;
+    }
+
+    private static String state(JsonNode engine) {
+        JsonNode join = engine.path("join");
+        if (!join.hasNonNull("operation")) {
+            return engine.path("state").asText("no engine");
+        }
+        long total = join.path("totalBytes").asLong();
+        return "joining" + (total == 0 ? "" : " " + 100 * join.path("doneBytes").asLong() / total + " %");
+    }
+
+    private static String remark(JsonNode engine) {
+        JsonNode join = engine.path("join");
+        if (join.hasNonNull("operation")) {
+            return join.path("operation").asText();
+        }
+        if (join.hasNonNull("reason")) {
+            return join.path("failures").asText() + " failed joins, the last: "
+                    + join.path("reason").asText();
+        }
+        return engine.hasNonNull("reason") ? engine.path("reason").asText() : "";
     }
 
     private static String roles(JsonNode roles) {

@@ -71,6 +71,7 @@ final class FakeHost {
                 restore.replyTo()
                         .tell(new Loaded(
                                 name, restore.publishId(), restore.checkpoint().digest(), 2048, 0, 0));
+            case HostStoreCommand.Dismiss dismiss -> {}
             case HostStoreCommand.Release release -> {
                 held.removeIf(entry -> entry.checkpoint().digest().equals(release.digest()));
                 publish();

@@ -64,6 +64,14 @@ public final class TestFleet {
         return this;
     }
 
+    /** The same host is now about to stop. */
+    public TestFleet leaving(String name) {
+        HostState before = hostState(name);
+        hostStates.put(
+                name, new HostState(name, before.endpoint(), before.held(), before.place(), before.coming(), true));
+        return this;
+    }
+
     /** The same host now also replicates these. */
     public TestFleet replicating(String name, Held... coming) {
         HostState before = hostState(name);

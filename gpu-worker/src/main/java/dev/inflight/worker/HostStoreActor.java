@@ -21,6 +21,7 @@ import dev.inflight.worker.store.CheckpointFiles;
 import dev.inflight.worker.store.CheckpointNotFoundException;
 import dev.inflight.worker.store.HostStore;
 import dev.inflight.worker.store.StoredCheckpoint;
+import dev.inflight.worker.update.ShardTaking;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.Set;
@@ -40,6 +41,10 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
     /** A load ended; subscribers hear of what is held now before the asker hears of the end. */
     private record Ended(HostStoreEvent answer, ActorRef<HostStoreEvent> replyTo) implements Message {}
 
+    private enum Leave implements Message {
+        INSTANCE
+    }
+
     /** A replica changed what the store holds. */
     private record Changed() implements Message {}
 
@@ -52,25 +57,38 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
     private final HostStore store;
     private final Executor blocking = Executors.newVirtualThreadPerTaskExecutor();
     private final Set<ActorRef<HostStoreEvent>> subscribers = new HashSet<>();
+    private final ShardTaking taking;
+    private final Departure departure;
 
-    private HostStoreActor(ActorContext<Message> context, String host, String endpoint, Place place, HostStore store) {
+    private HostStoreActor(
+            ActorContext<Message> context,
+            String host,
+            String endpoint,
+            Place place,
+            HostStore store,
+            ShardTaking taking,
+            Departure departure) {
         super(context);
         this.self = context.getSelf();
         this.host = host;
         this.endpoint = endpoint;
         this.place = place;
         this.store = store;
+        this.taking = taking;
+        this.departure = departure;
         store.onChange(() -> self.tell(new Changed()));
+        departure.onBegin(() -> self.tell(Leave.INSTANCE));
     }
 
     /** Registers itself with the receptionist. */
-    static Behavior<HostStoreCommand> create(String host, String endpoint, Place place, HostStore store) {
+    static Behavior<HostStoreCommand> create(
+            String host, String endpoint, Place place, HostStore store, ShardTaking taking, Departure departure) {
         Behavior<Message> actor = Behaviors.setup(context -> {
             context.getSystem()
                     .receptionist()
                     .tell(Receptionist.register(
                             HostStoreCommand.KEY, context.getSelf().unsafeUpcast()));
-            return new HostStoreActor(context, host, endpoint, place, store);
+            return new HostStoreActor(context, host, endpoint, place, store, taking, departure);
         });
         return Behaviors.transformMessages(
                 HostStoreCommand.class, actor, commands -> commands.match(HostStoreCommand.class, Asked::new));
@@ -81,6 +99,7 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
         return newReceiveBuilder()
                 .onMessage(Asked.class, asked -> onAsked(asked.command()))
                 .onMessage(Ended.class, this::onEnded)
+                .onMessage(Leave.class, leave -> onLeave())
                 .onMessage(Changed.class, changed -> onChanged())
                 .onSignal(Terminated.class, this::onSubscriberGone)
                 .build();
@@ -92,6 +111,7 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
             case HostStoreCommand.Inspect inspect -> blocking.execute(() -> inspect(inspect));
             case HostStoreCommand.Load load -> blocking.execute(() -> load(load));
             case HostStoreCommand.Restore restore -> blocking.execute(() -> restore(restore));
+            case HostStoreCommand.Dismiss dismiss -> departure.end();
             case HostStoreCommand.Release release -> {
                 store.release(release.digest());
                 tellState();
@@ -109,6 +129,15 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
 
     private Behavior<Message> onSubscriberGone(Terminated gone) {
         subscribers.remove(gone.getRef().<HostStoreEvent>unsafeUpcast());
+        return departure.hasBegun() ? onLeave() : this;
+    }
+
+    /** Without a coordinator nobody can take anything over. */
+    private Behavior<Message> onLeave() {
+        if (subscribers.isEmpty()) {
+            departure.end();
+        }
+        tellState();
         return this;
     }
 
@@ -128,7 +157,7 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
     }
 
     private HostStoreEvent state() {
-        return new HostStoreEvent.HostState(host, endpoint, store.held(), place, store.coming());
+        return new HostStoreEvent.HostState(host, endpoint, store.held(), place, store.coming(), departure.hasBegun());
     }
 
     private void inspect(HostStoreCommand.Inspect order) {
@@ -163,7 +192,21 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
     }
 
     private void restore(HostStoreCommand.Restore order) {
-        load(order.publishId(), order.replyTo(), progress -> store.restore(order, progress));
+        load(order.publishId(), order.replyTo(), progress -> restored(order, progress));
+    }
+
+    /** Files first: they cost the sources nothing, and memory for the wanted shards only. */
+    private StoredCheckpoint restored(HostStoreCommand.Restore order, LongConsumer progress)
+            throws InterruptedException {
+        try {
+            return store.restore(order, progress);
+        } catch (RuntimeException e) {
+            if (order.sources().isEmpty()) {
+                throw e;
+            }
+            LOG.info("takes shards from other hosts, since their files can not be read: {}", e.getMessage());
+            return taking.take(order);
+        }
     }
 
     private interface Loading {

@@ -15,6 +15,7 @@ import dev.inflight.worker.transport.RateLimit;
 import dev.inflight.worker.update.HostPeerService;
 import dev.inflight.worker.update.JoinSettings;
 import dev.inflight.worker.update.Peers;
+import dev.inflight.worker.update.ShardTaking;
 import dev.inflight.worker.update.Traces;
 import dev.inflight.worker.update.TransferHub;
 import dev.inflight.worker.update.UpdateContext;
@@ -27,6 +28,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 
 /** Everything that runs on a worker host. Its actors live and die with the actor system. */
 public final class WorkerNode {
@@ -68,9 +70,12 @@ public final class WorkerNode {
                     settings.peerTimeout(),
                     new RateLimit(settings.maxSourceBytesPerSecond()));
             closeAtShutdown(system, server, devices, store);
+            var departure = departure(system, settings);
+            var taking = new ShardTaking(settings.name(), place, store, joins, settings.peerTimeout());
             var children = new ArrayList<WorkerHost.Child>();
             children.add(new WorkerHost.Child(
-                    "host-store", HostStoreActor.create(settings.name(), server.endpoint(), place, store)));
+                    "host-store",
+                    HostStoreActor.create(settings.name(), server.endpoint(), place, store, taking, departure)));
             var sockets = new LinkedHashMap<String, Path>();
             for (int index = 0; index < settings.workers(); index++) {
                 var device = devices.devices().get(index);
@@ -123,6 +128,23 @@ public final class WorkerNode {
         return settings.mapSharedMemory() && settings.device() == WorkerSettings.DeviceKind.HOST
                 ? MachineIdentity.local()
                 : MachineIdentity.unshared();
+    }
+
+    /** A host that stops in order first lets the coordinator bring elsewhere what this host alone holds. */
+    private static Departure departure(ActorSystem<?> system, WorkerSettings settings) {
+        var departure = new Departure();
+        CoordinatedShutdown.get(system)
+                .addTask(
+                        CoordinatedShutdown.PhaseBeforeServiceUnbind(),
+                        "hand-over-shards",
+                        () -> departure
+                                .begin()
+                                .toCompletableFuture()
+                                .completeOnTimeout(
+                                        Done.getInstance(),
+                                        settings.leaveTimeout().toMillis(),
+                                        TimeUnit.MILLISECONDS));
+        return departure;
     }
 
     private static void closeAtShutdown(ActorSystem<?> system, PeerServer server, Devices devices, HostStore store) {

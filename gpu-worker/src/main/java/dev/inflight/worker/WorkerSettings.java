@@ -52,7 +52,8 @@ public record WorkerSettings(
         Duration prepareTimeout,
         Duration engineTimeout,
         Duration abortTimeout,
-        Duration orphanTimeout) {
+        Duration orphanTimeout,
+        Duration leaveTimeout) {
 
     /** What buckets land on. */
     public enum DeviceKind {
@@ -90,7 +91,8 @@ public record WorkerSettings(
                 config.getDuration("prepare-timeout"),
                 config.getDuration("engine-timeout"),
                 config.getDuration("abort-timeout"),
-                config.getDuration("orphan-timeout"));
+                config.getDuration("orphan-timeout"),
+                config.getDuration("leave-timeout"));
     }
 
     private static int inRange(Config config, String path, int least, int most) {

@@ -15,6 +15,9 @@ import org.jspecify.annotations.Nullable;
  * @param seconds from acceptance to the last engine's commit or abort
  * @param bytes size of the checkpoint
  * @param deliveredBytes bytes that arrived in engines
+ * @param receivedBytes of a join, what the engine's host took from other hosts or the original files
+ * @param resentBytes of a join, what of it came more than once or was thrown away
+ * @param sources of a join, hosts that its bytes came from; null from an older coordinator
  * @param slots buffers that every worker took; null if the update did not get that far
  * @param phases how long the coordinator waited in each phase; null if the update did not get that far
  * @param stages busy time of each stage
@@ -32,6 +35,9 @@ public record UpdateResult(
         double seconds,
         long bytes,
         long deliveredBytes,
+        long receivedBytes,
+        long resentBytes,
+        @Nullable List<String> sources,
         @Nullable SlotUse slots,
         @Nullable Phases phases,
         @Nullable Stages stages,

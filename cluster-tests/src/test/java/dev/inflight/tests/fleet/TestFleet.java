@@ -56,7 +56,7 @@ public final class TestFleet implements AutoCloseable {
             TrafficReader traffic,
             Map<String, TestCheckpoint> checkpoints) {
         this.directory = directory;
-        this.workers = workers;
+        this.workers = new ArrayList<>(workers);
         this.shares = shares;
         this.trainer = trainer;
         this.coordinator = coordinator;
@@ -122,6 +122,12 @@ public final class TestFleet implements AutoCloseable {
     public void publish(String version, int tensors, long bytes) throws IOException {
         Path file = directory.resolve(version + ".safetensors");
         checkpoints.put(version, TestCheckpoint.write(file, version.hashCode(), tensors, bytes));
+        publish(version);
+    }
+
+    /** Writes another checkpoint like v1 and v2 and publishes it. */
+    public void publish(String version, long seed) throws IOException {
+        checkpoints.put(version, TestCheckpoint.write(directory.resolve(version + ".safetensors"), seed));
         publish(version);
     }
 
@@ -218,6 +224,67 @@ public final class TestFleet implements AutoCloseable {
         int port = NodeFile.read(directory, worker).port();
         returned.add(WorkerProcess.start(directory, worker, seed, port));
         awaitAttached(attached);
+    }
+
+    /**
+     * Starts one more worker host with an engine, and waits until the engine is attached.
+     *
+     * @return the index of both
+     */
+    public int addWorker() throws IOException {
+        int index = engines.size();
+        String name = workers.getFirst() + "-new-" + index;
+        String seed = NodeFile.read(directory, "coordinator").akka();
+        workers.add(name);
+        returned.add(WorkerProcess.start(directory, name, seed, 0));
+        gates.add(GatedLink.open(directory.resolve("gate-" + index + ".sock"), directory.resolve(name + "-0.sock")));
+        engines.add(engineProcess(index));
+        awaitAttached(engines.size());
+        return index;
+    }
+
+    /** Tells the last worker host that was added to stop, as a supervisor would, and waits for its end. */
+    public void stopAddedWorker() {
+        Process worker = returned.removeLast();
+        worker.destroy();
+        Eventually.until("the worker host has stopped", START_LIMIT, () -> !worker.isAlive());
+    }
+
+    /** Ends the engines of these workers and starts new ones, which have no weights, in their place. */
+    public void replaceEngines(int... indexes) throws IOException {
+        for (int index : indexes) {
+            engines.get(index).kill();
+        }
+        awaitAttached(engines.size() - indexes.length);
+        for (int index : indexes) {
+            engines.set(index, engineProcess(index));
+        }
+        awaitAttached(engines.size());
+    }
+
+    /** Waits until these engines serve the version and asserts that they serve exactly its bytes. */
+    public void awaitServing(String version, int... indexes) throws Exception {
+        for (int index : indexes) {
+            EngineProcess engine = engines.get(index);
+            Eventually.until(
+                    engine.id() + " serves " + version,
+                    START_LIMIT,
+                    () -> engine.health().path("version").asText().equals(version)
+                            && engine.health().path("state").asText().equals("SERVING"));
+            requireServing(version, engine);
+        }
+    }
+
+    /** Ends an engine and starts a new one, whose join stays streaming: it has copied bytes, its worker is not told. */
+    public void holdReplacedEngine(int index) throws IOException {
+        engines.get(index).kill();
+        awaitAttached(engines.size() - 1);
+        gates.get(index).shut();
+        engines.set(index, engineProcess(index));
+        Eventually.until(
+                "engine " + index + " has loaded a bucket of a join",
+                START_LIMIT,
+                () -> gates.get(index).holds());
     }
 
     /** Starts the engine of a worker again, as its supervisor would, and waits until it is attached. */

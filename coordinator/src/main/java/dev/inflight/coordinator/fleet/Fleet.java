@@ -56,6 +56,12 @@ public final class Fleet {
         return hosts;
     }
 
+    /** Whether a worker's host is about to stop. */
+    public boolean isLeaving(FleetWorker worker) {
+        FleetHost host = hosts.get(worker.host());
+        return host != null && host.leaving();
+    }
+
     /** Live workers by id. */
     public SortedMap<String, FleetWorker> workers() {
         return workers;

@@ -22,6 +22,11 @@ public record FleetHost(ActorRef<HostStoreCommand> ref, HostState state) {
         return state.held();
     }
 
+    /** Whether it is about to stop. */
+    public boolean leaving() {
+        return state.leaving();
+    }
+
     public Place place() {
         return state.place();
     }

@@ -76,6 +76,7 @@ public final class Joins {
             if (target != null
                     && !running.containsKey(worker.id())
                     && fleet.hosts().containsKey(worker.host())
+                    && !fleet.isLeaving(worker)
                     && now - notBefore(worker, target, now) >= 0
                     && free.test(worker)) {
                 due.add(new Due(worker, target));

@@ -31,8 +31,8 @@ final class FormerVersions {
      * For an update taken over, whose beginning nobody remembers, of every worker that saw its epoch and has an engine
      * of the model. A worker that has not ended the update, or gave it up by itself, names the version its engine had.
      * For one that has nothing of it any more the version this coordinator saw it with before counts, or else the one
-     * that all other engines had. When every worker is like that it can not be known, and the engines wait for the next
-     * update.
+     * that all other engines had. When every worker is like that it can not be known, and the engines
+     * are left to joins.
      */
     static Map<String, String> ofOrphan(Round round, Fleet fleet) {
         String model = round.request().checkpoint().model();

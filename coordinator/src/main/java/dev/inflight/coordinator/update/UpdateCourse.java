@@ -191,7 +191,7 @@ final class UpdateCourse {
                         fleet,
                         goal,
                         restored,
-                        id -> !silent.contains(id) && !leftOut.contains(id),
+                        this::isUsable,
                         idle,
                         taken,
                         main != null || !leftOut.isEmpty(),
@@ -202,6 +202,11 @@ final class UpdateCourse {
             point(ready);
         }
         return preparation;
+    }
+
+    private boolean isUsable(String id) {
+        FleetWorker worker = fleet.workers().get(id);
+        return !silent.contains(id) && !leftOut.contains(id) && (worker == null || !fleet.isLeaving(worker));
     }
 
     private void point(Preparation.Ready ready) {

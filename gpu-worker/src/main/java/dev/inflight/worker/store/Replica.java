@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BooleanSupplier;
@@ -37,7 +38,7 @@ public final class Replica {
     /** Memory of shards that came to be held in another way meanwhile, which somebody may still read. */
     private final List<ShardMemory> surplus = new ArrayList<>();
 
-    private long movements;
+    private final AtomicLong movements = new AtomicLong();
     private int users = 1;
     private @Nullable String failure;
 
@@ -171,14 +172,9 @@ public final class Replica {
         }
     }
 
-    /** Some bytes have come: who waits, goes on waiting. */
+    /** Something was done to bring parts: who waits, goes on waiting. */
     public void moved() {
-        lock.lock();
-        try {
-            signal();
-        } finally {
-            lock.unlock();
-        }
+        movements.incrementAndGet();
     }
 
     /**
@@ -223,9 +219,7 @@ public final class Replica {
 
     /** Whether all parts of a bucket are here. */
     public boolean isHere(Bucket bucket) {
-        return bucket.placements().stream()
-                .flatMap(placement -> checkpoint.parts(placement.slice()).stream())
-                .allMatch(this::isHere);
+        return checkpoint.parts(List.of(bucket)).stream().allMatch(this::isHere);
     }
 
     /**
@@ -235,7 +229,8 @@ public final class Replica {
      * @throws StoreException if nothing came for that long, or the replica was given up
      */
     public void await(Bucket bucket, Duration patience) throws InterruptedException {
-        await(() -> isHere(bucket), "bucket " + bucket.index(), patience);
+        var needed = checkpoint.parts(List.of(bucket));
+        await(() -> needed.stream().allMatch(this::isHere), "bucket " + bucket.index(), patience);
     }
 
     /** The same for a part that a peer asks for. */
@@ -246,20 +241,20 @@ public final class Replica {
     private void await(BooleanSupplier condition, String what, Duration patience) throws InterruptedException {
         lock.lock();
         try {
-            long seen = movements;
+            long seen = movements.get();
             long left = patience.toNanos();
             while (!condition.getAsBoolean()) {
                 throwIfFailed();
-                if (left <= 0) {
-                    throw new StoreException("no byte of " + checkpoint.ref().model() + " "
+                if (left <= 0 && movements.get() == seen) {
+                    throw new StoreException("nothing of " + checkpoint.ref().model() + " "
                             + checkpoint.ref().version() + " came to host " + checkpoint.host() + " for "
                             + patience.toMillis() + " ms while " + what + " was waited for");
                 }
-                left = moved.awaitNanos(left);
-                if (movements != seen) {
-                    seen = movements;
+                if (movements.get() != seen) {
+                    seen = movements.get();
                     left = patience.toNanos();
                 }
+                left = moved.awaitNanos(left);
             }
         } finally {
             lock.unlock();
@@ -273,7 +268,7 @@ public final class Replica {
     }
 
     private void signal() {
-        movements++;
+        movements.incrementAndGet();
         moved.signalAll();
     }
 }

@@ -13,6 +13,7 @@ import dev.inflight.protocol.plan.Slice;
 import dev.inflight.worker.transport.PartBytes;
 import java.lang.foreign.MemorySegment;
 import java.util.Collection;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -91,7 +92,7 @@ public final class StoredCheckpoint {
     }
 
     /** The parts that hold a range of a tensor; none if the range is empty. */
-    public List<Part> parts(Slice range) {
+    private List<Part> parts(Slice range) {
         if (range.bytes() == 0) {
             return List.of();
         }
@@ -101,6 +102,17 @@ public final class StoredCheckpoint {
                 + range.begin()
                 - piece.slice().begin();
         return cut.covering(begin, begin + range.bytes());
+    }
+
+    /** The parts that hold the bytes of some buckets, each once, in the buckets' order. */
+    public List<Part> parts(List<Bucket> buckets) {
+        var found = new LinkedHashMap<Long, Part>();
+        for (var bucket : buckets) {
+            for (var placement : bucket.placements()) {
+                parts(placement.slice()).forEach(part -> found.putIfAbsent(part.id(), part));
+            }
+        }
+        return List.copyOf(found.values());
     }
 
     /** What is being taken from other hosts, if anything is. */

@@ -173,6 +173,7 @@ final class Replication implements Callable<Void> {
     }
 
     private void drop(Pulls pulls, Membership.Host source, String reason) {
+        replica.moved();
         // Interrupted readers are of a replication that has ended.
         if (pulls.drop(source.name(), reason) && !Thread.currentThread().isInterrupted()) {
             LOG.warn(

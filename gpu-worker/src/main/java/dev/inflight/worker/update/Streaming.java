@@ -10,7 +10,6 @@ import dev.inflight.protocol.link.WorkerMessage;
 import dev.inflight.protocol.plan.Bucket;
 import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Owner;
-import dev.inflight.protocol.plan.Part;
 import dev.inflight.protocol.plan.UpdatePlan;
 import dev.inflight.worker.device.CudaDevice;
 import dev.inflight.worker.device.HostDevice;
@@ -23,7 +22,6 @@ import dev.inflight.worker.transport.TransferKey;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -161,15 +159,11 @@ final class Streaming implements AutoCloseable {
         var replica = context.store().replicate(checkpoint);
         closer.add(replica::leave);
         presence = new Replicated(replica, patience.plus(context.joins().partTimeout()));
-        var needed = new LinkedHashSet<Part>();
-        for (var bucket : mine) {
-            bucket.placements().forEach(placement -> needed.addAll(checkpoint.parts(placement.slice())));
-        }
         var membership = order.membership();
         var replication = new Replication(
                 checkpoint,
                 replica,
-                List.copyOf(needed),
+                checkpoint.parts(mine),
                 membership.hosts().get(membership.workers().getFirst().host()),
                 membership.hosts(),
                 context.joins(),

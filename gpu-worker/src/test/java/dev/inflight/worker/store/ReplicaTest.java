@@ -121,7 +121,7 @@ class ReplicaTest {
         }
         assertThatThrownBy(() -> replica.await(bucket(1), SOON))
                 .isInstanceOf(StoreException.class)
-                .hasMessageContaining("no byte of m v1 came to host joiner for 100 ms while bucket 1");
+                .hasMessageContaining("nothing of m v1 came to host joiner for 100 ms while bucket 1");
         replica.leave();
     }
 

@@ -36,11 +36,14 @@ import java.util.Random;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Hosts with their stores and peer servers, and joins of their engines: everything but the actors. */
 @Timeout(120)
@@ -56,6 +59,7 @@ class JoinTest {
     private final Map<String, TestHost> hosts = new HashMap<>();
     private final Map<String, StoredCheckpoint> stored = new HashMap<>();
     private final Semaphore chunks = new Semaphore(0);
+    private @Nullable Path checkpoints;
     private long epoch;
 
     @AfterAll
@@ -208,6 +212,82 @@ class JoinTest {
     }
 
     @Test
+    void aSourceThatIsAliveButGivesNothingIsAskedNoMore() throws Exception {
+        start("a", "machine-a", 1);
+        start("b", "machine-b", 0);
+        start("c", "machine-c", 0);
+        var target = publish("a", "b");
+        var report = join("c", target, host("a", 0), host("b", 0));
+
+        assertThat(report.sources()).containsExactly("b");
+        assertHolds("c", target);
+    }
+
+    @Test
+    void sourcesThatHoldPartsOfItAreUsedTogether() throws Exception {
+        start("a", "machine-a", 0);
+        start("b", "machine-b", 0);
+        start("c", "machine-c", 0);
+        var target = publish("a", "b");
+        var report = join("c", target, holding("a", 0, 1), holding("b", 2, 2));
+
+        assertThat(report.sources()).containsExactly("a", "b");
+        assertHolds("c", target);
+    }
+
+    @Test
+    void twoWorkersOfAHostThatJoinAtOnceShareWhatComes() throws Exception {
+        start("a", "machine-a", 24 * MIB);
+        start("c", "machine-c", 0);
+        var target = publish("a");
+        var first = session("c", target, host("a", 0));
+        var second = sending("c", target, host("a", 1));
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            var one = threads.submit(() -> run(first));
+            var other = threads.submit(() -> run(second));
+            long received = one.get().receivedBytes() + other.get().receivedBytes();
+
+            assertThat(received).isBetween(target.bytes(), target.bytes() + target.bytes() / 50);
+        }
+        assertHolds("c", target);
+    }
+
+    @Test
+    void whenTheWorkerThatBringsPartsAbortsAnotherOfTheHostGoesOn() throws Exception {
+        start("a", "machine-a", 12 * MIB);
+        start("c", "machine-c", 0);
+        var target = publish("a");
+        var first = session("c", target, host("a", 0));
+        first.prepare();
+        awaitChunks(8);
+        var second = sending("c", target, host("a", 1));
+        second.prepare();
+        first.abort("changed my mind");
+        var report = finish(second);
+
+        assertThat(report.sources()).containsExactly("a");
+        assertHolds("c", target);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"machine-a", "machine-c"})
+    void filesThatWereTakenInPlaceAreASource(String machine) throws Exception {
+        checkpoints = Files.createTempDirectory(Path.of("/dev/shm"), "inflight-join-test-");
+        try {
+            start("a", "machine-a", 0);
+            start("c", machine, 0);
+            var target = publish("a");
+            var report = join("c", target, host("a", 0));
+
+            assertThat(report.sources()).containsExactly("a");
+            assertHolds("c", target);
+        } finally {
+            Files.delete(checkpoints.resolve("v1.safetensors"));
+            Files.delete(checkpoints);
+        }
+    }
+
+    @Test
     void theCapOfASourceHoldsForAllItsConnectionsTogether() throws Exception {
         long cap = 20 * MIB;
         start("a", "machine-a", cap);
@@ -255,7 +335,7 @@ class JoinTest {
         }
         tensors.add(tensor("model.embed_tokens.weight", (int) largest + 2, random));
         tensors.add(SafetensorsWriter.Tensor.of("model.empty", Dtype.F32, List.of(0L, 4L), new byte[0]));
-        var file = directory.resolve("v1.safetensors");
+        var file = (checkpoints == null ? directory : checkpoints).resolve("v1.safetensors");
         SafetensorsWriter.write(file, Map.of(), tensors);
         for (var name : names) {
             var host = hosts.get(name);
@@ -294,10 +374,18 @@ class JoinTest {
     }
 
     private Membership.Host host(String name, int uploads) {
+        return source(name, 0, SHARDS - 1, uploads);
+    }
+
+    private Membership.Host holding(String name, int first, int last) {
+        return source(name, first, last, 0);
+    }
+
+    private Membership.Host source(String name, int first, int last, int uploads) {
         return new Membership.Host(
                 name,
                 hosts.get(name).server.endpoint(),
-                List.of(new ShardRange(0, SHARDS - 1)),
+                List.of(new ShardRange(first, last)),
                 place(name),
                 List.of(),
                 uploads);
@@ -305,19 +393,42 @@ class JoinTest {
 
     private UpdateSession session(String joiner, CheckpointRef target, Membership.Host... sources) {
         var host = hosts.get(joiner);
+        var order = order(joiner, new Membership.Worker(host.worker(), sources.length, true), target, sources);
+        return new UpdateSession(host.context, order, host.engine, bytes -> chunks.release());
+    }
+
+    /** A join of another worker of the host, without an engine. */
+    private UpdateSession sending(String joiner, CheckpointRef target, Membership.Host... sources) {
+        var known = hosts.get(joiner).context;
+        var context = new UpdateContext(
+                joiner + "/1",
+                known.store(),
+                known.device(),
+                known.hub(),
+                known.peers(),
+                known.joins(),
+                known.traces(),
+                known.engineTimeout(),
+                known.abortTimeout());
+        var order = order(joiner, new Membership.Worker(joiner + "/1", sources.length, false), target, sources);
+        return new UpdateSession(context, order, null, bytes -> {});
+    }
+
+    private WorkerCommand.Prepare order(
+            String joiner, Membership.Worker worker, CheckpointRef target, Membership.Host... sources) {
         var members = new ArrayList<>(List.of(sources));
-        members.add(new Membership.Host(joiner, host.server.endpoint(), List.of(), place(joiner), List.of(), 0));
-        var order = new WorkerCommand.Prepare(
+        var endpoint = hosts.get(joiner).server.endpoint();
+        members.add(new Membership.Host(joiner, endpoint, List.of(), place(joiner), List.of(), 0));
+        return new WorkerCommand.Prepare(
                 ++epoch,
                 "join-" + epoch,
                 target,
                 LoadMode.IN_PLACE,
                 Strategy.P2P,
-                new Membership(members, List.of(new Membership.Worker(host.worker(), members.size() - 1, true))),
+                new Membership(members, List.of(worker)),
                 new Slots(3, 2 * MIB, "test"),
                 TestHost.PATIENCE.toMillis(),
                 KIT.<WorkerEvent>createTestProbe().getRef());
-        return new UpdateSession(host.context, order, host.engine, bytes -> chunks.release());
     }
 
     private StageReport join(String joiner, CheckpointRef target, Membership.Host... sources) throws Exception {
@@ -350,7 +461,7 @@ class JoinTest {
             assertThat(held.shards()).containsExactly(new ShardRange(0, SHARDS - 1));
         });
         var checkpoint = host.store.adopt(target, List.of());
-        try (var channel = FileChannel.open(directory.resolve("v1.safetensors"))) {
+        try (var channel = FileChannel.open(Path.of(target.source()))) {
             var file = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), Arena.ofAuto());
             for (var shard : checkpoint.sharding().shards()) {
                 for (var slice : shard.slices()) {

@@ -66,6 +66,27 @@ class SlotBoardTest {
     }
 
     @Test
+    void aConsumerThatLeavesIsNotWaitedFor() throws Exception {
+        var board = board(1, PATIENCE);
+        board.join("stays");
+        board.join("leaves");
+        board.enter(0, 0);
+        board.ready(0);
+        board.consumed(0, "stays");
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            var next = threads.submit(() -> board.enter(1, 1));
+            board.leave("leaves");
+            assertThat(next.get().slot()).isZero();
+        }
+        board.ready(1);
+        board.consumed(1, "stays");
+        board.enter(2, 2);
+        assertThat(board.isConsumer("leaves")).isFalse();
+        assertThatThrownBy(() -> board.requireConsumer("leaves")).isInstanceOf(UpdateException.class);
+        board.leave("leaves");
+    }
+
+    @Test
     void turnsTakenOutOfOrderStillLandInPlanOrder() throws Exception {
         var board = board(1, PATIENCE);
         board.join("engine");

@@ -30,6 +30,7 @@ import java.util.concurrent.TimeUnit;
 /** A worker host without its actors, and a reference engine on it. */
 final class TestHost implements AutoCloseable {
     static final Duration PATIENCE = Duration.ofSeconds(10);
+    static final Duration PART_TIMEOUT = Duration.ofSeconds(2);
     static final long MAX_PART = 4 << 20;
 
     final String name;
@@ -60,7 +61,7 @@ final class TestHost implements AutoCloseable {
         var names = new ShmNames(Path.of("/dev/shm"), "test-" + name);
         store = new HostStore(name, names, Pinning.NONE, 2, PATIENCE, PATIENCE);
         device = new HostDevice(names, slotMemory);
-        var joins = new JoinSettings(machine, 2, PATIENCE);
+        var joins = new JoinSettings(machine, 2, PART_TIMEOUT);
         var hub = new TransferHub(machine, PATIENCE);
         server = PeerServer.start(
                 new InetSocketAddress("127.0.0.1", 0),
@@ -158,7 +159,7 @@ final class TestHost implements AutoCloseable {
         store.close();
         try (var left = Files.newDirectoryStream(
                 Path.of("/dev/shm"),
-                "inflight-test_" + name + "-" + ProcessHandle.current().pid() + "-*")) {
+                "inflight-test-" + name + "-" + ProcessHandle.current().pid() + "-*")) {
             for (var file : left) {
                 throw new AssertionError(file + " was left behind");
             }

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
-import akka.actor.typed.ActorRef;
+import akka.actor.testkit.typed.javadsl.TestProbe;
 import com.typesafe.config.ConfigFactory;
 import dev.inflight.protocol.checkpoint.Dtype;
 import dev.inflight.protocol.checkpoint.SafetensorsWriter;
@@ -52,6 +52,10 @@ class UpdateSessionTest {
     Path directory;
 
     private final List<TestHost> hosts = new ArrayList<>();
+    private final TestProbe<WorkerEvent> coordinator = KIT.createTestProbe();
+
+    /** One for each host that there was at the last publish. */
+    private int shards;
 
     /** Where checkpoints are published from, if not from {@link #directory}. */
     private @Nullable Path checkpoints;
@@ -200,6 +204,21 @@ class UpdateSessionTest {
     }
 
     @Test
+    void goesOnWithoutAReceiverThatIsLostAndHasNothingToSend() throws Exception {
+        start("this-machine", "another-machine");
+        var target = publish("v1", 1);
+        hosts.add(new TestHost("c", "another-machine", directory, 3 * 2 * MIB));
+        var sessions = prepare(1, target, LoadMode.IN_PLACE, 3);
+        begin(sessions);
+        sessions.get(2).abort("its engine is gone");
+        var others = sessions.subList(0, 2);
+        others.forEach(session -> session.drop("c/0"));
+        assertThat(together(others, UpdateSession::stream)).allMatch(report -> report.loadedBytes() == target.bytes());
+        together(others, UpdateSession::commit);
+        others.forEach(UpdateSession::close);
+    }
+
+    @Test
     void anAbortBeforeBeginLeavesTheEngineUntouchedAndBeginRefused() throws Exception {
         start("this-machine");
         var sessions = prepare(1, publish("v1", 1), LoadMode.IN_PLACE, 3);
@@ -252,6 +271,7 @@ class UpdateSessionTest {
         var file = (checkpoints == null ? directory : checkpoints).resolve(version + ".safetensors");
         SafetensorsWriter.write(file, Map.of(), tensors);
 
+        shards = hosts.size();
         var holders = new ArrayList<HostStoreCommand.Holder>();
         for (int i = 0; i < hosts.size(); i++) {
             holders.add(hosts.get(i).holder(i, i));
@@ -281,7 +301,8 @@ class UpdateSessionTest {
         var workers = new ArrayList<Membership.Worker>();
         for (int i = 0; i < hosts.size(); i++) {
             var host = hosts.get(i);
-            members.add(new Membership.Host(host.name, host.server.endpoint(), List.of(new ShardRange(i, i))));
+            members.add(new Membership.Host(
+                    host.name, host.server.endpoint(), i < shards ? List.of(new ShardRange(i, i)) : List.of()));
             workers.add(new Membership.Worker(host.worker(), i, true));
         }
         return new Membership(members, workers);
@@ -295,7 +316,6 @@ class UpdateSessionTest {
     }
 
     private List<UpdateSession> sessions(long epoch, CheckpointRef target, LoadMode mode, int slots) {
-        ActorRef<WorkerEvent> nobody = KIT.<WorkerEvent>createTestProbe().getRef();
         var order = new WorkerCommand.Prepare(
                 epoch,
                 "update-" + epoch,
@@ -305,7 +325,7 @@ class UpdateSessionTest {
                 membership(),
                 new Slots(slots, 2 * MIB, "test"),
                 TestHost.PATIENCE.toMillis(),
-                nobody);
+                coordinator.getRef());
         return hosts.stream()
                 .map(host -> new UpdateSession(host.context, order, host.engine, bytes -> {}))
                 .toList();

@@ -2,6 +2,7 @@ package dev.inflight.protocol.cluster;
 
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.receptionist.ServiceKey;
+import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.ShardRange;
 import java.util.List;
 
@@ -41,13 +42,32 @@ public sealed interface HostStoreCommand extends Wire {
     /**
      * Loads shards whose holder is gone from the checkpoint's source files again, checked against its manifest;
      * answered like {@link Load}.
+     *
+     * @param sources hosts to take the shards from if the files can not be read; empty if there are none
      */
     record Restore(
-            String publishId, CheckpointRef checkpoint, List<ShardRange> shards, ActorRef<HostStoreEvent> replyTo)
-            implements HostStoreCommand {}
+            String publishId,
+            CheckpointRef checkpoint,
+            List<ShardRange> shards,
+            List<Membership.Host> sources,
+            ActorRef<HostStoreEvent> replyTo)
+            implements HostStoreCommand {
+        public Restore {
+            sources = List.copyOf(sources);
+        }
+
+        /** From the files only. */
+        public Restore(
+                String publishId, CheckpointRef checkpoint, List<ShardRange> shards, ActorRef<HostStoreEvent> replyTo) {
+            this(publishId, checkpoint, shards, List.of(), replyTo);
+        }
+    }
 
     /** Forgets a checkpoint and frees its arena. */
     record Release(String digest) implements HostStoreCommand {}
+
+    /** A host that is about to stop need not wait longer: what it alone held is elsewhere, as far as that can be. */
+    record Dismiss() implements HostStoreCommand {}
 
     /** Which host loads which shards. */
     record Holder(String host, String endpoint, List<ShardRange> shards) {}

@@ -14,9 +14,15 @@ public sealed interface HostStoreEvent extends Wire {
      * @param held checkpoints whose shards are in the store
      * @param place where the host is
      * @param coming checkpoints that it is replicating, each with the shards that are not held yet
+     * @param leaving whether it is about to stop and waits for {@link HostStoreCommand.Dismiss}
      */
-    record HostState(String host, String endpoint, List<Held> held, Place place, List<Held> coming)
+    record HostState(String host, String endpoint, List<Held> held, Place place, List<Held> coming, boolean leaving)
             implements HostStoreEvent {
+        /** A host that stays. */
+        public HostState(String host, String endpoint, List<Held> held, Place place, List<Held> coming) {
+            this(host, endpoint, held, place, coming, false);
+        }
+
         /** A host without labels that replicates nothing. */
         public HostState(String host, String endpoint, List<Held> held) {
             this(host, endpoint, held, Place.UNKNOWN, List.of());

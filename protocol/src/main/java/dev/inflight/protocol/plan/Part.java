@@ -16,4 +16,9 @@ public record Part(int shard, int index, long offset, long bytes, List<Placement
     public Part {
         placements = List.copyOf(placements);
     }
+
+    /** Tells it from the other parts of its checkpoint; comparing placements would take long. */
+    public long id() {
+        return (long) shard << Integer.SIZE | index;
+    }
 }

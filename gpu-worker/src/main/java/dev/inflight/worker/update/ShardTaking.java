@@ -1,0 +1,68 @@
+package dev.inflight.worker.update;
+
+import dev.inflight.protocol.cluster.HostStoreCommand.Restore;
+import dev.inflight.protocol.plan.Membership;
+import dev.inflight.protocol.plan.Part;
+import dev.inflight.protocol.plan.Place;
+import dev.inflight.worker.store.HostStore;
+import dev.inflight.worker.store.StoredCheckpoint;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Takes shards from other hosts into this one's store, for no engine of its own: another host is about to leave. */
+public final class ShardTaking {
+    private final String host;
+    private final Place place;
+    private final HostStore store;
+    private final JoinSettings settings;
+    private final Duration peerTimeout;
+
+    /**
+     * @param host this host's name
+     * @param place where it is
+     * @param peerTimeout longest silence of a source
+     */
+    public ShardTaking(String host, Place place, HostStore store, JoinSettings settings, Duration peerTimeout) {
+        this.host = host;
+        this.place = place;
+        this.store = store;
+        this.settings = settings;
+        this.peerTimeout = peerTimeout;
+    }
+
+    /**
+     * Returns when this host holds the shards.
+     *
+     * @throws RuntimeException naming what can not be had
+     */
+    public StoredCheckpoint take(Restore order) throws InterruptedException {
+        var checkpoint = store.adopt(
+                order.checkpoint(),
+                order.sources().stream().map(Membership.Host::endpoint).toList());
+        var parts = new ArrayList<Part>();
+        for (var range : order.shards()) {
+            for (int shard = range.first(); shard <= range.last(); shard++) {
+                parts.addAll(checkpoint.parts(shard).parts());
+            }
+        }
+        var receiver = new Membership.Host(host, "", List.of(), place, List.of(), 0);
+        var replica = store.replicate(checkpoint);
+        try {
+            new Replication(
+                            checkpoint,
+                            replica,
+                            parts,
+                            receiver,
+                            order.sources(),
+                            settings,
+                            peerTimeout,
+                            new StageTimes(),
+                            () -> {})
+                    .call();
+        } finally {
+            replica.leave();
+        }
+        return checkpoint;
+    }
+}
