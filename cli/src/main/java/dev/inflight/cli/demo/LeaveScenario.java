@@ -2,7 +2,6 @@ package dev.inflight.cli.demo;
 
 import static dev.inflight.cli.console.Rounding.measured;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import dev.inflight.cli.console.Progress;
 import dev.inflight.cli.demo.LocalScenario.TimedUpdate;
 import java.time.Duration;
@@ -18,9 +17,6 @@ public final class LeaveScenario {
 
     /** Longer than the coordinator gives a host for handing its shards over. */
     private static final Duration LEAVE_LIMIT = Duration.ofSeconds(60);
-
-    private static final Duration FORGET_LIMIT = Duration.ofSeconds(30);
-    private static final long POLL_MILLIS = 50;
 
     private LeaveScenario() {}
 
@@ -69,33 +65,13 @@ public final class LeaveScenario {
         long begin = System.nanoTime();
         scenario.fleet().stop(leaver, LEAVE_LIMIT);
         double seconds = (System.nanoTime() - begin) / 1e9;
-        awaitForgotten(scenario, leaver);
+        scenario.fleet().awaitForgotten(leaver);
         others.eventEnds();
         TimedUpdate there = scenario.update(LocalScenario.V2);
         boolean verifiedThere = scenario.verify();
         TimedUpdate back = scenario.update(LocalScenario.V1);
         boolean verifiedBack = scenario.verify();
         return new Left(seconds, there, back, verifiedThere && verifiedBack);
-    }
-
-    private static void awaitForgotten(LocalScenario scenario, FleetHost leaver) throws InterruptedException {
-        long deadline = System.nanoTime() + FORGET_LIMIT.toNanos();
-        while (knows(scenario, leaver)) {
-            if (System.nanoTime() > deadline) {
-                throw new ScenarioFailedException("the coordinator still lists " + leaver.name() + ", which ended "
-                        + FORGET_LIMIT.toSeconds() + " s ago");
-            }
-            Thread.sleep(POLL_MILLIS);
-        }
-    }
-
-    private static boolean knows(LocalScenario scenario, FleetHost leaver) throws InterruptedException {
-        for (JsonNode host : scenario.fleet().client().status().path("hosts")) {
-            if (host.path("host").asText().equals(leaver.name())) {
-                return true;
-            }
-        }
-        return false;
     }
 
     private static LeaveReport report(

@@ -16,6 +16,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.stream.Stream;
 
 /**
  * A complete fleet as separate processes on this machine: one coordinator, N engines, and a worker host for each of them
@@ -23,6 +24,7 @@ import java.util.concurrent.Future;
  */
 public final class LocalFleet implements AutoCloseable {
     private static final long POLL_MILLIS = 50;
+    private static final Duration FORGET_LIMIT = Duration.ofSeconds(30);
     private static final String ADDRESS = "127.0.0.1";
 
     private final LocalRun run;
@@ -113,6 +115,29 @@ public final class LocalFleet implements AutoCloseable {
     public void stop(FleetHost host, Duration atMost) throws InterruptedException {
         run.dismiss(host.process());
         host.process().stop(atMost);
+    }
+
+    /**
+     * Returns when the coordinator counts on a host no more that has ended.
+     *
+     * @throws FleetException if it takes much longer than failure detector and split-brain resolver do
+     */
+    public void awaitForgotten(FleetHost host) throws InterruptedException {
+        long deadline = System.nanoTime() + FORGET_LIMIT.toNanos();
+        while (knows(host)) {
+            if (System.nanoTime() > deadline) {
+                throw new FleetException("the coordinator still lists " + host.name() + ", which ended "
+                        + FORGET_LIMIT.toSeconds() + " s ago");
+            }
+            Thread.sleep(POLL_MILLIS);
+        }
+    }
+
+    private boolean knows(FleetHost host) throws InterruptedException {
+        JsonNode status = client.status();
+        return Stream.of("hosts", "workers")
+                .flatMap(kind -> status.path(kind).valueStream())
+                .anyMatch(one -> one.path("host").asText().equals(host.name()));
     }
 
     public CoordinatorClient client() {
