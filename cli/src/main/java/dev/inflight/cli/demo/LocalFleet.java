@@ -222,20 +222,24 @@ public final class LocalFleet implements AutoCloseable {
         return text;
     }
 
+    /** A host store reports by itself, apart from the workers of its host. */
     private void awaitAttached(int engines) throws InterruptedException {
         long deadline = System.nanoTime() + limit.toNanos();
-        int attached = 0;
-        while (attached < engines) {
+        long attached = 0;
+        int stores = 0;
+        while (attached < engines || stores < hosts.size()) {
             run.requireAllAlive();
             if (System.nanoTime() > deadline) {
                 throw new FleetException("after " + limit.toSeconds() + " s the coordinator knows " + attached + " of "
-                        + engines + " engines");
+                        + engines + " engines and " + stores + " of " + hosts.size() + " host stores");
             }
             Thread.sleep(POLL_MILLIS);
-            attached = 0;
-            for (JsonNode worker : client.status().path("workers")) {
-                attached += worker.path("engine").isObject() ? 1 : 0;
-            }
+            JsonNode status = client.status();
+            attached = status.path("workers")
+                    .valueStream()
+                    .filter(worker -> worker.path("engine").isObject())
+                    .count();
+            stores = status.path("hosts").size();
         }
     }
 

@@ -132,7 +132,7 @@ class JoinScenarioTest {
     }
 
     private static String workers(String... workers) {
-        return "{\"workers\":[" + String.join(",", workers) + "]}";
+        return "{\"hosts\":[{},{}],\"workers\":[" + String.join(",", workers) + "]}";
     }
 
     private static String joiner(String state, String version, String join) {

@@ -18,9 +18,9 @@ import org.junit.jupiter.api.io.TempDir;
 /** A fleet whose JVMs are a script that announces itself and waits. */
 class LocalFleetTest {
     private static final String NO_ENGINE =
-            "{\"workers\":[{\"worker\":\"a/0\",\"engine\":{}},{\"worker\":\"b/0\",\"engine\":null}]}";
+            "{\"hosts\":[{},{}],\"workers\":[{\"worker\":\"a/0\",\"engine\":{}},{\"worker\":\"b/0\",\"engine\":null}]}";
     private static final String BOTH =
-            "{\"workers\":[{\"worker\":\"a/0\",\"engine\":{}},{\"worker\":\"b/0\",\"engine\":{}}]}";
+            "{\"hosts\":[{},{}],\"workers\":[{\"worker\":\"a/0\",\"engine\":{}},{\"worker\":\"b/0\",\"engine\":{}}]}";
 
     @TempDir
     private Path directory;

@@ -19,7 +19,9 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -63,7 +65,7 @@ final class NetworkFleet implements AutoCloseable {
         /** Starts its process, as its supervisor does again whenever that has ended. */
         private Process start() throws IOException {
             List<String> command = node("worker", name, network.address(number));
-            return launch(name, seesSource ? network.on(number, command) : network.on(number, source(), command));
+            return launch(name, seesSource ? network.on(number, command) : network.on(number, files(), command));
         }
 
         String name() {
@@ -128,7 +130,7 @@ final class NetworkFleet implements AutoCloseable {
         this.network = network;
         this.directory = directory;
         this.logs = logs;
-        Path file = Files.createDirectory(directory.resolve("source")).resolve("model.safetensors");
+        Path file = Files.createDirectories(source()).resolve("model.safetensors");
         this.checkpoint = TestCheckpoint.write(file, 1, tensors, bytes);
         String name = directory.getFileName() + "-coordinator";
         this.coordinatorProcess = launch(name, node("coordinator", name, network.address()));
@@ -198,6 +200,18 @@ final class NetworkFleet implements AutoCloseable {
         assertThat(updated.succeeded()).as("%s", updated).isTrue();
     }
 
+    /** Ids of the joins that run. */
+    Set<String> joins() throws InterruptedException {
+        Set<String> joins = new HashSet<>();
+        for (JsonNode worker : coordinator.status().path("workers")) {
+            String id = worker.at("/engine/join/operation").asText("");
+            if (!id.isEmpty()) {
+                joins.add(id);
+            }
+        }
+        return joins;
+    }
+
     Operation operation(String id) throws InterruptedException {
         return coordinator.operation(id);
     }
@@ -238,7 +252,12 @@ final class NetworkFleet implements AutoCloseable {
     }
 
     private Path source() {
-        return directory.resolve("source");
+        return files().resolve("source");
+    }
+
+    /** What only the first host sees. */
+    private Path files() {
+        return directory.resolve("files");
     }
 
     private Path announcement(String name) {

@@ -6,6 +6,8 @@ import dev.inflight.cli.client.Operation;
 import dev.inflight.tests.Eventually;
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -73,10 +75,17 @@ class SlowLinksIT {
             fleet.publish();
             fleet.update(fleet.hosts().getFirst());
             long begin = System.nanoTime();
+            Set<String> joins = new TreeSet<>();
             for (NetworkFleet.Host joiner : others) {
-                Eventually.until(joiner.name() + " joined", JOIN_LIMIT, joiner::serves);
+                Eventually.until(joiner.name() + " joined", JOIN_LIMIT, () -> {
+                    joins.addAll(fleet.joins());
+                    return joiner.serves();
+                });
             }
             Duration took = Duration.ofNanos(System.nanoTime() - begin);
+            for (String join : joins) {
+                System.out.println(join + ": " + fleet.operation(join).result());
+            }
             fleet.verify();
             for (NetworkFleet.Host joiner : others) {
                 joiner.requireServing();
