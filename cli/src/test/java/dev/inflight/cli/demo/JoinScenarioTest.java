@@ -106,8 +106,7 @@ class JoinScenarioTest {
         assertThat(report.joinGBps()).isPositive();
         assertThat(report.ceilingGBps()).isPositive();
         assertThat(report.verified()).isTrue();
-        // Nobody reaches the engines here, and that is told.
-        assertThat(report.requests().failed()).isPositive();
+        // Nobody gets a right answer here.
         assertThat(report.passed()).isFalse();
         assertThat(coordinator.requests())
                 .filteredOn(request -> request.startsWith("POST /v1/updates"))
