@@ -11,7 +11,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.inflight.coordinator.Operations.Running;
 import dev.inflight.coordinator.fleet.Epochs;
 import dev.inflight.coordinator.fleet.Fleet;
-import dev.inflight.coordinator.fleet.FleetHost;
 import dev.inflight.coordinator.fleet.FleetMonitor;
 import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.coordinator.fleet.WorkerClaims;
@@ -23,7 +22,6 @@ import dev.inflight.coordinator.operation.OperationView;
 import dev.inflight.coordinator.operation.SessionEvent;
 import dev.inflight.coordinator.publish.PublishSession;
 import dev.inflight.coordinator.publish.PublishStart;
-import dev.inflight.coordinator.update.HandOverSession;
 import dev.inflight.coordinator.update.UpdateRequest;
 import dev.inflight.coordinator.update.UpdateSession;
 import dev.inflight.coordinator.update.UpdateStart;
@@ -82,8 +80,6 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     private record RecoveryDue(long epoch) implements Command {}
 
-    private record HandedOver(ActorRef<HostStoreCommand> host) implements Command {}
-
     private enum JoinsDue implements Command {
         /** A join that failed is to be tried again. */
         RETRY,
@@ -109,7 +105,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private final WorkerClaims claims = new WorkerClaims();
     private final JoinDesk desk;
     private final Set<String> takenOver = new HashSet<>();
-    private final Map<ActorRef<HostStoreCommand>, ActorRef<HandOverSession.Command>> leaving = new HashMap<>();
+    private final Leaves leaves;
     private final SortedMap<Long, Boolean> endedEpochs = new TreeMap<>();
     private final Map<String, SessionEvent> settling = new HashMap<>();
     private final Set<Long> recovering = new HashSet<>();
@@ -130,6 +126,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         this.epochs = new Epochs(wallClock);
         this.operations = new Operations(settings.operationHistory());
         this.ledger = new VersionLedger(settings.keepVersions());
+        this.leaves = new Leaves(context, claims);
         this.desk = new JoinDesk(settings.join(), context.getLog());
         timers.startSingleTimer(
                 JoinsDue.LEARNED, JoinsDue.LEARNED, settings.update().recoveryWindow());
@@ -166,7 +163,6 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 .onMessage(Unsettled.class, unsettled -> settle(unsettled.id()))
                 .onMessage(RecoveryDue.class, this::onRecoveryDue)
                 .onMessage(JoinsDue.class, this::onJoinsDue)
-                .onMessage(HandedOver.class, this::onHandedOver)
                 .build();
     }
 
@@ -358,35 +354,10 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 settle(ended.id());
             }
         }
-        handOver();
+        leaves.observe(fleet, ledger.published());
         releaseUnused();
         settleOrphans();
         startJoins();
-        return this;
-    }
-
-    /** Hosts that are about to stop are dismissed when what they alone hold is elsewhere. */
-    private void handOver() {
-        leaving.values().forEach(session -> session.tell(new HandOverSession.FleetChanged(fleet)));
-        leaving.keySet()
-                .removeIf(ref -> fleet.hosts().values().stream()
-                        .noneMatch(host -> host.ref().equals(ref)));
-        for (FleetHost host : fleet.hosts().values()) {
-            if (host.leaving() && !leaving.containsKey(host.ref())) {
-                List<CheckpointRef> published = ledger.all().values().stream()
-                        .flatMap(versions -> versions.values().stream())
-                        .toList();
-                ActorRef<HandOverSession.Command> session =
-                        getContext().spawnAnonymous(HandOverSession.create(host, published, fleet, claims));
-                leaving.put(host.ref(), session);
-                getContext().watchWith(session, new HandedOver(host.ref()));
-            }
-        }
-    }
-
-    private Behavior<Command> onHandedOver(HandedOver handedOver) {
-        // A host that was dismissed reports for a while yet.
-        leaving.replace(handedOver.host(), getContext().getSystem().ignoreRef());
         return this;
     }
 
@@ -445,7 +416,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         releaseUnused();
         settleOrphans();
         tellSessions();
-        handOver();
+        leaves.observe(fleet, ledger.published());
         startJoins();
     }
 

@@ -49,6 +49,13 @@ final class VersionLedger {
         return versions == null ? Map.of() : versions.inOrder();
     }
 
+    /** Versions of all models. */
+    List<CheckpointRef> published() {
+        return published.keySet().stream()
+                .flatMap(model -> versions(model).values().stream())
+                .toList();
+    }
+
     SortedMap<String, Map<String, CheckpointRef>> all() {
         SortedMap<String, Map<String, CheckpointRef>> all = new TreeMap<>();
         published.keySet().forEach(model -> all.put(model, versions(model)));

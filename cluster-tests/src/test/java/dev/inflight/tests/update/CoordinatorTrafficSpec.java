@@ -33,6 +33,9 @@ public final class CoordinatorTrafficSpec extends FleetSpec {
                         // What is too large is counted rather than lost.
                         "akka.remote.artery.advanced.maximum-frame-size",
                         "4 MiB",
+                        // New engines take the checkpoint that is measured, not the one before.
+                        "inflight.coordinator.join.auto",
+                        "off",
                         // No releases: what they cost depends on the number of versions.
                         "inflight.coordinator.keep-versions",
                         100));

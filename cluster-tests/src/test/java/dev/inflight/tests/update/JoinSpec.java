@@ -6,6 +6,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.inflight.cli.load.LoadGenerator;
 import dev.inflight.cli.load.LoadReport;
 import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.OperationReply;
+import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.tests.fleet.FleetSpec;
 import dev.inflight.tests.fleet.TestFleet;
 import java.nio.file.Files;
@@ -44,15 +46,28 @@ public final class JoinSpec extends FleetSpec {
         fleet.awaitServing("v1", 1, 2, added);
         assertThat(fleet.trainer().verify(TestFleet.MODEL).resultJson()).contains("\"verified\":true");
 
+        lossOfAnEngineThatNobodyNeeds(fleet, added);
         updateDuringAJoin(fleet, added);
         leave(fleet, added);
     }
 
+    /** Its host came after v2 was published, and holds nothing of it. */
+    private static void lossOfAnEngineThatNobodyNeeds(TestFleet fleet, int lost) throws Exception {
+        String id = fleet.beginHeldUpdate("v2", LoadMode.SHADOW, lost);
+        fleet.engine(lost).kill();
+        Operation ended = fleet.trainer().ended(id);
+        assertThat(ended.state()).as("%s", ended).isEqualTo(OperationReply.State.SUCCEEDED);
+        assertThat(ended.resultJson()).contains("committed, but not live on");
+        fleet.requireServing("v2", fleet.engine(0), fleet.engine(1), fleet.engine(2));
+        fleet.restartEngine(lost, WORKERS + 1);
+        fleet.awaitServing("v2", lost);
+    }
+
     private static void updateDuringAJoin(TestFleet fleet, int joiner) throws Exception {
         fleet.holdReplacedEngine(joiner);
-        JsonNode updated = fleet.update("v2", LoadMode.SHADOW);
+        JsonNode updated = fleet.update("v1", LoadMode.SHADOW);
         assertThat(updated.path("engines")).as("%s", updated).hasSize(WORKERS + 1);
-        fleet.awaitServing("v2", 0, 1, 2, joiner);
+        fleet.awaitServing("v1", 0, 1, 2, joiner);
     }
 
     /** A shard of the new version is on the leaving host alone, and its file is gone when the host is. */

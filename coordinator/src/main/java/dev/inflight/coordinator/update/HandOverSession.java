@@ -19,7 +19,7 @@ import java.util.List;
 
 /**
  * The leave of one host: others take over what it alone holds, what its workers take part in ends, and then it is
- * dismissed. It has no deadline: the host itself waits only so long, and is gone then.
+ * dismissed. It ends with the host and has no deadline: the host itself waits only so long.
  */
 public final class HandOverSession extends AbstractBehavior<HandOverSession.Command> {
     /** What the session hears. */
@@ -35,6 +35,7 @@ public final class HandOverSession extends AbstractBehavior<HandOverSession.Comm
     private final WorkerClaims claims;
     private final ActorRef<HostStoreEvent> hostEvents;
     private int reported;
+    private boolean dismissed;
 
     private HandOverSession(ActorContext<Command> context, FleetHost leaving, HandOver handOver, WorkerClaims claims) {
         super(context);
@@ -98,9 +99,9 @@ public final class HandOverSession extends AbstractBehavior<HandOverSession.Comm
         if (handOver.isGone()) {
             return Behaviors.stopped();
         }
-        if (handOver.isOver(claims.ofOthers("").keySet())) {
+        if (!dismissed && handOver.isOver(claims.ofOthers("").keySet())) {
+            dismissed = true;
             leaving.ref().tell(new HostStoreCommand.Dismiss());
-            return Behaviors.stopped();
         }
         return this;
     }

@@ -26,12 +26,16 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.LongConsumer;
 import java.util.stream.IntStream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The checkpoints that one host holds shards of. Loading blocks for as long as the bytes take; everything else answers
  * at once, except {@link #adopt} of a checkpoint that only other hosts know. Thread-safe.
  */
 public final class HostStore implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(HostStore.class);
+
     private final String host;
     private final ArenaPool arenas;
     private final TimedPinning pinning;
@@ -232,7 +236,18 @@ public final class HostStore implements AutoCloseable {
             if (running != null && running.enter()) {
                 return running;
             }
+            long touched = touchMicros();
+            long registered = registerMicros();
             fresh = new Replica(checkpoint, arenas, () -> changed.run());
+            // Loads that run beside it count, too: good enough for a log.
+            LOG.info(
+                    "replicating {} of {} shards of {} {}; their memory took {} ms to touch and {} ms to register",
+                    fresh.coming().size(),
+                    checkpoint.sharding().count(),
+                    checkpoint.ref().model(),
+                    checkpoint.ref().version(),
+                    (touchMicros() - touched) / 1000,
+                    (registerMicros() - registered) / 1000);
             checkpoint.replicatedBy(fresh);
             // One of which nothing was held may have been forgotten since it was found.
             table.hold(checkpoint.ref(), () -> checkpoint);

@@ -41,6 +41,9 @@ class PeerFuzzTest {
                 new byte[][] {RawPeer.frame(Op.CHUNK, 0, ByteBuffer.allocate(10))},
                 new byte[][] {RawPeer.frame(Op.OPEN, 0, ByteBuffer.allocate(3))},
                 new byte[][] {RawPeer.frame(Op.OPEN, 0, ByteBuffer.allocate(100))},
+                new byte[][] {RawPeer.frame(Op.PART, 0, ByteBuffer.allocate(3))},
+                new byte[][] {RawPeer.frame(Op.PART, 0, ByteBuffer.allocate(100))},
+                new byte[][] {RawPeer.frame(Op.PART_BYTES, 0, ByteBuffer.allocate(8))},
                 new byte[][] {OPEN, OPEN},
                 new byte[][] {OPEN, RawPeer.frame(Op.CONSUMED, 1)});
         try (PeerFixture peers = new PeerFixture()) {

@@ -51,6 +51,35 @@ class H2dStageTest {
         stage.get(10, TimeUnit.SECONDS);
     }
 
+    @Test
+    void whatIsOnItsWayIsAnnouncedWhileTheNextBucketsBytesHaveYetToCome() throws Exception {
+        board.join("engine");
+        var buckets = IntStream.range(0, 2)
+                .mapToObj(index -> new Bucket(index, index, 0, List.of(), 1))
+                .toList();
+        var come = new CountDownLatch(1);
+        var presence = new Presence() {
+            @Override
+            public boolean isHere(Bucket bucket) {
+                return bucket.index() == 0 || come.getCount() == 0;
+            }
+
+            @Override
+            public void await(Bucket bucket) throws InterruptedException {
+                if (bucket.index() > 0) {
+                    come.await();
+                }
+            }
+        };
+        var stage = new FutureTask<>(new H2dStage(
+                buckets, new Anywhere(), board, SLOTS, presence, streaming, Duration.ofSeconds(10), ready::add));
+        Thread.ofPlatform().start(stage);
+        assertThat(ready.poll(10, TimeUnit.SECONDS)).isZero();
+        come.countDown();
+        assertThat(ready.poll(10, TimeUnit.SECONDS)).isEqualTo(1);
+        stage.get(10, TimeUnit.SECONDS);
+    }
+
     /** Buckets that need no moving. */
     private static final class Anywhere implements OwnBuckets {
         @Override

@@ -191,15 +191,7 @@ class JoinTest {
         var first = session("c", target, host("a", 0));
         first.prepare();
         awaitChunks(1);
-        assertThat(hosts.get("c").store.coming()).hasSize(1);
-        var coming = new Membership.Host(
-                "c",
-                hosts.get("c").server.endpoint(),
-                List.of(),
-                place("c"),
-                hosts.get("c").store.coming().getFirst().shards(),
-                0);
-        var second = session("d", target, host("a", 1), coming);
+        var second = session("d", target, host("a", 1), coming("c"));
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
             var one = threads.submit(() -> finish(first));
             var other = threads.submit(() -> run(second));
@@ -208,6 +200,25 @@ class JoinTest {
             assertThat(other.get().sources()).containsExactly("c");
         }
         assertHolds("c", target);
+        assertHolds("d", target);
+    }
+
+    @Test
+    void whenTheHostInBetweenGivesUpTheNextJoinerTakesTheRestFromTheHolder() throws Exception {
+        start("a", "machine-a", 16 * MIB);
+        start("c", "machine-c", 0);
+        start("d", "machine-d", 0);
+        var target = publish("a");
+        var first = session("c", target, host("a", 0));
+        first.prepare();
+        awaitChunks(1);
+        var second = session("d", target, host("a", 1), coming("c"));
+        second.prepare();
+        awaitChunks(17);
+        first.abort("changed my mind");
+        var report = finish(second);
+
+        assertThat(report.sources()).contains("a");
         assertHolds("d", target);
     }
 
@@ -389,6 +400,12 @@ class JoinTest {
                 place(name),
                 List.of(),
                 uploads);
+    }
+
+    /** A host that is replicating everything. */
+    private Membership.Host coming(String name) {
+        var shards = hosts.get(name).store.coming().getFirst().shards();
+        return new Membership.Host(name, hosts.get(name).server.endpoint(), List.of(), place(name), shards, 0);
     }
 
     private UpdateSession session(String joiner, CheckpointRef target, Membership.Host... sources) {

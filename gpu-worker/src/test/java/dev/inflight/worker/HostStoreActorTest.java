@@ -1,0 +1,95 @@
+package dev.inflight.worker;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import akka.actor.testkit.typed.javadsl.ActorTestKit;
+import akka.actor.testkit.typed.javadsl.TestProbe;
+import com.typesafe.config.ConfigFactory;
+import dev.inflight.protocol.checkpoint.Dtype;
+import dev.inflight.protocol.checkpoint.LayoutDigest;
+import dev.inflight.protocol.checkpoint.SafetensorsWriter;
+import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.HostStoreCommand;
+import dev.inflight.protocol.cluster.HostStoreEvent;
+import dev.inflight.protocol.cluster.HostStoreEvent.HostState;
+import dev.inflight.protocol.plan.Place;
+import dev.inflight.protocol.plan.ShardRange;
+import dev.inflight.worker.device.Pinning;
+import dev.inflight.worker.device.ShmNames;
+import dev.inflight.worker.store.CheckpointFiles;
+import dev.inflight.worker.store.HostStore;
+import dev.inflight.worker.transport.PeerServer;
+import dev.inflight.worker.update.HostPeerService;
+import dev.inflight.worker.update.JoinSettings;
+import dev.inflight.worker.update.TransferHub;
+import java.net.InetSocketAddress;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class HostStoreActorTest {
+    private static final Duration PATIENCE = Duration.ofSeconds(10);
+    private static final Path SHM = Path.of("/dev/shm");
+    private static final Place PLACE = new Place("machine", "rack", "zone");
+    private static final ActorTestKit KIT = ActorTestKit.create(ConfigFactory.parseString(
+            "akka.actor.provider = local, akka.fail-mixed-versions = off"));
+
+    @TempDir
+    Path directory;
+
+    @AfterAll
+    static void stopActors() {
+        KIT.shutdownTestKit();
+    }
+
+    @Test
+    void subscribersHearWhereTheHostIsAndWhatItReplicates() throws Exception {
+        TestProbe<HostStoreEvent> coordinator = KIT.createTestProbe();
+        var settings = new JoinSettings("", 1, PATIENCE);
+        try (var source = new HostStore("a", new ShmNames(SHM, "test-a"), Pinning.NONE, 1, PATIENCE, PATIENCE);
+                var store = new HostStore("b", new ShmNames(SHM, "test-b"), Pinning.NONE, 1, PATIENCE, PATIENCE);
+                var server = PeerServer.start(
+                        new InetSocketAddress("127.0.0.1", 0),
+                        "a",
+                        new HostPeerService(source, new TransferHub("a", PATIENCE), settings))) {
+            var target = publish(source, server.endpoint());
+            var actor = KIT.spawn(HostStoreActor.create("b", "127.0.0.1:1", PLACE, store));
+            actor.tell(new HostStoreCommand.Subscribe(coordinator.getRef()));
+            assertThat(coordinator.expectMessageClass(HostState.class))
+                    .isEqualTo(new HostState("b", "127.0.0.1:1", List.of(), PLACE, List.of()));
+
+            var replica = store.replicate(store.adopt(target, List.of(server.endpoint())));
+            assertThat(coordinator.expectMessageClass(HostState.class).coming())
+                    .containsExactly(new HostStoreEvent.Held(target, List.of(new ShardRange(0, 0))));
+
+            replica.leave();
+            assertThat(coordinator.expectMessageClass(HostState.class).coming()).isEmpty();
+        }
+    }
+
+    private CheckpointRef publish(HostStore store, String endpoint) throws Exception {
+        var file = directory.resolve("v1.safetensors");
+        SafetensorsWriter.write(
+                file, Map.of(), List.of(SafetensorsWriter.Tensor.of("t", Dtype.U8, List.of(1000L), new byte[1000])));
+        String layout;
+        try (var files = CheckpointFiles.open(file)) {
+            layout = LayoutDigest.of(files.layout());
+        }
+        var holder = new HostStoreCommand.Holder("a", endpoint, List.of(new ShardRange(0, 0)));
+        var order = new HostStoreCommand.Load(
+                "publish",
+                "m",
+                "v1",
+                file.toString(),
+                layout,
+                1,
+                1 << 20,
+                List.of(holder),
+                KIT.<HostStoreEvent>createTestProbe().getRef());
+        return store.load(order, bytes -> {}).ref();
+    }
+}
