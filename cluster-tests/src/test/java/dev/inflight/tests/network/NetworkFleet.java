@@ -19,20 +19,25 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A coordinator at the bridge, and worker hosts of one engine each in namespaces. Only the first host sees the
- * checkpoint's file. Engines run beside the test, since they speak to their worker over a Unix socket. Used by one
+ * checkpoints' files. Engines run beside the test, since they speak to their worker over a Unix socket. Used by one
  * thread.
  */
 final class NetworkFleet implements AutoCloseable {
-    static final String VERSION = "v1";
+    static final List<String> VERSIONS = List.of("v1", "v2");
 
     private static final String MODEL = "toy";
     private static final int PORT = 25520;
@@ -42,7 +47,7 @@ final class NetworkFleet implements AutoCloseable {
     private final Namespaces network;
     private final Path directory;
     private final Path logs;
-    private final TestCheckpoint checkpoint;
+    private final Map<String, TestCheckpoint> checkpoints = new HashMap<>();
     private final List<Host> hosts = new ArrayList<>();
     private final Process coordinatorProcess;
     private final CoordinatorClient coordinator;
@@ -82,10 +87,10 @@ final class NetworkFleet implements AutoCloseable {
             return new ObjectMapper().missingNode();
         }
 
-        boolean serves() throws InterruptedException {
+        boolean serves(String version) throws InterruptedException {
             JsonNode status = status();
             return status.path("state").asText().equals("SERVING")
-                    && status.path("version").asText().equals(VERSION);
+                    && status.path("version").asText().equals(version);
         }
 
         /** Starts its process again if that has ended: a host that the others took for dead ends itself. */
@@ -104,11 +109,19 @@ final class NetworkFleet implements AutoCloseable {
         }
 
         /** Asserts that its engine answers as the weights do. */
-        void requireServing() throws Exception {
+        void requireServing(String version) throws Exception {
             if (engine == null) {
                 throw new IllegalStateException(name + " has no engine");
             }
-            engine.requireServing(VERSION, checkpoint.answers());
+            engine.requireServing(version, checkpoints.get(version).answers());
+        }
+
+        /** Ends its engine and returns when the coordinator knows. */
+        private void killEngine() {
+            if (engine != null) {
+                engine.kill();
+            }
+            Eventually.until(name + " has no engine", START_LIMIT, () -> !status().isObject());
         }
 
         private void awaitUp() {
@@ -130,8 +143,10 @@ final class NetworkFleet implements AutoCloseable {
         this.network = network;
         this.directory = directory;
         this.logs = logs;
-        Path file = Files.createDirectories(source()).resolve("model.safetensors");
-        this.checkpoint = TestCheckpoint.write(file, 1, tensors, bytes);
+        for (String version : VERSIONS) {
+            Path file = Files.createDirectories(source(version)).resolve("model.safetensors");
+            checkpoints.put(version, TestCheckpoint.write(file, version.hashCode(), tensors, bytes));
+        }
         String name = directory.getFileName() + "-coordinator";
         this.coordinatorProcess = launch(name, node("coordinator", name, network.address()));
         Eventually.until("the coordinator is up", START_LIMIT, () -> Files.exists(announcement(name)));
@@ -145,7 +160,7 @@ final class NetworkFleet implements AutoCloseable {
      * Starts a fleet whose engines are attached and have no weights.
      *
      * @param count worker hosts
-     * @param bytes of the checkpoint
+     * @param bytes of each checkpoint
      */
     static NetworkFleet start(Namespaces network, int count, long bytes, int tensors) throws Exception {
         // Under /tmp itself: engines' sockets lie in it, and their paths may have 107 bytes.
@@ -187,16 +202,34 @@ final class NetworkFleet implements AutoCloseable {
         return List.copyOf(hosts);
     }
 
-    /** Publishes the checkpoint on the one host that sees it. */
-    void publish() throws InterruptedException {
-        Operation published = coordinator.publish(MODEL, VERSION, source().toString(), any -> {});
+    /** Puts engines without weights in the place of these hosts' engines, all at the same time. */
+    void replaceEngines(List<Host> of) throws Exception {
+        of.forEach(Host::killEngine);
+        try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            List<Future<?>> starting = new ArrayList<>();
+            for (Host host : of) {
+                starting.add(threads.submit(() -> {
+                    host.startEngine();
+                    return null;
+                }));
+            }
+            for (Future<?> started : starting) {
+                started.get();
+            }
+        }
+    }
+
+    /** Publishes a checkpoint on the one host that sees it. */
+    void publish(String version) throws InterruptedException {
+        Operation published =
+                coordinator.publish(MODEL, version, source(version).toString(), any -> {});
         assertThat(published.succeeded()).as("%s", published).isTrue();
     }
 
     /** Updates one host's engine and nobody else's. */
-    void update(Host host) throws InterruptedException {
+    void update(Host host, String version) throws InterruptedException {
         Operation updated =
-                coordinator.update(new UpdateRequest(MODEL, VERSION, "in-place", "broadcast", host.name()), any -> {});
+                coordinator.update(new UpdateRequest(MODEL, version, "in-place", "broadcast", host.name()), any -> {});
         assertThat(updated.succeeded()).as("%s", updated).isTrue();
     }
 
@@ -234,7 +267,7 @@ final class NetworkFleet implements AutoCloseable {
         for (Process process : processes) {
             process.waitFor(GRACE_SECONDS, TimeUnit.SECONDS);
         }
-        checkpoint.close();
+        checkpoints.values().forEach(TestCheckpoint::close);
         try (Stream<Path> files = Files.list(directory)) {
             for (Path log :
                     files.filter(file -> file.toString().endsWith(".log")).toList()) {
@@ -251,8 +284,8 @@ final class NetworkFleet implements AutoCloseable {
         }
     }
 
-    private Path source() {
-        return files().resolve("source");
+    private Path source(String version) {
+        return files().resolve(version);
     }
 
     /** What only the first host sees. */

@@ -8,6 +8,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -15,6 +16,8 @@ import org.junit.jupiter.api.Test;
 /** Joins between hosts whose links carry 500 Mbit/s, or nothing. */
 @Tag("heavy")
 class SlowLinksIT {
+    private static final String V1 = NetworkFleet.VERSIONS.getFirst();
+    private static final String V2 = NetworkFleet.VERSIONS.getLast();
     private static final long BYTES = 128 << 20;
     private static final int TENSORS = 64;
     private static final int JOINERS = 6;
@@ -41,8 +44,8 @@ class SlowLinksIT {
         try (Namespaces network = Namespaces.require();
                 NetworkFleet fleet = NetworkFleet.start(network, 1, BYTES, TENSORS)) {
             NetworkFleet.Host source = fleet.hosts().getFirst();
-            fleet.publish();
-            fleet.update(source);
+            fleet.publish(V1);
+            fleet.update(source, V1);
             NetworkFleet.Host joiner = fleet.add(1).getFirst();
             String join = awaitHalf(fleet, joiner);
 
@@ -55,43 +58,84 @@ class SlowLinksIT {
             });
             System.out.println("given up after " + (System.nanoTime() - begin) / 1_000_000 + " ms: " + ended.get());
             assertThat(ended.get().succeeded()).isFalse();
-            source.requireServing();
+            source.requireServing(V1);
 
             joiner.mend();
             Eventually.until("it joined by itself", JOIN_LIMIT, () -> {
                 joiner.supervise();
-                return joiner.serves();
+                return joiner.serves(V1);
             });
-            joiner.requireServing();
-            source.requireServing();
+            joiner.requireServing(V1);
+            source.requireServing(V1);
             fleet.verify();
         }
     }
 
-    /** Time from when there is a version to join to, until all serve it. */
+    /**
+     * Time from when the first engine without weights is seen until all serve: the second time that these hosts join, so
+     * that links and not compilers are measured.
+     */
     private static Duration join(Namespaces network, int joiners) throws Exception {
         try (NetworkFleet fleet = NetworkFleet.start(network, 1 + joiners, BYTES, TENSORS)) {
+            NetworkFleet.Host source = fleet.hosts().getFirst();
             List<NetworkFleet.Host> others = fleet.hosts().subList(1, 1 + joiners);
-            fleet.publish();
-            fleet.update(fleet.hosts().getFirst());
-            long begin = System.nanoTime();
-            Set<String> joins = new TreeSet<>();
+            fleet.publish(V1);
+            fleet.update(source, V1);
+            awaitServing(fleet, others, V1);
+
+            fleet.publish(V2);
+            fleet.update(source, V2);
+            AtomicReference<Duration> took = new AtomicReference<>();
+            Thread watch = Thread.ofVirtual().start(() -> took.set(watched(fleet, others)));
+            fleet.replaceEngines(others);
+            watch.join();
+            assertThat(took.get()).as("time of %s joins", joiners).isNotNull();
+            fleet.verify();
             for (NetworkFleet.Host joiner : others) {
-                Eventually.until(joiner.name() + " joined", JOIN_LIMIT, () -> {
-                    joins.addAll(fleet.joins());
-                    return joiner.serves();
-                });
+                joiner.requireServing(V2);
             }
-            Duration took = Duration.ofNanos(System.nanoTime() - begin);
+            return took.get();
+        }
+    }
+
+    /** Looks on while the engines that serve v1 are replaced, and prints what each join came to. */
+    private static Duration watched(NetworkFleet fleet, List<NetworkFleet.Host> others) {
+        AtomicLong begin = new AtomicLong();
+        Eventually.until("an engine without weights is seen", JOIN_LIMIT, () -> {
+            begin.set(System.nanoTime());
+            for (NetworkFleet.Host joiner : others) {
+                String state = joiner.status().path("state").asText();
+                if (state.equals("PENDING_WEIGHTS") || state.equals("UPDATING")) {
+                    return true;
+                }
+            }
+            return false;
+        });
+        Set<String> joins = awaitServing(fleet, others, V2);
+        Duration took = Duration.ofNanos(System.nanoTime() - begin.get());
+        try {
             for (String join : joins) {
                 System.out.println(join + ": " + fleet.operation(join).result());
             }
-            fleet.verify();
-            for (NetworkFleet.Host joiner : others) {
-                joiner.requireServing();
-            }
-            return took;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
+        return took;
+    }
+
+    /** Returns the ids of the joins that were seen meanwhile. */
+    private static Set<String> awaitServing(NetworkFleet fleet, List<NetworkFleet.Host> hosts, String version) {
+        Set<String> joins = new TreeSet<>();
+        Eventually.until("all serve " + version, JOIN_LIMIT, () -> {
+            joins.addAll(fleet.joins());
+            for (NetworkFleet.Host host : hosts) {
+                if (!host.serves(version)) {
+                    return false;
+                }
+            }
+            return true;
+        });
+        return joins;
     }
 
     /** Returns the join under way when it has brought a part of the bytes. */
