@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import akka.actor.testkit.typed.javadsl.TestProbe;
+import akka.actor.typed.Behavior;
 import com.typesafe.config.ConfigFactory;
 import dev.inflight.protocol.checkpoint.Dtype;
 import dev.inflight.protocol.checkpoint.LayoutDigest;
@@ -12,6 +13,7 @@ import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.cluster.HostStoreEvent.HostState;
+import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Place;
 import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.worker.device.Pinning;
@@ -21,8 +23,10 @@ import dev.inflight.worker.store.HostStore;
 import dev.inflight.worker.transport.PeerServer;
 import dev.inflight.worker.update.HostPeerService;
 import dev.inflight.worker.update.JoinSettings;
+import dev.inflight.worker.update.ShardTaking;
 import dev.inflight.worker.update.TransferHub;
 import java.net.InetSocketAddress;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -35,8 +39,8 @@ class HostStoreActorTest {
     private static final Duration PATIENCE = Duration.ofSeconds(10);
     private static final Path SHM = Path.of("/dev/shm");
     private static final Place PLACE = new Place("machine", "rack", "zone");
-    private static final ActorTestKit KIT = ActorTestKit.create(ConfigFactory.parseString(
-            "akka.actor.provider = local, akka.fail-mixed-versions = off"));
+    private static final ActorTestKit KIT = ActorTestKit.create(
+            ConfigFactory.parseString("akka.actor.provider = local, akka.fail-mixed-versions = off"));
 
     @TempDir
     Path directory;
@@ -57,7 +61,7 @@ class HostStoreActorTest {
                         "a",
                         new HostPeerService(source, new TransferHub("a", PATIENCE), settings))) {
             var target = publish(source, server.endpoint());
-            var actor = KIT.spawn(HostStoreActor.create("b", "127.0.0.1:1", PLACE, store));
+            var actor = KIT.spawn(actor(store, settings, new Departure()));
             actor.tell(new HostStoreCommand.Subscribe(coordinator.getRef()));
             assertThat(coordinator.expectMessageClass(HostState.class))
                     .isEqualTo(new HostState("b", "127.0.0.1:1", List.of(), PLACE, List.of()));
@@ -69,6 +73,59 @@ class HostStoreActorTest {
             replica.leave();
             assertThat(coordinator.expectMessageClass(HostState.class).coming()).isEmpty();
         }
+    }
+
+    @Test
+    void takesShardsOutOfALeavingHostsStoreIfTheirFilesAreGone() throws Exception {
+        TestProbe<HostStoreEvent> coordinator = KIT.createTestProbe();
+        var settings = new JoinSettings("", 1, PATIENCE);
+        try (var source = new HostStore("a", new ShmNames(SHM, "test-a"), Pinning.NONE, 1, PATIENCE, PATIENCE);
+                var store = new HostStore("b", new ShmNames(SHM, "test-b"), Pinning.NONE, 1, PATIENCE, PATIENCE);
+                var server = PeerServer.start(
+                        new InetSocketAddress("127.0.0.1", 0),
+                        "a",
+                        new HostPeerService(source, new TransferHub("a", PATIENCE), settings))) {
+            var target = publish(source, server.endpoint());
+            Files.delete(Path.of(target.source()));
+            var all = List.of(new ShardRange(0, 0));
+            var actor = KIT.spawn(actor(store, settings, new Departure()));
+            actor.tell(new HostStoreCommand.Restore("r", target, all, coordinator.getRef()));
+            coordinator.expectMessageClass(HostStoreEvent.LoadFailed.class);
+            var leaving = new Membership.Host("a", server.endpoint(), all);
+            actor.tell(new HostStoreCommand.Restore("r", target, all, List.of(leaving), coordinator.getRef()));
+            coordinator.expectMessageClass(HostStoreEvent.Loaded.class);
+            assertThat(store.held()).containsExactly(new HostStoreEvent.Held(target, all));
+        }
+    }
+
+    @Test
+    void aHostThatStopsSaysSoAndWaitsToBeDismissed() {
+        TestProbe<HostStoreEvent> coordinator = KIT.createTestProbe();
+        var settings = new JoinSettings("", 1, PATIENCE);
+        try (var store = new HostStore("b", new ShmNames(SHM, "test-b"), Pinning.NONE, 1, PATIENCE, PATIENCE)) {
+            var departure = new Departure();
+            var actor = KIT.spawn(actor(store, settings, departure));
+            actor.tell(new HostStoreCommand.Subscribe(coordinator.getRef()));
+            assertThat(coordinator.expectMessageClass(HostState.class).leaving())
+                    .isFalse();
+            var ended = departure.begin().toCompletableFuture();
+            assertThat(coordinator.expectMessageClass(HostState.class).leaving())
+                    .isTrue();
+            assertThat(ended).isNotDone();
+            actor.tell(new HostStoreCommand.Dismiss());
+            assertThat(ended).succeedsWithin(PATIENCE);
+
+            var alone = new Departure();
+            KIT.spawn(actor(store, settings, alone));
+            assertThat(alone.begin().toCompletableFuture())
+                    .as("without a coordinator")
+                    .succeedsWithin(PATIENCE);
+        }
+    }
+
+    private static Behavior<HostStoreCommand> actor(HostStore store, JoinSettings settings, Departure departure) {
+        var taking = new ShardTaking("b", PLACE, store, settings, PATIENCE);
+        return HostStoreActor.create("b", "127.0.0.1:1", PLACE, store, taking, departure);
     }
 
     private CheckpointRef publish(HostStore store, String endpoint) throws Exception {

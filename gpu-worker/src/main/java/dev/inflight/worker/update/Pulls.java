@@ -5,14 +5,14 @@ import dev.inflight.protocol.plan.Membership;
 import dev.inflight.worker.transport.PartReader;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.PriorityQueue;
-import java.util.Queue;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -22,11 +22,13 @@ import org.jspecify.annotations.Nullable;
  * is in one queue, or asked for by one reader, or here. Thread-safe.
  */
 final class Pulls {
+    private static final int NONE = -1;
+
     private final int connections;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition changed = lock.newCondition();
-    private final Map<String, Queue<Integer>> queues = new HashMap<>();
-    private final Queue<Integer> withoutSource = new PriorityQueue<>();
+    private final Map<String, TreeSet<Integer>> queues = new HashMap<>();
+    private final TreeSet<Integer> withoutSource = new TreeSet<>();
     private final Map<String, Integer> readers = new HashMap<>();
     private final Map<String, Set<PartReader>> open = new HashMap<>();
     private final Map<String, String> dropped = new LinkedHashMap<>();
@@ -87,26 +89,43 @@ final class Pulls {
             return new Next.WithoutSource(parts);
         }
         for (var entry : queues.entrySet()) {
-            var first = entry.getValue().peek();
             int running = readers.getOrDefault(entry.getKey(), 0);
-            if (first != null && running < connections) {
+            if (!entry.getValue().isEmpty() && running < connections) {
                 readers.merge(entry.getKey(), 1, Integer::sum);
-                return new Next.Read(plan.giver(first).orElseThrow());
+                return new Next.Read(plan.giver(entry.getValue().first()).orElseThrow());
             }
         }
         return null;
     }
 
-    /** The next part to ask a source for; negative if there is none. */
+    /**
+     * The next part to ask a source for. One that has given all it was planned for takes over what a slower one would
+     * give last.
+     *
+     * @return negative if there is none
+     */
     int poll(String source) {
         lock.lock();
         try {
+            if (dropped.containsKey(source)) {
+                return NONE;
+            }
             var queue = queues.get(source);
-            var part = queue == null ? null : queue.poll();
-            return part == null ? -1 : part;
+            var part = queue == null ? null : queue.pollFirst();
+            return part == null ? takeOver(source) : part;
         } finally {
             lock.unlock();
         }
+    }
+
+    private int takeOver(String source) {
+        var longest = queues.values().stream().max(Comparator.comparingInt(TreeSet::size));
+        if (longest.isEmpty()
+                || longest.get().isEmpty()
+                || !plan.couldGive(source, longest.get().last())) {
+            return NONE;
+        }
+        return longest.get().removeLast();
     }
 
     /** @return false if the source was dropped meanwhile */
@@ -196,7 +215,7 @@ final class Pulls {
     private void enqueue(int part) {
         plan.giver(part)
                 .ifPresentOrElse(
-                        host -> queues.computeIfAbsent(host.name(), name -> new PriorityQueue<>())
+                        host -> queues.computeIfAbsent(host.name(), name -> new TreeSet<>())
                                 .add(part),
                         () -> withoutSource.add(part));
     }

@@ -27,7 +27,7 @@ import org.slf4j.LoggerFactory;
  */
 final class Replication implements Callable<Void> {
     /** Parts that one reader asks for at a time, so that a source always knows the next one. */
-    private static final int AHEAD = 3;
+    private static final int AHEAD = 2;
 
     private static final Logger LOG = LoggerFactory.getLogger(Replication.class);
 

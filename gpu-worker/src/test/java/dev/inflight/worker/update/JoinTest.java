@@ -136,7 +136,8 @@ class JoinTest {
     @Test
     void aSourceWithABadByteIsAskedNoMore() throws Exception {
         start("a", "machine-a", 0);
-        start("b", "machine-b", 0);
+        // Slow enough for the other one to be asked.
+        start("b", "machine-b", 12 * MIB);
         start("c", "machine-c", 0);
         var target = publish("a", "b");
         damageAllBlocks("a");
@@ -231,6 +232,22 @@ class JoinTest {
         var report = join("c", target, host("a", 0), host("b", 0));
 
         assertThat(report.sources()).containsExactly("b");
+        assertHolds("c", target);
+    }
+
+    @Test
+    void aFastSourceGivesWhatASlowOneWouldGiveLast() throws Exception {
+        long slow = 8 * MIB;
+        start("a", "machine-a", slow);
+        start("b", "machine-b", 0);
+        start("c", "machine-c", 0);
+        var target = publish(150 * MIB, "a", "b");
+        long begin = System.nanoTime();
+        var report = join("c", target, host("a", 0), host("b", 0));
+        double seconds = Duration.ofNanos(System.nanoTime() - begin).toMillis() / 1000.0;
+
+        assertThat(report.sources()).containsExactly("a", "b");
+        assertThat(seconds).isLessThan(0.75 * (target.bytes() / 2.0 / slow));
         assertHolds("c", target);
     }
 

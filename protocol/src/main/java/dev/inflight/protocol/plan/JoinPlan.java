@@ -43,6 +43,18 @@ public final class JoinPlan {
                 : Optional.of(sources.get(givers[part]).host());
     }
 
+    /** Whether a host could as well give a part that another one is to give: it holds it and is as near. */
+    public boolean couldGive(String host, int part) {
+        if (givers[part] == NOBODY) {
+            return false;
+        }
+        Distance near = sources.get(givers[part]).distance();
+        int shard = parts.get(part).shard();
+        return sources.stream()
+                .anyMatch(source ->
+                        source.host().name().equals(host) && source.distance() == near && source.holds(shard));
+    }
+
     /** The hosts to take a part from, the best first. */
     public List<Membership.Host> candidates(int part) {
         int shard = parts.get(part).shard();
