@@ -1,18 +1,23 @@
 package dev.inflight.cli;
 
-import dev.inflight.cli.bench.Ceiling;
-import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.console.Progress;
-import dev.inflight.cli.console.Table;
 import dev.inflight.cli.demo.CheckpointPlace;
-import dev.inflight.cli.demo.DemoReport;
-import dev.inflight.cli.demo.FleetDevice;
 import dev.inflight.cli.demo.Installation;
+import dev.inflight.cli.demo.JoinOptions;
+import dev.inflight.cli.demo.JoinPath;
+import dev.inflight.cli.demo.JoinReport;
+import dev.inflight.cli.demo.JoinScenario;
+import dev.inflight.cli.demo.KillSourceScenario;
+import dev.inflight.cli.demo.LeaveReport;
+import dev.inflight.cli.demo.LeaveScenario;
 import dev.inflight.cli.demo.ScenarioOptions;
+import dev.inflight.cli.demo.ScenarioOutcome;
+import dev.inflight.cli.demo.ScenarioReport;
 import dev.inflight.cli.demo.UpdateScenario;
-import dev.inflight.cli.load.LoadReport;
-import java.util.Locale;
+import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -23,9 +28,18 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "demo",
         description =
-                "Start a whole fleet on this machine, update its engines under load, verify, and stop everything.")
+                "Start a whole fleet on this machine, do something to it under load, verify, and stop everything.")
 @SuppressWarnings("NullAway.Init")
 final class DemoCommand implements Callable<Integer> {
+    private static final String UPDATE = "update";
+    private static final String JOIN = "join";
+    private static final String MASS_JOIN = "mass-join";
+    private static final List<String> SCENARIOS =
+            List.of(UPDATE, JOIN, MASS_JOIN, KillSourceScenario.NAME, LeaveScenario.NAME);
+
+    private static final int USUAL_JOINERS = 3;
+    private static final int MOST_JOINERS = 32;
+
     @Spec
     private CommandSpec spec;
 
@@ -38,53 +52,104 @@ final class DemoCommand implements Callable<Integer> {
     @Option(
             names = "--scenario",
             paramLabel = "NAME",
-            defaultValue = "update",
-            description = "update: from v1 to v2 while clients keep asking (default: ${DEFAULT-VALUE}).")
+            defaultValue = UPDATE,
+            description = {
+                "update: from v1 to v2 (default).",
+                "join: one more worker host with an engine starts and comes to v1 by itself.",
+                "mass-join: several of them at once (--joiners).",
+                "kill-source: one joins; a host that sends to it is killed half-way. Hosts send slowly for it.",
+                "leave: a worker host is stopped in order; the others go to v2 and back without the files.",
+                "Clients keep asking the engines that serve, and every answer is checked."
+            })
     private String scenario;
+
+    @Option(
+            names = "--joiners",
+            paramLabel = "N",
+            description = "Engines that join at once, each with a worker host; for mass-join (default: 3).")
+    private @Nullable Integer joiners;
+
+    @Option(
+            names = "--path",
+            paramLabel = "PATH",
+            description =
+                    "How bytes come to hosts that join: tcp, as from another machine, or mapped, out of the shared"
+                            + " memory of this one (default: tcp).")
+    private @Nullable String path;
+
+    /** @param text the report for people */
+    private record Shown(
+            ScenarioReport report, String text, @Nullable String firstProblem) {}
 
     @Override
     public Integer call() throws InterruptedException {
-        if (!scenario.equals("update")) {
-            throw new ParameterException(spec.commandLine(), "--scenario " + scenario + " is none of update");
-        }
+        requireKnown();
         try (Progress progress = answer.progress()) {
-            ScenarioOptions options = flags.options(CheckpointPlace.SHM);
-            UpdateScenario.Outcome outcome = UpdateScenario.run(options, Installation.current(), progress);
-            answer.print(outcome.report(), text(outcome.report(), outcome.load(), options.device()));
-            if (outcome.load().firstProblem() != null) {
-                spec.commandLine()
-                        .getErr()
-                        .println("first bad request: " + outcome.load().firstProblem());
+            Shown shown = run(flags.options(CheckpointPlace.SHM), progress);
+            answer.print(shown.report(), shown.text());
+            if (shown.firstProblem() != null) {
+                spec.commandLine().getErr().println("first bad request: " + shown.firstProblem());
             }
-            return outcome.report().passed() ? ExitCode.OK : ExitCode.FAILED;
+            return shown.report().passed() ? ExitCode.OK : ExitCode.FAILED;
         }
     }
 
-    private static String text(DemoReport report, LoadReport load, FleetDevice device) {
-        return new Table()
-                .row(
-                        "update",
-                        "v1 -> v2, " + report.mode() + ", " + report.workers() + " " + report.engine() + " engines"
-                                + (report.tp() == null ? "" : " in groups of " + report.tp()) + ", by "
-                                + report.exchange())
-                .row("checkpoint", ByteSize.format(report.bytes()) + " in " + report.tensors() + " tensors")
-                .row("duration", format("%.3f s", report.seconds()))
-                .row(
-                        "delivered",
-                        format("%.2f GB/s, ", report.deliveredGBps())
-                                + Ceiling.format(report.ratio(), report.ceilingGBps(), device))
-                .row("stall", format("%.1f ms", report.stallMs()))
-                .row(
-                        "requests",
-                        load.sent() + " sent, " + load.failed() + " failed, " + load.mixed() + " mixed; "
-                                + format("p50 %.1f ms, ", load.p50Ms())
-                                + format("p99 %.1f ms, ", load.p99Ms())
-                                + format("longest gap %.1f ms", load.longestGapMs()))
-                .row("verified", report.verified() ? "every tensor of every engine, bit by bit" : "NO")
-                .toString();
+    private Shown run(ScenarioOptions options, Progress progress) throws InterruptedException {
+        Installation installation = Installation.current();
+        if (scenario.equals(UPDATE)) {
+            UpdateScenario.Outcome outcome = UpdateScenario.run(options, installation, progress);
+            String text = DemoText.of(outcome.report(), outcome.load(), options.device());
+            return new Shown(outcome.report(), text, outcome.load().firstProblem());
+        }
+        require(options.tp() == 1, "--tp " + options.tp() + " is for --scenario update only");
+        if (scenario.equals(LeaveScenario.NAME)) {
+            require(options.workers() > 1, "--workers 1 leaves nobody; give 2 or more");
+            require(!options.device().cuda(), "--device cuda has one worker host only, which cannot leave");
+            ScenarioOutcome<LeaveReport> left = LeaveScenario.run(options, installation, progress);
+            return new Shown(left.report(), DemoText.of(left.report()), left.firstProblem());
+        }
+        JoinOptions joining = new JoinOptions(options, joiners(), path());
+        if (scenario.equals(KillSourceScenario.NAME)) {
+            require(options.workers() > 1, "--workers 1 leaves no source; give 2 or more");
+            return shown(KillSourceScenario.run(joining, installation, progress));
+        }
+        return shown(JoinScenario.run(scenario, joining, installation, progress));
     }
 
-    private static String format(String form, double value) {
-        return String.format(Locale.ROOT, form, value);
+    private static Shown shown(ScenarioOutcome<JoinReport> joined) {
+        return new Shown(joined.report(), DemoText.of(joined.report()), joined.firstProblem());
+    }
+
+    private void requireKnown() {
+        require(SCENARIOS.contains(scenario), "--scenario " + scenario + " is none of " + String.join(", ", SCENARIOS));
+        require(joiners == null || scenario.equals(MASS_JOIN), "--joiners is for --scenario " + MASS_JOIN + " only");
+        require(
+                joiners == null || (joiners >= 1 && joiners <= MOST_JOINERS),
+                "--joiners " + joiners + " is outside 1 to " + MOST_JOINERS);
+        boolean joins = !scenario.equals(UPDATE) && !scenario.equals(LeaveScenario.NAME);
+        require(path == null || joins, "--path is for scenarios in which engines join");
+        path();
+    }
+
+    private int joiners() {
+        return scenario.equals(MASS_JOIN) ? Objects.requireNonNullElse(joiners, USUAL_JOINERS) : 1;
+    }
+
+    private JoinPath path() {
+        return switch (Objects.requireNonNullElse(path, "tcp")) {
+            case "tcp" -> JoinPath.TCP;
+            case "mapped" -> JoinPath.MAPPED;
+            default -> throw wrong("--path " + path + " is none of tcp, mapped");
+        };
+    }
+
+    private void require(boolean right, String otherwise) {
+        if (!right) {
+            throw wrong(otherwise);
+        }
+    }
+
+    private ParameterException wrong(String message) {
+        return new ParameterException(spec.commandLine(), message);
     }
 }

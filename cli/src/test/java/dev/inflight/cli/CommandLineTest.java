@@ -57,6 +57,8 @@ class CommandLineTest {
     void theHelpNamesThePythonOfTorchEngines() {
         assertThat(CommandRun.of("--help").out()).contains("INFLIGHT_PYTHON");
         assertThat(CommandRun.of("demo", "--help").out()).contains("--device", "--slot-memory", "768MiB");
+        assertThat(CommandRun.of("demo", "--help").out())
+                .contains("join:", "mass-join:", "kill-source:", "leave:", "--joiners", "--path");
     }
 
     @Test
@@ -102,6 +104,15 @@ class CommandLineTest {
                 "demo --mode sideways",
                 "demo --engine steam",
                 "demo --scenario flood",
+                "demo --scenario join --path pigeon",
+                "demo --scenario join --joiners 2",
+                "demo --scenario join --tp 2",
+                "demo --scenario mass-join --joiners 0",
+                "demo --scenario mass-join --joiners 33",
+                "demo --scenario kill-source --workers 1",
+                "demo --scenario leave --workers 1",
+                "demo --scenario leave --path tcp",
+                "demo --path tcp",
                 "demo --checkpoint /does/not/exist",
                 "demo --device tpu",
                 "demo --device cuda --engine reference",

@@ -63,6 +63,11 @@ public final class CoordinatorClient implements AutoCloseable {
         return await(start("/v1/updates", request), progress);
     }
 
+    /** How an operation stands; one that somebody else began, too. */
+    public Operation operation(String id) throws InterruptedException {
+        return json.convertValue(get("/v1/operations/" + id), Operation.class);
+    }
+
     /** Compares every engine's live tensors with the manifest and waits for the verdict. */
     public Operation verify(String model, Consumer<Operation> progress) throws InterruptedException {
         return await(start("/v1/verifications", Map.of("model", model)), progress);

@@ -136,6 +136,17 @@ public final class CheckpointPair implements AutoCloseable {
         return second;
     }
 
+    /** Takes both out of the reach of who knows only their paths; the answers stay. */
+    void moveAway() {
+        try {
+            for (Path checkpoint : List.of(first, second)) {
+                Files.move(checkpoint, checkpoint.resolveSibling(checkpoint.getFileName() + ".gone"));
+            }
+        } catch (IOException e) {
+            throw new ScenarioFailedException("cannot move a checkpoint away: " + e.getMessage(), e);
+        }
+    }
+
     /** Sum of the tensors' bytes, the same for both. */
     public long bytes() {
         return secondFiles.layout().bytes();

@@ -88,6 +88,25 @@ final class ChildProcess {
         return process.waitFor();
     }
 
+    /** Ends the process with SIGKILL and returns when it is gone. */
+    void kill() {
+        process.destroyForcibly();
+        process.onExit().join();
+    }
+
+    /**
+     * Asks the process to end, as an operator does, and waits until it has.
+     *
+     * @throws FleetException if it takes longer
+     */
+    void stop(Duration limit) throws InterruptedException {
+        process.destroy();
+        if (!process.waitFor(limit.toMillis(), TimeUnit.MILLISECONDS)) {
+            throw new FleetException(
+                    name + " has not ended " + limit.toSeconds() + " s after it was asked to" + lastWords());
+        }
+    }
+
     /** Asks the process, and what it started, to end: a shell that is told to end leaves its commands running. */
     void askToEnd() {
         descendants = process.descendants().toList();

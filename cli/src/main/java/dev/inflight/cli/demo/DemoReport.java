@@ -1,6 +1,7 @@
 package dev.inflight.cli.demo;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import dev.inflight.cli.load.LoadReport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,13 +37,15 @@ public record DemoReport(
         double ratio,
         double stallMs,
         Requests requests,
-        boolean verified) {
+        boolean verified)
+        implements ScenarioReport {
 
-    /** Requests of the clients during the update. */
-    public record Requests(long sent, long failed, long mixed) {}
+    /** Requests of the clients. */
+    public record Requests(long sent, long failed, long mixed) {
+        static final Requests NONE = new Requests(0, 0, 0);
 
-    /** Whether the demo shows what it is to show. */
-    public boolean passed() {
-        return verified && requests.sent() > 0 && requests.failed() == 0 && requests.mixed() == 0;
+        Requests plus(LoadReport load) {
+            return new Requests(sent + load.sent(), failed + load.failed(), mixed + load.mixed());
+        }
     }
 }

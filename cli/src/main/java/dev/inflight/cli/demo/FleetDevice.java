@@ -57,7 +57,12 @@ public record FleetDevice(Kind kind, long slotMemoryBytes, List<String> gpus, in
         return gpus.get(worker % gpus.size());
     }
 
-    /** Settings of a worker host that has that many workers, beginning with worker {@code first} of the fleet. */
+    /**
+     * Settings of a worker host.
+     *
+     * @param first number in the fleet of its first worker
+     * @param workers on that host
+     */
     Map<String, String> workerSettings(int first, int workers) {
         Map<String, String> settings = new LinkedHashMap<>();
         if (cuda()) {

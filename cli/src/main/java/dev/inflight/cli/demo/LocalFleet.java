@@ -9,31 +9,44 @@ import java.net.ServerSocket;
 import java.net.URI;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.stream.Stream;
 
 /**
  * A complete fleet as separate processes on this machine: one coordinator, N engines, and a worker host for each of them
- * or, on GPUs, as many as wanted. The processes belong to a {@link LocalRun} and end with it.
+ * or, on GPUs, as many as wanted. The processes belong to a {@link LocalRun} and end with it. Used by one thread.
  */
 public final class LocalFleet implements AutoCloseable {
     private static final long POLL_MILLIS = 50;
+    private static final Duration FORGET_LIMIT = Duration.ofSeconds(30);
     private static final String ADDRESS = "127.0.0.1";
 
     private final LocalRun run;
+    private final NodeLauncher nodes;
+    private final EngineLauncher engineLauncher;
+    private final Duration limit;
     private final CoordinatorClient client;
-    private final List<URI> engines;
-    private final List<Long> workerPids;
+    private final List<FleetHost> hosts = new ArrayList<>();
 
-    private LocalFleet(LocalRun run, CoordinatorClient client, List<URI> engines, List<Long> workerPids) {
+    private LocalFleet(
+            LocalRun run,
+            NodeLauncher nodes,
+            EngineLauncher engineLauncher,
+            Duration limit,
+            CoordinatorClient client,
+            List<FleetHost> hosts) {
         this.run = run;
+        this.nodes = nodes;
+        this.engineLauncher = engineLauncher;
+        this.limit = limit;
         this.client = client;
-        this.engines = List.copyOf(engines);
-        this.workerPids = List.copyOf(workerPids);
+        this.hosts.addAll(hosts);
     }
 
     /**
@@ -55,50 +68,101 @@ public final class LocalFleet implements AutoCloseable {
         NodeLauncher nodes = new NodeLauncher(run, installation, archives, ADDRESS, freePort(), options);
         Duration limit = options.device().startLimit();
         ChildProcess coordinator = nodes.startCoordinator();
-        ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
-        try {
-            List<ChildProcess> workers = new ArrayList<>();
-            List<Future<URI>> starting = new ArrayList<>();
-            int perHost = options.device().workersPerHost(options.workers());
-            for (int i = 0; i < options.workers(); i++) {
-                if (i % perHost == 0) {
-                    workers.add(nodes.startWorker(i / perHost, i, perHost));
-                }
-                int index = i;
-                ChildProcess worker = workers.getLast();
-                starting.add(threads.submit(
-                        () -> startEngine(engineLauncher, index, worker, "/links/" + index % perHost, limit)));
-            }
-            URI http = URI.create(text(coordinator, "/http", limit));
-            List<URI> engines = new ArrayList<>();
-            for (Future<URI> engine : starting) {
-                engines.add(result(engine));
-            }
-            List<Long> pids = workers.stream().map(ChildProcess::pid).toList();
-            LocalFleet fleet = new LocalFleet(run, new CoordinatorClient(http), engines, pids);
-            fleet.awaitAttached(limit);
-            return fleet;
-        } finally {
-            // After a failure nobody waits for the announcements of the others.
-            threads.shutdownNow();
+        List<FleetHost> hosts = new ArrayList<>();
+        int perHost = options.device().workersPerHost(options.workers());
+        for (int first = 0; first < options.workers(); first += perHost) {
+            hosts.add(startHost(nodes, hosts.size(), first, perHost, Map.of()));
         }
+        startEngines(engineLauncher, hosts, limit);
+        CoordinatorClient client = new CoordinatorClient(URI.create(text(coordinator, "/http", limit)));
+        LocalFleet fleet = new LocalFleet(run, nodes, engineLauncher, limit, client, hosts);
+        fleet.awaitAttached(options.workers());
+        return fleet;
+    }
+
+    /**
+     * Starts further worker hosts of one worker each and, when all of them are up, an engine for each at the same time.
+     * Returns when the engines are up; whether they get weights is the coordinator's affair.
+     *
+     * @param settings of these hosts, over those of the fleet
+     * @throws FleetException naming the process that did not come up
+     */
+    public List<FleetHost> addHosts(int count, Map<String, String> settings) throws InterruptedException {
+        List<FleetHost> added = new ArrayList<>();
+        int engines = hosts.stream().mapToInt(FleetHost::workers).sum();
+        for (int i = 0; i < count; i++) {
+            added.add(startHost(nodes, hosts.size() + i, engines + i, 1, settings));
+        }
+        hosts.addAll(added);
+        for (FleetHost host : added) {
+            host.process().awaitAnnouncement(limit);
+        }
+        startEngines(engineLauncher, added, limit);
+        return added;
+    }
+
+    /** Ends a worker host with SIGKILL. Its engine goes on. */
+    public void kill(FleetHost host) {
+        run.dismiss(host.process());
+        host.process().kill();
+    }
+
+    /**
+     * Asks a worker host to end, as an operator does, and waits until it has. Its engine goes on.
+     *
+     * @throws FleetException if it takes longer
+     */
+    public void stop(FleetHost host, Duration atMost) throws InterruptedException {
+        run.dismiss(host.process());
+        host.process().stop(atMost);
+    }
+
+    /**
+     * Returns when the coordinator counts on a host no more that has ended.
+     *
+     * @throws FleetException if it takes much longer than failure detector and split-brain resolver do
+     */
+    public void awaitForgotten(FleetHost host) throws InterruptedException {
+        long deadline = System.nanoTime() + FORGET_LIMIT.toNanos();
+        while (knows(host)) {
+            if (System.nanoTime() > deadline) {
+                throw new FleetException("the coordinator still lists " + host.name() + ", which ended "
+                        + FORGET_LIMIT.toSeconds() + " s ago");
+            }
+            Thread.sleep(POLL_MILLIS);
+        }
+    }
+
+    private boolean knows(FleetHost host) throws InterruptedException {
+        JsonNode status = client.status();
+        return Stream.of("hosts", "workers")
+                .flatMap(kind -> status.path(kind).valueStream())
+                .anyMatch(one -> one.path("host").asText().equals(host.name()));
     }
 
     public CoordinatorClient client() {
         return client;
     }
 
+    /** All that were started, also those that ended since. */
+    public List<FleetHost> hosts() {
+        return List.copyOf(hosts);
+    }
+
     /** Where the engines answer requests. */
     public List<URI> engines() {
-        return engines;
+        return hosts.stream()
+                .flatMap(host -> host.engines().stream())
+                .map(FleetHost.Engine::http)
+                .toList();
     }
 
     /** Process ids of the worker hosts. */
     public List<Long> workerPids() {
-        return workerPids;
+        return hosts.stream().map(host -> host.process().pid()).toList();
     }
 
-    /** @throws FleetException naming a process of the fleet that has ended */
+    /** @throws FleetException naming a process of the fleet that has ended by itself */
     public void requireAllAlive() {
         run.requireAllAlive();
     }
@@ -109,11 +173,45 @@ public final class LocalFleet implements AutoCloseable {
         client.close();
     }
 
-    /** An engine, which needs its worker's socket. Returns where it answers. */
-    private static URI startEngine(EngineLauncher engines, int index, ChildProcess worker, String link, Duration limit)
+    private static FleetHost startHost(
+            NodeLauncher nodes, int index, int firstEngine, int workers, Map<String, String> settings) {
+        ChildProcess process = nodes.startWorker(index, firstEngine, workers, settings);
+        return new FleetHost(nodes.hostName(index), process, firstEngine, workers);
+    }
+
+    /** Starts every engine as soon as its worker's socket is there, and waits until all are up. */
+    private static void startEngines(EngineLauncher launcher, List<FleetHost> hosts, Duration limit)
             throws InterruptedException {
-        ChildProcess engine = engines.start(index, text(worker, link + "/socket", limit));
-        return URI.create(text(engine, "/http", limit));
+        Map<FleetHost, List<Future<FleetHost.Engine>>> starting = new LinkedHashMap<>();
+        ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+        try {
+            for (FleetHost host : hosts) {
+                List<Future<FleetHost.Engine>> engines = new ArrayList<>();
+                for (int i = 0; i < host.workers(); i++) {
+                    int worker = i;
+                    engines.add(threads.submit(() -> startEngine(launcher, host, worker, limit)));
+                }
+                starting.put(host, engines);
+            }
+            for (Map.Entry<FleetHost, List<Future<FleetHost.Engine>>> host : starting.entrySet()) {
+                List<FleetHost.Engine> started = new ArrayList<>();
+                for (Future<FleetHost.Engine> engine : host.getValue()) {
+                    started.add(result(engine));
+                }
+                host.getKey().started(started);
+            }
+        } finally {
+            // After a failure nobody waits for the announcements of the others.
+            threads.shutdownNow();
+        }
+    }
+
+    private static FleetHost.Engine startEngine(EngineLauncher launcher, FleetHost host, int worker, Duration limit)
+            throws InterruptedException {
+        String link = text(host.process(), "/links/" + worker + "/socket", limit);
+        ChildProcess engine = launcher.start(host.firstEngine() + worker, link);
+        URI http = URI.create(text(engine, "/http", limit));
+        return new FleetHost.Engine(engine.name(), http, System.nanoTime());
     }
 
     private static String text(ChildProcess process, String field, Duration limit) throws InterruptedException {
@@ -124,24 +222,28 @@ public final class LocalFleet implements AutoCloseable {
         return text;
     }
 
-    private void awaitAttached(Duration limit) throws InterruptedException {
+    /** A host store reports by itself, apart from the workers of its host. */
+    private void awaitAttached(int engines) throws InterruptedException {
         long deadline = System.nanoTime() + limit.toNanos();
-        int attached = 0;
-        while (attached < engines.size()) {
+        long attached = 0;
+        int stores = 0;
+        while (attached < engines || stores < hosts.size()) {
             run.requireAllAlive();
             if (System.nanoTime() > deadline) {
                 throw new FleetException("after " + limit.toSeconds() + " s the coordinator knows " + attached + " of "
-                        + engines.size() + " engines");
+                        + engines + " engines and " + stores + " of " + hosts.size() + " host stores");
             }
             Thread.sleep(POLL_MILLIS);
-            attached = 0;
-            for (JsonNode worker : client.status().path("workers")) {
-                attached += worker.path("engine").isObject() ? 1 : 0;
-            }
+            JsonNode status = client.status();
+            attached = status.path("workers")
+                    .valueStream()
+                    .filter(worker -> worker.path("engine").isObject())
+                    .count();
+            stores = status.path("hosts").size();
         }
     }
 
-    private static URI result(Future<URI> engine) throws InterruptedException {
+    private static FleetHost.Engine result(Future<FleetHost.Engine> engine) throws InterruptedException {
         try {
             return engine.get();
         } catch (ExecutionException e) {

@@ -7,8 +7,10 @@ import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Future;
 import java.util.concurrent.FutureTask;
@@ -22,6 +24,7 @@ public final class LocalRun implements AutoCloseable {
 
     private final RunDirectory directory;
     private final List<ChildProcess> processes = new ArrayList<>();
+    private final Set<ChildProcess> dismissed = new HashSet<>();
     private final Thread hook = new Thread(this::end, "inflight-run-cleanup");
     private final List<Thread> writers = new ArrayList<>();
     private final Map<Path, Path> keptFiles = new HashMap<>();
@@ -88,9 +91,14 @@ public final class LocalRun implements AutoCloseable {
         return task;
     }
 
-    /** @throws FleetException naming a process that has ended */
+    /** From now on this process may end before the run does. */
+    synchronized void dismiss(ChildProcess process) {
+        dismissed.add(process);
+    }
+
+    /** @throws FleetException naming a process that has ended and was not dismissed */
     synchronized void requireAllAlive() {
-        processes.forEach(ChildProcess::requireAlive);
+        processes.stream().filter(process -> !dismissed.contains(process)).forEach(ChildProcess::requireAlive);
     }
 
     /** Moves a file that a process writes when it ends out of the run's directory, if the run succeeds. */

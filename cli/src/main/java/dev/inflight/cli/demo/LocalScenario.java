@@ -76,8 +76,25 @@ public final class LocalScenario implements AutoCloseable {
      */
     public static <T> T run(ScenarioOptions options, Installation installation, Progress progress, Body<T> body)
             throws InterruptedException {
-        requireMemory(options);
-        return run(LocalRun.begin(), run -> start(run, options, installation, progress), body);
+        return run(options, 0, Map.of(), installation, progress, body);
+    }
+
+    /**
+     * The same with worker hosts that join later.
+     *
+     * @param joiners most worker hosts, of one engine each, that the body adds; memory for them is looked for first
+     * @param settings of coordinator and worker hosts, over those of the profile
+     */
+    static <T> T run(
+            ScenarioOptions options,
+            int joiners,
+            Map<String, String> settings,
+            Installation installation,
+            Progress progress,
+            Body<T> body)
+            throws InterruptedException {
+        requireMemory(options, joiners);
+        return run(LocalRun.begin(), run -> start(run, options, settings, installation, progress), body);
     }
 
     /**
@@ -127,10 +144,14 @@ public final class LocalScenario implements AutoCloseable {
     }
 
     private static LocalScenario start(
-            LocalRun run, ScenarioOptions options, Installation installation, Progress progress)
+            LocalRun run,
+            ScenarioOptions options,
+            Map<String, String> settings,
+            Installation installation,
+            Progress progress)
             throws InterruptedException {
         TensorParallelGroups groups = TensorParallelGroups.of(CheckpointPair.tensors(options), options.tp());
-        FleetOptions fleetOptions = options.fleet(architecture(run, options), groups);
+        FleetOptions fleetOptions = options.fleet(architecture(run, options), groups, settings);
         String step = "making two checkpoints and " + starting(fleetOptions);
         progress.step(step);
         Future<CheckpointPair> making = run.inBackground(
@@ -155,12 +176,16 @@ public final class LocalScenario implements AutoCloseable {
                         : " in groups of " + options.groups().size());
     }
 
-    /** Two checkpoints in shared memory, one or two versions in every engine, and the processes themselves. */
-    private static void requireMemory(ScenarioOptions options) {
+    /**
+     * Two checkpoints in shared memory, a copy in the store of each host that joins, one or two versions in every
+     * engine, and the processes themselves.
+     */
+    private static void requireMemory(ScenarioOptions options, int joiners) {
         boolean cuda = options.device().cuda();
-        long versions = 2L + (cuda ? 0 : (long) options.workers() * (options.shadow() ? 2 : 1));
+        int engines = options.workers() + joiners;
+        long versions = 2L + joiners + (cuda ? 0 : (long) engines * (options.shadow() ? 2 : 1));
         long needed = versions * options.bytes()
-                + processBytes(options.workers(), options.device().hosts(), cuda);
+                + processBytes(engines, options.device().hosts(), cuda);
         requireMemory(needed, "a smaller --size or fewer --workers");
     }
 
@@ -250,6 +275,11 @@ public final class LocalScenario implements AutoCloseable {
     /** Where logs will be after the end, which would be removed if all went well. */
     public Path keepLogs() {
         return run.directory().keepLogs();
+    }
+
+    /** @throws FleetException naming a process that has ended by itself */
+    void requireAllAlive() {
+        run.requireAllAlive();
     }
 
     public Progress progress() {

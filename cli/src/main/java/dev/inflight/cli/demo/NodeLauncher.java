@@ -2,6 +2,7 @@ package dev.inflight.cli.demo;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -39,20 +40,38 @@ final class NodeLauncher {
 
     ChildProcess startCoordinator() {
         List<String> arguments = List.of("--port", String.valueOf(coordinatorPort), "--http-port", "0");
-        return start("coordinator", "coordinator", COORDINATOR_FLAGS, Map.of(), arguments);
+        return start("coordinator", "coordinator", COORDINATOR_FLAGS, options.settings(), arguments);
     }
 
     /**
-     * @param first number of its first worker in the fleet
+     * @param first number in the fleet of its first worker
      * @param workers on that host
+     * @param settings of this host, over those of the fleet
      */
-    ChildProcess startWorker(int index, int first, int workers) {
+    ChildProcess startWorker(int index, int first, int workers, Map<String, String> settings) {
+        Map<String, String> all = new LinkedHashMap<>(options.device().workerSettings(first, workers));
+        all.putAll(options.settings());
+        all.putAll(settings);
         return start(
                 "worker",
-                "worker-" + index,
+                workerProcess(index),
                 options.device().cuda() ? CUDA_WORKER_FLAGS : WORKER_FLAGS,
-                options.device().workerSettings(first, workers),
+                all,
                 List.of("--port", "0", "--workers", String.valueOf(workers)));
+    }
+
+    /** Name of a worker host in the cluster. */
+    String hostName(int index) {
+        return memberName(workerProcess(index));
+    }
+
+    private static String workerProcess(int index) {
+        return "worker-" + index;
+    }
+
+    /** The run's id in a host's name is also in the names of its shared-memory files. */
+    private String memberName(String process) {
+        return run.directory().id() + "-" + process;
     }
 
     private ChildProcess start(
@@ -61,11 +80,9 @@ final class NodeLauncher {
         List<String> jvmFlags = new ArrayList<>(flags);
         jvmFlags.addAll(archives.flags(role));
         settings.forEach((path, value) -> jvmFlags.add("-D" + path + "=" + value));
-        options.settings().forEach((path, value) -> jvmFlags.add("-D" + path + "=" + value));
         List<String> command = new ArrayList<>(installation.jvm(jvmFlags, MAIN));
         command.addAll(List.of("node", "--role", role));
-        // The run's id in the host's name is also in the names of its shared-memory files.
-        command.addAll(List.of("--name", run.directory().id() + "-" + name));
+        command.addAll(List.of("--name", memberName(name)));
         command.addAll(List.of("--host", address));
         command.addAll(List.of("--seed", "akka://inflight@" + address + ":" + coordinatorPort));
         command.addAll(List.of("--run-dir", run.directory().path().toString()));

@@ -35,11 +35,20 @@ public record ScenarioOptions(
         return mode.equals("shadow");
     }
 
+    ScenarioOptions withWorkers(int count) {
+        return new ScenarioOptions(engine, mode, count, tp, bytes, checkpoint, place, device);
+    }
+
+    ScenarioOptions withPlace(CheckpointPlace other) {
+        return new ScenarioOptions(engine, mode, workers, tp, bytes, checkpoint, other, device);
+    }
+
     /**
      * @param architecture checkpoint from which a torch engine builds its module
      * @param groups which engines share tensors
+     * @param settings of coordinator and worker hosts, over those of the profile
      */
-    FleetOptions fleet(Path architecture, TensorParallelGroups groups) {
-        return new FleetOptions(engine, workers, LocalScenario.MODEL, architecture, shadow(), device, groups, Map.of());
+    FleetOptions fleet(Path architecture, TensorParallelGroups groups, Map<String, String> settings) {
+        return new FleetOptions(engine, workers, LocalScenario.MODEL, architecture, shadow(), device, groups, settings);
     }
 }

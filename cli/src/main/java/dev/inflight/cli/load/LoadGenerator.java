@@ -75,13 +75,18 @@ public final class LoadGenerator implements AutoCloseable {
         return generator;
     }
 
-    /** Asks nothing more, waits for the requests under way, and tells what happened. */
+    /** Tells what happened since the start or the last lap, and goes on. */
+    public LoadReport lap() {
+        return tally.lap();
+    }
+
+    /** Asks nothing more, waits for the requests under way, and tells what happened since the last lap. */
     public LoadReport stop() throws InterruptedException {
         stopping.countDown();
         for (Thread client : clients) {
             client.join();
         }
-        return tally.report();
+        return tally.lap();
     }
 
     /**

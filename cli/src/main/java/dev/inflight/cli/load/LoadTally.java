@@ -39,7 +39,18 @@ final class LoadTally {
         note(problem);
     }
 
-    synchronized LoadReport report() {
+    /** What was counted since the last lap. A gap that goes on belongs to the lap in which it ends. */
+    synchronized LoadReport lap() {
+        LoadReport report = report();
+        answered = 0;
+        failed = 0;
+        mixed = 0;
+        longestGapNanos = 0;
+        firstProblem = null;
+        return report;
+    }
+
+    private LoadReport report() {
         long[] sorted = Arrays.copyOf(latencyNanos, answered);
         Arrays.sort(sorted);
         return new LoadReport(

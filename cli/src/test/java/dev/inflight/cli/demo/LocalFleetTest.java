@@ -7,6 +7,7 @@ import dev.inflight.cli.StubCoordinator;
 import dev.inflight.protocol.link.SliceRule;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -17,9 +18,9 @@ import org.junit.jupiter.api.io.TempDir;
 /** A fleet whose JVMs are a script that announces itself and waits. */
 class LocalFleetTest {
     private static final String NO_ENGINE =
-            "{\"workers\":[{\"worker\":\"a/0\",\"engine\":{}},{\"worker\":\"b/0\",\"engine\":null}]}";
+            "{\"hosts\":[{},{}],\"workers\":[{\"worker\":\"a/0\",\"engine\":{}},{\"worker\":\"b/0\",\"engine\":null}]}";
     private static final String BOTH =
-            "{\"workers\":[{\"worker\":\"a/0\",\"engine\":{}},{\"worker\":\"b/0\",\"engine\":{}}]}";
+            "{\"hosts\":[{},{}],\"workers\":[{\"worker\":\"a/0\",\"engine\":{}},{\"worker\":\"b/0\",\"engine\":{}}]}";
 
     @TempDir
     private Path directory;
@@ -50,6 +51,43 @@ class LocalFleetTest {
             assertThat(run.directory().log("engine-0"))
                     .content()
                     .contains("dev.inflight.engine.ReferenceEngine", "--model m", "--modes in-place,shadow");
+        }
+    }
+
+    @Test
+    void furtherHostsGetTheirOwnSettingsAndTheNextNumbers() throws Exception {
+        coordinator.on("GET /v1/status", 200, BOTH);
+
+        try (LocalRun run = LocalRun.begin();
+                LocalFleet fleet = LocalFleet.start(run, installation("none"), options())) {
+            List<FleetHost> added = fleet.addHosts(2, Map.of("inflight.worker.peer.map-shared-memory", "off"));
+
+            assertThat(added)
+                    .extracting(FleetHost::name)
+                    .containsExactly(
+                            run.directory().id() + "-worker-2", run.directory().id() + "-worker-3");
+            assertThat(fleet.hosts()).hasSize(4).endsWith(added.get(1));
+            assertThat(fleet.engines()).hasSize(4);
+            assertThat(added.getFirst().engines())
+                    .singleElement()
+                    .satisfies(engine -> assertThat(engine.id()).isEqualTo("engine-2"));
+            assertThat(run.directory().log("worker-2")).content().contains("map-shared-memory=off");
+            assertThat(run.directory().log("worker-1")).content().doesNotContain("map-shared-memory");
+        }
+    }
+
+    @Test
+    void whoWasEndedOnPurposeIsNotMissed() throws Exception {
+        coordinator.on("GET /v1/status", 200, BOTH);
+
+        try (LocalRun run = LocalRun.begin();
+                LocalFleet fleet = LocalFleet.start(run, installation("none"), options())) {
+            fleet.kill(fleet.hosts().getFirst());
+            fleet.stop(fleet.hosts().getLast(), Duration.ofSeconds(10));
+
+            fleet.requireAllAlive();
+            assertThat(fleet.workerPids())
+                    .noneMatch(pid -> ProcessHandle.of(pid).isPresent());
         }
     }
 

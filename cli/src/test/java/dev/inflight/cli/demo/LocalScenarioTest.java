@@ -35,7 +35,7 @@ class LocalScenarioTest {
     @BeforeEach
     void prepare() {
         coordinator
-                .on("GET /v1/status", 200, "{\"workers\":[{\"engine\":{}},{\"engine\":{}}]}")
+                .on("GET /v1/status", 200, "{\"hosts\":[{},{}],\"workers\":[{\"engine\":{}},{\"engine\":{}}]}")
                 .on("POST /v1/checkpoints", 202, "{\"operation\":\"publish\"}")
                 .on("GET /v1/operations/publish", 200, ended("publish", "{}"))
                 .on("POST /v1/updates", 202, "{\"operation\":\"update\"}")

@@ -50,6 +50,31 @@ class LoadGeneratorTest {
     }
 
     @Test
+    void lapsAreCountedApart() throws Exception {
+        AtomicInteger count = new AtomicInteger();
+        URI recovering = engine((seed, reply) -> {
+            int status = count.incrementAndGet() <= ENOUGH ? 503 : 200;
+            reply.send(status, answer("v1", "one-" + seed));
+        });
+
+        try (LoadGenerator generator = LoadGenerator.start(List.of(recovering), EXPECTED, BRISK)) {
+            assertThat(answered.await(30, TimeUnit.SECONDS)).isTrue();
+            LoadReport first = generator.lap();
+            while (count.get() < 2 * ENOUGH) {
+                Thread.onSpinWait();
+            }
+            LoadReport second = generator.stop();
+
+            assertThat(first.failed()).isPositive();
+            assertThat(first.firstProblem()).contains("HTTP 503");
+            // One of each client may have been under way.
+            assertThat(first.failed() + second.failed()).isEqualTo(ENOUGH);
+            assertThat(second.sent()).isGreaterThan(second.failed());
+            assertThat(second.p99Ms()).isPositive();
+        }
+    }
+
+    @Test
     void anAnswerOfAnotherVersionThanTheOneNamedIsMixed() throws Exception {
         URI mixing = engine((seed, reply) -> reply.send(200, answer("v2", "one-" + seed)));
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.inflight.tests.Eventually;
 import java.time.Duration;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** {@code ./inflight demo}, the first thing anybody runs. */
@@ -45,6 +46,41 @@ class DemoIT {
         Python.require();
         JsonNode report = demo("--size", "16MiB", "--tp", "2", "--engine", "torch", "--mode", "shadow");
         assertThat(report.path("tp").asInt()).isEqualTo(2);
+    }
+
+    @Test
+    void anEngineJoinsOverTcp() throws Exception {
+        JsonNode report = scenario("join", "--size", "32MiB");
+        assertThat(report.path("path").asText()).isEqualTo("tcp");
+        assertThat(report.path("joiners").asInt()).isEqualTo(1);
+        assertThat(report.path("bytesResent").asLong(-1)).as("%s", report).isZero();
+        assertThat(report.path("sources")).as("%s", report).isNotEmpty();
+        assertThat(report.path("joinGBps").asDouble()).isPositive();
+        assertThat(report.path("ceilingGBps").asDouble()).isPositive();
+    }
+
+    @Test
+    @Tag("heavy")
+    void threeEnginesJoinAtOnceOverSharedMemory() throws Exception {
+        JsonNode report = scenario("mass-join", "--size", "128MiB", "--path", "mapped");
+        assertThat(report.path("path").asText()).isEqualTo("mapped");
+        assertThat(report.path("joiners").asInt()).isEqualTo(3);
+    }
+
+    @Test
+    void anEngineJoinsAlthoughASourceIsKilledHalfWay() throws Exception {
+        JsonNode report = scenario("kill-source", "--size", "64MiB");
+        assertThat(report.path("attempts").asInt()).as("%s", report).isEqualTo(1);
+        // What was under way from the killed one, and little more.
+        assertThat(report.path("bytesResent").asLong(-1))
+                .as("%s", report)
+                .isBetween(0L, report.path("bytes").asLong() / 2);
+    }
+
+    @Test
+    void nothingIsLostWhenAWorkerHostLeaves() throws Exception {
+        JsonNode report = scenario("leave", "--size", "32MiB", "--workers", "3");
+        assertThat(report.path("workers").asInt()).isEqualTo(3);
     }
 
     @Test
@@ -89,14 +125,20 @@ class DemoIT {
     }
 
     private static JsonNode demo(String... arguments) throws Exception {
-        String[] all = new String[arguments.length + 2];
+        return scenario("update", arguments);
+    }
+
+    private static JsonNode scenario(String name, String... arguments) throws Exception {
+        String[] all = new String[arguments.length + 4];
         all[0] = "demo";
         all[1] = "--json";
-        System.arraycopy(arguments, 0, all, 2, arguments.length);
+        all[2] = "--scenario";
+        all[3] = name;
+        System.arraycopy(arguments, 0, all, 4, arguments.length);
         try (Launched demo = Launched.run(all)) {
             JsonNode report = demo.json();
             assertThat(demo.exitCode()).as("%s %s", report, demo.err()).isZero();
-            assertThat(report.path("scenario").asText()).isEqualTo("update");
+            assertThat(report.path("scenario").asText()).isEqualTo(name);
             assertThat(report.path("verified").asBoolean()).as("%s", report).isTrue();
             assertThat(report.at("/requests/sent").asLong()).isPositive();
             assertThat(report.at("/requests/failed").asLong(-1)).as(demo.err()).isZero();

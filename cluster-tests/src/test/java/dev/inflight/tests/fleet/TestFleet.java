@@ -42,6 +42,7 @@ public final class TestFleet implements AutoCloseable {
     private CoordinatorClient coordinator;
     private final List<GatedLink> gates = new ArrayList<>();
     private final List<EngineProcess> engines = new ArrayList<>();
+    private final List<EngineProcess> further = new ArrayList<>();
     private final List<Process> returned = new ArrayList<>();
     private final TrafficReader traffic;
     private final Map<String, TestCheckpoint> checkpoints;
@@ -302,6 +303,52 @@ public final class TestFleet implements AutoCloseable {
         awaitAttached(engines.size());
     }
 
+    /** A name under the directory of this fleet's files, which go with it. */
+    public Path file(String name) {
+        return directory.resolve(name);
+    }
+
+    /** Socket of a worker, where there are several on a host. */
+    public Path socket(int host, int worker) {
+        return directory.resolve(workers.get(host) + "-" + worker + ".sock");
+    }
+
+    /**
+     * Starts a worker host that is no node of the spec and waits until the coordinator knows its worker.
+     *
+     * @return where its engine connects
+     */
+    public Path startHost(String role) throws IOException {
+        String name = directory.getFileName() + "-" + role;
+        returned.add(WorkerProcess.start(
+                directory, name, NodeFile.read(directory, "coordinator").akka(), 0));
+        Eventually.until(
+                name + " is there",
+                START_LIMIT,
+                () -> StreamSupport.stream(status().path("workers").spliterator(), false)
+                        .anyMatch(worker -> worker.path("host").asText().equals(name)));
+        return directory.resolve(name + "-0.sock");
+    }
+
+    /** Starts an engine of any model, which ends with the fleet. */
+    public EngineProcess startEngine(String id, String model, Path link) throws IOException {
+        EngineProcess engine = EngineProcess.start(directory, id, model, link, TensorParallel.NONE);
+        further.add(engine);
+        return engine;
+    }
+
+    /** Waits until the coordinator says that an engine serves a version. */
+    public void awaitServing(String engine, String version) {
+        Eventually.until(
+                engine + " serves " + version,
+                START_LIMIT,
+                () -> StreamSupport.stream(status().path("workers").spliterator(), false)
+                        .map(worker -> worker.path("engine"))
+                        .anyMatch(seen -> seen.path("engine").asText().equals(engine)
+                                && seen.path("state").asText().equals("SERVING")
+                                && seen.path("version").asText().equals(version)));
+    }
+
     public void requireServing(String version, EngineProcess... which) throws Exception {
         for (EngineProcess engine : which) {
             engine.requireServing(version, checkpoint(version).answers(engine.share()));
@@ -342,6 +389,7 @@ public final class TestFleet implements AutoCloseable {
     @Override
     public void close() {
         engines.forEach(EngineProcess::kill);
+        further.forEach(EngineProcess::kill);
         returned.forEach(Process::destroy);
         returned.forEach(worker -> worker.onExit().join());
         gates.forEach(GatedLink::close);

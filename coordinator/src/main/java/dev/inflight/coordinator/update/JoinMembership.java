@@ -41,15 +41,33 @@ final class JoinMembership {
         return ShardSet.all(checkpoint.shardCount()).minus(held);
     }
 
-    /** Hosts in it are the engine's own and, if that one lacks shards, its sources. */
+    /**
+     * Hosts in it are the engine's own and, if that one lacks shards, its sources, to which the join is pointed: joins
+     * that begin at the same time must know of each other, or all would take everything from the same host.
+     */
     Membership membership(String join, JoinSources sources) {
+        synchronized (sources) {
+            Membership membership = at(join, sources);
+            sources.point(
+                    join,
+                    own.name(),
+                    checkpoint.digest(),
+                    membership.hosts().stream()
+                            .map(Membership.Host::name)
+                            .filter(host -> !host.equals(own.name()))
+                            .toList());
+            return membership;
+        }
+    }
+
+    private Membership at(String join, JoinSources sources) {
         boolean complete = shards(own).size() == checkpoint.shardCount();
         List<Membership.Host> hosts = new ArrayList<>();
         for (FleetHost host : fleet.hosts().values()) {
             boolean self = host.name().equals(own.name());
             ShardSet coming = self || complete || sources.takes(host.name(), own.name())
                     ? ShardSet.EMPTY
-                    : host.coming(checkpoint).minus(shards(host));
+                    : coming(host, join, sources);
             if (self || (!complete && !(shards(host).isEmpty() && coming.isEmpty()))) {
                 hosts.add(new Membership.Host(
                         host.name(),
@@ -62,6 +80,13 @@ final class JoinMembership {
         }
         int index = hosts.stream().map(Membership.Host::name).toList().indexOf(own.name());
         return new Membership(hosts, List.of(new Membership.Worker(joiner.id(), index, true)));
+    }
+
+    private ShardSet coming(FleetHost host, String join, JoinSources sources) {
+        ShardSet coming = sources.brings(join, checkpoint.digest(), host.name())
+                ? ShardSet.all(checkpoint.shardCount())
+                : host.coming(checkpoint);
+        return coming.minus(shards(host));
     }
 
     private ShardSet shards(FleetHost host) {

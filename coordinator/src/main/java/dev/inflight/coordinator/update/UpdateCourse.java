@@ -13,7 +13,6 @@ import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.WorkerEvent;
-import dev.inflight.protocol.plan.Membership;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -187,7 +186,7 @@ final class UpdateCourse {
 
     private Preparation preparation() {
         Map<String, String> taken = start.claims().ofOthers(start.id());
-        Preparation preparation = new Preparer(
+        return new Preparer(
                         fleet,
                         goal,
                         restored,
@@ -198,28 +197,11 @@ final class UpdateCourse {
                         new Preparer.JoinView(start.id(), start.sources()),
                         start.settings())
                 .prepare(only);
-        if (start.isJoin() && preparation instanceof Preparation.Ready ready) {
-            point(ready);
-        }
-        return preparation;
     }
 
     private boolean isUsable(String id) {
         FleetWorker worker = fleet.workers().get(id);
         return !silent.contains(id) && !leftOut.contains(id) && (worker == null || !fleet.isLeaving(worker));
-    }
-
-    private void point(Preparation.Ready ready) {
-        ready.members()
-                .values()
-                .forEach(joiner -> start.sources()
-                        .point(
-                                start.id(),
-                                joiner.host(),
-                                ready.membership().hosts().stream()
-                                        .map(Membership.Host::name)
-                                        .filter(host -> !host.equals(joiner.host()))
-                                        .toList()));
     }
 
     /** Receivers that an update can do without, with their engines. */

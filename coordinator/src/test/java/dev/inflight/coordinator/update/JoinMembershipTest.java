@@ -72,7 +72,24 @@ class JoinMembershipTest {
         Membership membership = ready().membership();
         assertThat(membership.hosts()).extracting(Membership.Host::name).containsExactly("h1", "h2", "h3", "new");
         assertThat(membership.hosts().get(2).coming()).containsExactly(new ShardRange(0, 3));
-        sources.point("join-3", "h3", Set.of("h1", "new"));
+        sources.point("join-3", "h3", "another", Set.of("h1", "new"));
+        assertThat(ready().membership().hosts())
+                .extracting(Membership.Host::name)
+                .containsExactly("h1", "h2", "new");
+    }
+
+    @Test
+    void hostsThatAJoinWasPointedAtAreSourcesBeforeTheySaySo() {
+        fleet.host("h3");
+        sources.point("join-3", "h3", V2.digest(), Set.of("h1"));
+        assertThat(ready().membership().hosts().get(2).coming()).containsExactly(new ShardRange(0, 3));
+    }
+
+    @Test
+    void hostsThatTakeFromThisOneByWayOfOthersAreNoSources() {
+        fleet.replicating("h3", held(V2, 0, 3));
+        sources.point("join-3", "h3", V2.digest(), Set.of("h4"));
+        sources.point("join-4", "h4", V2.digest(), Set.of("new"));
         assertThat(ready().membership().hosts())
                 .extracting(Membership.Host::name)
                 .containsExactly("h1", "h2", "new");
@@ -80,9 +97,9 @@ class JoinMembershipTest {
 
     @Test
     void saysHowManyOtherJoinsWerePointedAtEachHost() {
-        sources.point("join-1", "x", Set.of("h1", "h2"));
-        sources.point("join-2", "y", Set.of("h1"));
-        sources.point("join", "new", Set.of("h1", "h2"));
+        sources.point("join-1", "x", "another", Set.of("h1", "h2"));
+        sources.point("join-2", "y", "another", Set.of("h1"));
+        sources.point("join", "new", "another", Set.of("h1", "h2"));
         assertThat(ready().membership().hosts())
                 .extracting(Membership.Host::uploads)
                 .containsExactly(2, 1, 0);

@@ -34,6 +34,7 @@ import org.slf4j.LoggerFactory;
  * at once, except {@link #adopt} of a checkpoint that only other hosts know. Thread-safe.
  */
 public final class HostStore implements AutoCloseable {
+    private static final Duration BEGIN_POLL = Duration.ofMillis(10);
     private static final Logger LOG = LoggerFactory.getLogger(HostStore.class);
 
     private final String host;
@@ -257,14 +258,15 @@ public final class HostStore implements AutoCloseable {
     }
 
     /**
-     * A part of a shard, for a peer. Waits until it is here if it is being replicated.
+     * A part of a shard, for a peer. Waits until it is here if it is being replicated, or is about to be: of joins that
+     * begin together one may ask another before that has begun.
      *
      * @param mappable whether the peer sees this host's shared memory
      * @param patience longest time in which the replica does not move
      * @throws StoreException if it is not here and does not come
      */
     public PartBytes part(PartKey key, boolean mappable, Duration patience) throws InterruptedException {
-        var checkpoint = table.byKey(key.checkpoint(), host);
+        var checkpoint = expected(key, patience);
         if (key.shard() < 0 || key.shard() >= checkpoint.sharding().count()) {
             throw new StoreException(key.checkpoint() + " has no shard " + key.shard());
         }
@@ -279,6 +281,25 @@ public final class HostStore implements AutoCloseable {
             replica.await(part, patience);
         }
         return checkpoint.lease(part, mappable);
+    }
+
+    /** @throws StoreException if it neither holds nor replicates the shard in time */
+    private StoredCheckpoint expected(PartKey key, Duration patience) throws InterruptedException {
+        long deadline = System.nanoTime() + patience.toNanos();
+        while (true) {
+            boolean late = System.nanoTime() - deadline > 0;
+            try {
+                var checkpoint = table.byKey(key.checkpoint(), host);
+                if (late || checkpoint.holds(key.shard()) || checkpoint.replica() != null) {
+                    return checkpoint;
+                }
+            } catch (StoreException e) {
+                if (late) {
+                    throw e;
+                }
+            }
+            Thread.sleep(BEGIN_POLL);
+        }
     }
 
     private void free(StoredCheckpoint stored) {

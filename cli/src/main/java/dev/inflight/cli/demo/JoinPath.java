@@ -1,0 +1,46 @@
+package dev.inflight.cli.demo;
+
+import dev.inflight.cli.bench.CopyCeiling;
+import dev.inflight.cli.bench.TcpCeiling;
+import dev.inflight.cli.console.Progress;
+import java.util.Map;
+
+/** How the bytes come to a worker host that joins on the machine where others have them. */
+public enum JoinPath {
+    /** Through a socket, as from another machine. */
+    TCP("tcp", "off"),
+    /** Out of the memory of the host that has them. */
+    MAPPED("mapped", "on");
+
+    private final String name;
+    private final String mapSharedMemory;
+
+    JoinPath(String name, String mapSharedMemory) {
+        this.name = name;
+        this.mapSharedMemory = mapSharedMemory;
+    }
+
+    /** Settings of a worker host that joins. */
+    Map<String, String> settings() {
+        return Map.of("inflight.worker.peer.map-shared-memory", mapSharedMemory);
+    }
+
+    /** The most that this machine can bring that way, in 10^9 bytes per second; measured while nothing else runs. */
+    double ceilingGBps(Progress progress) throws InterruptedException {
+        return switch (this) {
+            case TCP -> {
+                progress.step("measuring the TCP ceiling");
+                yield TcpCeiling.measureGBps();
+            }
+            case MAPPED -> {
+                progress.step("measuring the copy ceiling");
+                yield CopyCeiling.measureGBps();
+            }
+        };
+    }
+
+    @Override
+    public String toString() {
+        return name;
+    }
+}
