@@ -20,6 +20,7 @@ import dev.inflight.worker.transport.RateLimit;
 import dev.inflight.worker.update.HostPeerService;
 import dev.inflight.worker.update.JoinSettings;
 import dev.inflight.worker.update.Peers;
+import dev.inflight.worker.update.Plans;
 import dev.inflight.worker.update.ShardTaking;
 import dev.inflight.worker.update.Traces;
 import dev.inflight.worker.update.TransferHub;
@@ -93,6 +94,7 @@ public final class WorkerNode {
                     "host-store",
                     HostStoreActor.create(settings.name(), server.endpoint(), place, store, taking, departure)));
             var sockets = new LinkedHashMap<String, Path>();
+            var plans = new Plans();
             for (int index = 0; index < settings.workers(); index++) {
                 var device = devices.devices().get(index);
                 if (settings.warmSlots()) {
@@ -110,7 +112,8 @@ public final class WorkerNode {
                         new Traces(settings.traceDir()),
                         settings.engineTimeout(),
                         settings.abortTimeout(),
-                        own.orElse(null));
+                        own.orElse(null),
+                        plans);
                 EngineLink.requireFree(settings.socket(index));
                 children.add(new WorkerHost.Child(
                         "gpu-worker-" + index,

@@ -30,6 +30,7 @@ import dev.inflight.worker.store.CheckpointFiles;
 import dev.inflight.worker.store.HostStore;
 import dev.inflight.worker.update.JoinSettings;
 import dev.inflight.worker.update.Peers;
+import dev.inflight.worker.update.Plans;
 import dev.inflight.worker.update.Traces;
 import dev.inflight.worker.update.TransferHub;
 import dev.inflight.worker.update.UpdateContext;
@@ -77,7 +78,8 @@ class GpuWorkerTest {
                 new Traces(null),
                 PATIENCE,
                 PATIENCE,
-                null);
+                null,
+                new Plans());
         var socket = directory.resolve("w.sock");
         worker = KIT.spawn(GpuWorker.create("h", socket, Duration.ofMillis(100), update));
         coordinator = KIT.createTestProbe();

@@ -25,6 +25,7 @@ import dev.inflight.worker.update.HostPeerService;
 import dev.inflight.worker.update.JoinSettings;
 import dev.inflight.worker.update.ShardTaking;
 import dev.inflight.worker.update.TransferHub;
+import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -42,6 +43,8 @@ class HostStoreActorTest {
     private static final ActorTestKit KIT = ActorTestKit.create(
             ConfigFactory.parseString("akka.actor.provider = local, akka.fail-mixed-versions = off"));
 
+    private static final JoinSettings JOINS = new JoinSettings("", 1, PATIENCE);
+
     @TempDir
     Path directory;
 
@@ -53,15 +56,11 @@ class HostStoreActorTest {
     @Test
     void subscribersHearWhereTheHostIsAndWhatItReplicates() throws Exception {
         TestProbe<HostStoreEvent> coordinator = KIT.createTestProbe();
-        var settings = new JoinSettings("", 1, PATIENCE);
-        try (var source = new HostStore("a", new ShmNames(SHM, "test-a"), Pinning.NONE, 1, PATIENCE, PATIENCE);
-                var store = new HostStore("b", new ShmNames(SHM, "test-b"), Pinning.NONE, 1, PATIENCE, PATIENCE);
-                var server = PeerServer.start(
-                        new InetSocketAddress("127.0.0.1", 0),
-                        "a",
-                        new HostPeerService(source, new TransferHub("a", PATIENCE), settings, null))) {
+        try (var source = store("a");
+                var store = store("b");
+                var server = serve(source)) {
             var target = publish(source, server.endpoint());
-            var actor = KIT.spawn(actor(store, settings, new Departure()));
+            var actor = KIT.spawn(actor(store, new Departure()));
             actor.tell(new HostStoreCommand.Subscribe(coordinator.getRef()));
             assertThat(coordinator.expectMessageClass(HostState.class))
                     .isEqualTo(new HostState("b", "127.0.0.1:1", List.of(), PLACE, List.of()));
@@ -78,17 +77,13 @@ class HostStoreActorTest {
     @Test
     void takesShardsOutOfALeavingHostsStoreIfTheirFilesAreGone() throws Exception {
         TestProbe<HostStoreEvent> coordinator = KIT.createTestProbe();
-        var settings = new JoinSettings("", 1, PATIENCE);
-        try (var source = new HostStore("a", new ShmNames(SHM, "test-a"), Pinning.NONE, 1, PATIENCE, PATIENCE);
-                var store = new HostStore("b", new ShmNames(SHM, "test-b"), Pinning.NONE, 1, PATIENCE, PATIENCE);
-                var server = PeerServer.start(
-                        new InetSocketAddress("127.0.0.1", 0),
-                        "a",
-                        new HostPeerService(source, new TransferHub("a", PATIENCE), settings, null))) {
+        try (var source = store("a");
+                var store = store("b");
+                var server = serve(source)) {
             var target = publish(source, server.endpoint());
             Files.delete(Path.of(target.source()));
             var all = List.of(new ShardRange(0, 0));
-            var actor = KIT.spawn(actor(store, settings, new Departure()));
+            var actor = KIT.spawn(actor(store, new Departure()));
             actor.tell(new HostStoreCommand.Restore("r", target, all, coordinator.getRef()));
             coordinator.expectMessageClass(HostStoreEvent.LoadFailed.class);
             var leaving = new Membership.Host("a", server.endpoint(), all);
@@ -101,10 +96,9 @@ class HostStoreActorTest {
     @Test
     void aHostThatStopsSaysSoAndWaitsToBeDismissed() {
         TestProbe<HostStoreEvent> coordinator = KIT.createTestProbe();
-        var settings = new JoinSettings("", 1, PATIENCE);
-        try (var store = new HostStore("b", new ShmNames(SHM, "test-b"), Pinning.NONE, 1, PATIENCE, PATIENCE)) {
+        try (var store = store("b")) {
             var departure = new Departure();
-            var actor = KIT.spawn(actor(store, settings, departure));
+            var actor = KIT.spawn(actor(store, departure));
             actor.tell(new HostStoreCommand.Subscribe(coordinator.getRef()));
             assertThat(coordinator.expectMessageClass(HostState.class).leaving())
                     .isFalse();
@@ -116,15 +110,26 @@ class HostStoreActorTest {
             assertThat(ended).succeedsWithin(PATIENCE);
 
             var alone = new Departure();
-            KIT.spawn(actor(store, settings, alone));
+            KIT.spawn(actor(store, alone));
             assertThat(alone.begin().toCompletableFuture())
                     .as("without a coordinator")
                     .succeedsWithin(PATIENCE);
         }
     }
 
-    private static Behavior<HostStoreCommand> actor(HostStore store, JoinSettings settings, Departure departure) {
-        var taking = new ShardTaking("b", PLACE, store, settings, PATIENCE);
+    private static HostStore store(String name) {
+        return new HostStore(name, new ShmNames(SHM, "test-" + name), Pinning.NONE, 1, PATIENCE, PATIENCE);
+    }
+
+    private static PeerServer serve(HostStore store) throws IOException {
+        return PeerServer.start(
+                new InetSocketAddress("127.0.0.1", 0),
+                "a",
+                new HostPeerService(store, new TransferHub("a", PATIENCE), JOINS, null));
+    }
+
+    private static Behavior<HostStoreCommand> actor(HostStore store, Departure departure) {
+        var taking = new ShardTaking("b", PLACE, store, JOINS, PATIENCE);
         return HostStoreActor.create("b", "127.0.0.1:1", PLACE, store, taking, departure);
     }
 

@@ -7,6 +7,7 @@ import dev.inflight.protocol.checkpoint.Manifest;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.plan.Bucket;
 import dev.inflight.protocol.plan.Part;
+import dev.inflight.protocol.plan.Placement;
 import dev.inflight.protocol.plan.ShardParts;
 import dev.inflight.protocol.plan.Sharding;
 import dev.inflight.protocol.plan.Slice;
@@ -267,14 +268,16 @@ public final class StoredCheckpoint {
      * @throws CorruptBlockException naming host, file, tensor and byte of the first that is not what was published
      */
     public void check(Bucket bucket, MemorySegment bytes) {
-        for (var placement : bucket.placements()) {
-            blocks(placement.slice()).checkAll(bytes, placement.offset());
-        }
+        check(bucket.placements(), bytes);
     }
 
     /** The same for a part of a shard, as it lies in the shard's memory. */
     void check(Part part, MemorySegment bytes) {
-        for (var placement : part.placements()) {
+        check(part.placements(), bytes);
+    }
+
+    private void check(List<Placement> placements, MemorySegment bytes) {
+        for (var placement : placements) {
             blocks(placement.slice()).checkAll(bytes, placement.offset());
         }
     }

@@ -10,8 +10,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Makes plans and keeps the last one: versions of a model mostly differ in their bytes only, and no bucket moves before
- * there is a plan. Thread-safe.
+ * Makes the plans of a host's workers and keeps the last one: in one update all of them have the same, versions of a
+ * model mostly differ in their bytes only, and no bucket moves before there is a plan. Thread-safe.
  */
 public final class Plans {
     private @Nullable Made last;

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  * @param engineTimeout longest wait for the engine to answer begin, end, commit or dump; it may drain requests then
  * @param abortTimeout longest wait for the engine to answer an abort, before it is disconnected
  * @param communicators its NCCL communicator with other workers; null if it can have none
- * @param plans makes its plans
+ * @param plans makes its plans; the same for all workers of the host, whose plans are equal
  */
 public record UpdateContext(
         String worker,
@@ -32,19 +32,4 @@ public record UpdateContext(
         Duration engineTimeout,
         Duration abortTimeout,
         @Nullable Communicators communicators,
-        Plans plans) {
-
-    public UpdateContext(
-            String worker,
-            HostStore store,
-            Device device,
-            TransferHub hub,
-            Peers peers,
-            JoinSettings joins,
-            Traces traces,
-            Duration engineTimeout,
-            Duration abortTimeout,
-            @Nullable Communicators communicators) {
-        this(worker, store, device, hub, peers, joins, traces, engineTimeout, abortTimeout, communicators, new Plans());
-    }
-}
+        Plans plans) {}

@@ -445,7 +445,8 @@ class JoinTest {
                 known.traces(),
                 known.engineTimeout(),
                 known.abortTimeout(),
-                null);
+                null,
+                known.plans());
         var order = order(joiner, new Membership.Worker(joiner + "/1", sources.length, false), target, sources);
         return new UpdateSession(context, order, null, bytes -> {});
     }

@@ -131,7 +131,8 @@ class NcclUpdateGpuTest {
                 new Traces(null),
                 PATIENCE,
                 PATIENCE,
-                new Communicators(nccl, device.context()::makeCurrent, PATIENCE));
+                new Communicators(nccl, device.context()::makeCurrent, PATIENCE),
+                new Plans());
         var attached = new CompletableFuture<EngineSession>();
         var link = EngineLink.listen(directory.resolve(index + ".sock"), id, new EngineLink.Listener() {
             @Override

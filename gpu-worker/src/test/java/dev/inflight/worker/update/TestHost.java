@@ -79,7 +79,8 @@ final class TestHost implements AutoCloseable {
                 new Traces(directory),
                 PATIENCE,
                 PATIENCE,
-                null);
+                null,
+                new Plans());
         var attached = new CompletableFuture<EngineSession>();
         link = EngineLink.listen(directory.resolve(name + ".sock"), worker(), new EngineLink.Listener() {
             @Override
