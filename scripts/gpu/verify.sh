@@ -57,6 +57,15 @@ unpack() {
   fi
 }
 
+# How many GPUs there are.
+gpus() {
+  { nvidia-smi -L 2>/dev/null || true; } | grep -c '^GPU' || true
+}
+
+has_torch() {
+  python3 -c 'import torch' 2>/dev/null
+}
+
 run_launcher() {
   "$home/inflight" --help
   "$home/inflight" demo --size 64MiB --json
@@ -84,7 +93,7 @@ run_tests() {
   local launcher
   test_launcher "$unpacked/reports"
   "${launcher[@]}" | tee "$unpacked/tests.log"
-  if nvidia-smi -L 2>/dev/null | grep -q '^GPU' && grep -qE ' 0 tests started ' "$unpacked/tests.log"; then
+  if (($(gpus) > 0)) && grep -qE ' 0 tests started ' "$unpacked/tests.log"; then
     echo "nvidia-smi lists GPUs, but every test was skipped"
     return 1
   fi
@@ -102,7 +111,7 @@ run_sanitizer() {
   local sanitizer launcher status=0
   sanitizer="$(find_sanitizer || true)"
   [[ -n "$sanitizer" ]] || { echo "skipped: there is no compute-sanitizer"; return; }
-  nvidia-smi -L 2>/dev/null | grep -q '^GPU' || { echo "skipped: nvidia-smi lists no GPU"; return; }
+  (($(gpus) > 0)) || { echo "skipped: nvidia-smi lists no GPU"; return; }
   rm -f "$out/sanitizer-memcheck.log"
   test_launcher "$unpacked/sanitizer-reports"
   "$sanitizer" --version || true
@@ -115,7 +124,7 @@ run_sanitizer() {
 }
 
 run_python() {
-  python3 -c 'import torch' 2>/dev/null || { echo "skipped: python3 has no torch"; return; }
+  has_torch || { echo "skipped: python3 has no torch"; return; }
   export PYTHONPATH="$home/python${PYTHONPATH:+:$PYTHONPATH}"
   if [[ -e "$home/python/tests/gpu_checks.py" ]]; then
     (cd "$home/python" && PYTHONUNBUFFERED=1 python3 tests/gpu_checks.py)
@@ -130,12 +139,11 @@ run_python() {
 # Torch engines that share a model, in both modes; without GPUs, or with an odd one, in host memory. A failure of one
 # mode does not hide the other.
 run_tp() {
-  python3 -c 'import torch' 2>/dev/null || { echo "skipped: python3 has no torch"; return; }
+  has_torch || { echo "skipped: python3 has no torch"; return; }
   local mode status=0 flags=(--device cuda --size 2GiB)
-  if (($(nvidia-smi -L 2>/dev/null | grep -c '^GPU') < 2)); then
+  if (($(gpus) < 2)); then
     flags=(--engine torch --size 64MiB)
   fi
-  export INFLIGHT_PYTHON="${INFLIGHT_PYTHON:-python3}"
   for mode in in-place shadow; do
     "$home/inflight" demo --tp 2 --workers 2 --mode "$mode" --json "${flags[@]}" || status=1
   done
@@ -144,9 +152,9 @@ run_tp() {
 
 # Without GPUs it still shows what happens, in host memory. Its own limit leaves it time to stop what it started.
 run_loss() {
-  python3 -c 'import torch' 2>/dev/null || { echo "skipped: python3 has no torch"; return; }
+  has_torch || { echo "skipped: python3 has no torch"; return; }
   local flags=(--device cuda --bytes 4GiB)
-  if ! nvidia-smi -L 2>/dev/null | grep -q '^GPU'; then
+  if (($(gpus) == 0)); then
     flags=(--device host --bytes 512MiB)
   fi
   PYTHONUNBUFFERED=1 python3 "$home/scripts/gpu/loss.py" "${flags[@]}" --out "$out" --limit 145
@@ -154,9 +162,8 @@ run_loss() {
 
 # Two worker hosts with a GPU each: what auto then chooses must be NCCL. Last, a host is killed in mid-broadcast.
 run_nccl() {
-  python3 -c 'import torch' 2>/dev/null || { echo "skipped: python3 has no torch"; return; }
-  (($(nvidia-smi -L 2>/dev/null | grep -c '^GPU') >= 2)) || { echo "skipped: two GPUs are needed"; return; }
-  export INFLIGHT_PYTHON="${INFLIGHT_PYTHON:-python3}"
+  has_torch || { echo "skipped: python3 has no torch"; return; }
+  (($(gpus) >= 2)) || { echo "skipped: two GPUs are needed"; return; }
   local mode
   for mode in in-place shadow; do
     "$home/inflight" demo --device cuda --workers 2 --hosts 2 --size 4GiB --mode "$mode" --json \
@@ -173,15 +180,14 @@ run_bench() {
     echo "skipped: there is no bench gpu"
     return
   fi
-  "$home/inflight" bench gpu --json --trace "$out" >"$out/bench-gpu.json"
-  cat "$out/bench-gpu.json"
+  bench_to "$out/bench-gpu.json" --trace "$out"
 }
 
 # The same with FP8 and scales, and with engines that hold a half each.
 run_variants() {
   local status=0
   bench_as fp8 --model qwen3-8b-fp8 --runs 5 --repeat 0 || status=1
-  if (($(nvidia-smi -L 2>/dev/null | grep -c '^GPU') >= 2)); then
+  if (($(gpus) >= 2)); then
     bench_as tp2 --tp 2 --runs 5 --repeat 0 || status=1
   fi
   return "$status"
@@ -189,7 +195,7 @@ run_variants() {
 
 # How buckets come from GPU to GPU: copied within one process, broadcast by NCCL within one and between two, over TCP.
 run_exchange() {
-  (($(nvidia-smi -L 2>/dev/null | grep -c '^GPU') >= 2)) || { echo "skipped: two GPUs are needed"; return; }
+  (($(gpus) >= 2)) || { echo "skipped: two GPUs are needed"; return; }
   local status=0 flags=(--mode in-place --runs 5 --repeat 0)
   bench_as copies-1-host "${flags[@]}" --hosts 1 --exchange transfers || status=1
   bench_as nccl-1-host "${flags[@]}" --hosts 1 --exchange nccl || status=1
@@ -199,10 +205,14 @@ run_exchange() {
 }
 
 bench_as() {
-  local file="$out/bench-gpu-$1.json" status=0
-  shift
-  "$home/inflight" bench gpu --json "$@" >"$file" || status=1
-  cat "$file"
+  bench_to "$out/bench-gpu-$1.json" "${@:2}"
+}
+
+# Shows the report of a bench also if it failed.
+bench_to() {
+  local status=0
+  "$home/inflight" bench gpu --json "${@:2}" >"$1" || status=1
+  cat "$1"
   return "$status"
 }
 
@@ -214,7 +224,7 @@ run_step() {
   timeout --kill-after=10 "${bound[$step]}" "${BASH:-bash}" -c "
     set -euo pipefail
     $(declare -p home unpacked out jvm_flags)
-    $(declare -f test_launcher find_sanitizer bench_as "run_$step")
+    $(declare -f gpus has_torch test_launcher find_sanitizer bench_as bench_to "run_$step")
     run_$step" 2>&1 | tee "$out/$step.log"
   status=${PIPESTATUS[0]}
   set -e
@@ -250,7 +260,7 @@ unpack "$home/bundle/jdk.tar.xz" "$unpacked/jdk"
 unpack "$home/bundle/inflight.tar.xz" "$unpacked"
 export INFLIGHT_BUNDLE="$unpacked"
 # Torch engines need a Python that has torch; without a network none can be built.
-if [[ -z "${INFLIGHT_PYTHON:-}" ]] && python3 -c 'import torch' 2>/dev/null; then
+if [[ -z "${INFLIGHT_PYTHON:-}" ]] && has_torch; then
   INFLIGHT_PYTHON="$(command -v python3)"
   export INFLIGHT_PYTHON
 fi
