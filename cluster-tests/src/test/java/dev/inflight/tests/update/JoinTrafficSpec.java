@@ -29,13 +29,9 @@ public final class JoinTrafficSpec extends FleetSpec {
     static final int WORKERS = 5;
 
     private static final String VERSION = "v1";
-    private static final long LARGEST_MESSAGE = 256 << 10;
 
     /** How many of them there are depends on how long something takes. */
-    private static final Set<String> TIMED = Set.of("Progress", "HostState", "WorkerState");
-
-    /** For longer numbers, and reports that were told once more. */
-    private static final long SLACK = 2048;
+    private static final TrafficGrowth GROWTH = new TrafficGrowth(Set.of("Progress", "HostState", "WorkerState"));
 
     public JoinTrafficSpec() {
         super(
@@ -59,12 +55,7 @@ public final class JoinTrafficSpec extends FleetSpec {
         System.out.println("small: " + small + "\nlarge: " + large);
 
         assertThat(small).as("what is counted").containsKeys("Prepare", "Staged", "WorkerState");
-        assertThat(total(large)).as("bytes of %s, against %s", large, small).isLessThan(allowed(total(small)));
-        // Of those that can not be summed up no single one grows.
-        for (String timed : TIMED) {
-            assertThat(largest(large, timed)).as(timed).isLessThan(allowed(largest(small, timed)));
-        }
-        assertThat(Traffic.largest(large)).as("%s", large).isLessThan(LARGEST_MESSAGE);
+        GROWTH.requireNone(small, large);
     }
 
     /** @param worker of the host that loads the files; its engine is the first to serve the model */
@@ -86,21 +77,5 @@ public final class JoinTrafficSpec extends FleetSpec {
 
     private static void require(OperationReply.Operation operation) {
         assertThat(operation.state()).as("%s", operation).isEqualTo(OperationReply.State.SUCCEEDED);
-    }
-
-    private static long total(Map<String, Traffic> traffic) {
-        return traffic.entrySet().stream()
-                .filter(type -> !TIMED.contains(type.getKey()))
-                .mapToLong(type -> type.getValue().bytes())
-                .sum();
-    }
-
-    private static long largest(Map<String, Traffic> traffic, String type) {
-        Traffic counted = traffic.get(type);
-        return counted == null ? 0 : counted.largest();
-    }
-
-    private static long allowed(long bytes) {
-        return bytes + bytes / 4 + SLACK;
     }
 }
