@@ -180,7 +180,7 @@ run_bench() {
     echo "skipped: there is no bench gpu"
     return
   fi
-  bench_to "$out/bench-gpu.json" --trace "$out"
+  bench_to "$out/bench-gpu.json" --joins 5 --trace "$out"
 }
 
 # The same with FP8 and scales, and with engines that hold a half each.
@@ -200,7 +200,8 @@ run_exchange() {
   bench_as copies-1-host "${flags[@]}" --hosts 1 --exchange transfers || status=1
   bench_as nccl-1-host "${flags[@]}" --hosts 1 --exchange nccl || status=1
   bench_as nccl-2-hosts "${flags[@]}" --hosts 2 --exchange nccl || status=1
-  bench_as tcp-2-hosts "${flags[@]}" --hosts 2 --exchange transfers || status=1
+  # Ten seconds each.
+  bench_as tcp-2-hosts "${flags[@]}" --hosts 2 --exchange transfers --warm-ups 2 --runs 2 || status=1
   return "$status"
 }
 

@@ -3,6 +3,7 @@ package dev.inflight.cli;
 import dev.inflight.cli.bench.GpuBench;
 import dev.inflight.cli.bench.GpuBenchOptions;
 import dev.inflight.cli.bench.GpuBenchReport;
+import dev.inflight.cli.bench.GpuJoinReport;
 import dev.inflight.cli.bench.GpuModeReport;
 import dev.inflight.cli.client.UpdateResult;
 import dev.inflight.cli.console.ByteSize;
@@ -96,9 +97,16 @@ final class BenchGpuCommand implements Callable<Integer> {
             names = "--runs",
             paramLabel = "N",
             defaultValue = "5",
-            description = "Measured updates of each mode, after one to each version that is not counted"
-                    + " (default: ${DEFAULT-VALUE}).")
+            description = "Measured updates of each mode (default: ${DEFAULT-VALUE}).")
     private int runs;
+
+    @Option(
+            names = "--warm-ups",
+            paramLabel = "N",
+            defaultValue = "20",
+            description = "Updates of each mode before the measured ones, at least 2: the first map slots, and the JVMs"
+                    + " compile for about twenty (default: ${DEFAULT-VALUE}).")
+    private int warmUps;
 
     @Mixin
     private SlotMemoryFlag slotMemory;
@@ -110,6 +118,15 @@ final class BenchGpuCommand implements Callable<Integer> {
             description = "Updates of each mode in a row after the measured ones; told is what of memory, shared memory"
                     + " and file descriptors they left taken, 0 for none (default: ${DEFAULT-VALUE}).")
     private int repeat;
+
+    @Option(
+            names = "--joins",
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "After the updates, kill the last GPU's engine and start it anew N times; told is how long it"
+                    + " takes until it has the weights again, beside what host memory gives to that GPU alone"
+                    + " (default: ${DEFAULT-VALUE}).")
+    private int joins;
 
     @Option(
             names = "--trace",
@@ -136,6 +153,9 @@ final class BenchGpuCommand implements Callable<Integer> {
         requireAtLeast("--runs", runs, 1);
         requireAtLeast("--tp", tp, 1);
         requireAtLeast("--repeat", repeat, 0);
+        // One to each version.
+        requireAtLeast("--warm-ups", warmUps, 2);
+        requireAtLeast("--joins", joins, 0);
         if (gpus != null && (gpus < 1 || gpus > MOST_GPUS)) {
             throw wrong("--gpus " + gpus + " is outside 1 to " + MOST_GPUS);
         }
@@ -151,9 +171,11 @@ final class BenchGpuCommand implements Callable<Integer> {
                 modes(),
                 hosts,
                 exchange,
+                warmUps,
                 runs,
                 slotMemory.bytes(),
                 repeat,
+                joins,
                 trace == null ? null : trace.toAbsolutePath());
     }
 
@@ -209,6 +231,20 @@ final class BenchGpuCommand implements Callable<Integer> {
                                 + format("of which memory touched in %.2f s ", report.touchSeconds())
                                 + format("and registered in %.2f s", report.registerSeconds()));
         report.results().forEach(result -> rows(table, report.runs(), result));
+        GpuJoinReport join = report.join();
+        if (join != null) {
+            table.row(
+                            "join",
+                            "median of " + join.runs() + format(": %.4f s", join.seconds())
+                                    + format(" (%.4f to ", join.fastestSeconds())
+                                    + format("%.4f)", join.slowestSeconds())
+                                    + format(", %.3f s from the engine's being up", join.fromUpSeconds()))
+                    .row(
+                            "",
+                            format("%.3f of the ", join.ratio())
+                                    + format("%.1f GB/s to one GPU alone; ", join.h2dGBps())
+                                    + (join.verified() ? "verified" : "NOT verified"));
+        }
         return table.toString();
     }
 

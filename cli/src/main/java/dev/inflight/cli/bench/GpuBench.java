@@ -7,6 +7,8 @@ import dev.inflight.cli.client.UpdateResult;
 import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.console.Progress;
 import dev.inflight.cli.demo.CheckpointPair;
+import dev.inflight.cli.demo.EngineRestart;
+import dev.inflight.cli.demo.FleetHost;
 import dev.inflight.cli.demo.Installation;
 import dev.inflight.cli.demo.LocalRun;
 import dev.inflight.cli.demo.LocalScenario;
@@ -72,7 +74,10 @@ public final class GpuBench {
     }
 
     /** What the fleet whose stages overlap showed. */
-    private record Overlapped(List<PublishResult> publishes, Map<String, Mode> modes) {}
+    private record Overlapped(
+            List<PublishResult> publishes,
+            Map<String, Mode> modes,
+            @Nullable GpuJoinReport join) {}
 
     /** One mode of it. */
     private record Mode(
@@ -151,7 +156,7 @@ public final class GpuBench {
         return inFleet(checkpoints, settings, scenario -> {
             List<PublishResult> publishes = publish(scenario);
             List<Long> before = memory.freeBytes();
-            GpuModeBench bench = new GpuModeBench(scenario);
+            GpuModeBench bench = new GpuModeBench(scenario, options.warmUps());
             Map<String, Mode> modes = new LinkedHashMap<>();
             for (String mode : options.modes()) {
                 try {
@@ -160,8 +165,31 @@ public final class GpuBench {
                     problem(mode, e, scenario);
                 }
             }
-            return new Overlapped(publishes, modes);
+            return new Overlapped(publishes, modes, join(scenario, bench.current(), probe));
         });
+    }
+
+    /** Joins of the last GPU's engine, whose host holds everything. */
+    private @Nullable GpuJoinReport join(LocalScenario scenario, String version, H2dProbe probe)
+            throws InterruptedException {
+        if (options.joins() == 0) {
+            return null;
+        }
+        progress.step("starting an engine anew, " + options.joins() + " times");
+        try {
+            FleetHost host = scenario.fleet().hosts().getLast();
+            List<GpuJoinReport.Run> runs = new ArrayList<>();
+            for (int i = 0; i < options.joins(); i++) {
+                double ceiling = probe.aloneGBps(gpus.size() - 1);
+                EngineRestart restart =
+                        EngineRestart.of(scenario, host, host.engines().size() - 1, version);
+                runs.add(new GpuJoinReport.Run(restart, ceiling));
+            }
+            return GpuJoinReport.of(runs, bytes(), scenario.verify());
+        } catch (RuntimeException e) {
+            problem("join", e, scenario);
+            return null;
+        }
     }
 
     private Mode mode(
@@ -200,7 +228,7 @@ public final class GpuBench {
         try {
             inFleet(checkpoints, Map.of("inflight.coordinator.update.max-slots", "1"), scenario -> {
                 publish(scenario);
-                GpuModeBench bench = new GpuModeBench(scenario);
+                GpuModeBench bench = new GpuModeBench(scenario, options.warmUps());
                 for (String mode : measured.keySet()) {
                     bench.warmUp(mode);
                     seconds.put(mode, bench.measure(mode, options.runs(), probe).medianSeconds());
@@ -304,6 +332,7 @@ public final class GpuBench {
                         .orElse(0)),
                 one ? modes.get(options.modes().getFirst()) : null,
                 one ? null : modes,
+                overlapped.join(),
                 List.copyOf(problems));
     }
 

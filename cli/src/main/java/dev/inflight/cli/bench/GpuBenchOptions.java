@@ -21,9 +21,12 @@ import org.jspecify.annotations.Nullable;
  * @param modes {@code in-place}, {@code shadow} or both, in the order to measure them
  * @param hosts worker hosts that the workers are spread over, in equal blocks
  * @param exchange {@code auto}, {@code transfers} or {@code nccl}, as {@code inflight.coordinator.update.exchange}
+ * @param warmUps updates of each mode before the measured ones; engines map slots in the first, and the JVMs compile for
+ *     about twenty
  * @param runs measured updates of each mode, at least 1
  * @param slotMemoryBytes most memory of a GPU that one slot ring takes
  * @param repeat updates in a row after the measured ones, to see whether anything grows; 0 for none
+ * @param joins how often an engine is killed, started anew and joined, after the updates; 0 for none
  * @param trace where to put the timeline of the fastest update; null for none
  */
 public record GpuBenchOptions(
@@ -34,9 +37,11 @@ public record GpuBenchOptions(
         List<String> modes,
         int hosts,
         String exchange,
+        int warmUps,
         int runs,
         long slotMemoryBytes,
         int repeat,
+        int joins,
         @Nullable Path trace) {
     public GpuBenchOptions {
         modes = List.copyOf(modes);

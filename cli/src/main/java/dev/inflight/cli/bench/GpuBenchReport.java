@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param processors processors that this process may use
  * @param machine the machine's CPU model
  * @param bytes size of the checkpoint
- * @param runs measured updates of each mode, after twenty that are not counted
+ * @param runs measured updates of each mode, after those that are not counted
  * @param h2dGBps from registered shared memory to each GPU alone, in 10^9 bytes per second
  * @param h2dSumGBps to all at once, measured before every update; the median
  * @param ceilingSeconds bytes / h2dSumGBps: no update from host memory is faster
@@ -26,6 +26,7 @@ import org.jspecify.annotations.Nullable;
  * @param registerSeconds part of the publish that registered memory with the GPUs, of the version that took longer
  * @param result fields of the only mode; null if there are two
  * @param modes by mode if there are two; null if there is one
+ * @param join joins of an engine that was started anew; null if none was asked for, or it failed
  * @param problems what failed; empty if nothing did
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
@@ -50,6 +51,7 @@ public record GpuBenchReport(
         double registerSeconds,
         @JsonUnwrapped @Nullable GpuModeReport result,
         @Nullable Map<String, GpuModeReport> modes,
+        @Nullable GpuJoinReport join,
         List<String> problems) {
 
     /** What was measured of each mode that came to its end. */
@@ -62,6 +64,8 @@ public record GpuBenchReport(
 
     /** Whether all was measured and every engine had the right bytes. */
     public boolean passed() {
-        return problems.isEmpty() && results().stream().allMatch(GpuModeReport::verified);
+        return problems.isEmpty()
+                && results().stream().allMatch(GpuModeReport::verified)
+                && (join == null || join.verified());
     }
 }

@@ -13,14 +13,14 @@ import java.util.function.ToDoubleFunction;
 
 /** Updates of one fleet, back and forth between its two versions, in one mode after another. */
 final class GpuModeBench {
-    /** The first take slots, which engines map, and the JVMs compile for that long. */
-    private static final int WARM_UPS = 20;
-
     private final LocalScenario scenario;
+    private final int warmUps;
     private String next = LocalScenario.V1;
 
-    GpuModeBench(LocalScenario scenario) {
+    /** @param warmUps updates before the measured ones of each mode */
+    GpuModeBench(LocalScenario scenario, int warmUps) {
         this.scenario = scenario;
+        this.warmUps = warmUps;
     }
 
     /**
@@ -94,7 +94,7 @@ final class GpuModeBench {
     }
 
     void warmUp(String mode) throws InterruptedException {
-        for (int i = 0; i < WARM_UPS; i++) {
+        for (int i = 0; i < warmUps; i++) {
             update(mode, "first " + mode + " updates, not measured");
         }
     }
@@ -123,9 +123,18 @@ final class GpuModeBench {
         return new GpuModeReport.Repeat(updates, Median.ofSorted(seconds), before, after);
     }
 
+    /** What the engines have after the last update. */
+    String current() {
+        return other(next);
+    }
+
+    private static String other(String version) {
+        return version.equals(LocalScenario.V1) ? LocalScenario.V2 : LocalScenario.V1;
+    }
+
     private TimedUpdate update(String mode, String step) throws InterruptedException {
         TimedUpdate update = scenario.update(next, mode, step);
-        next = next.equals(LocalScenario.V1) ? LocalScenario.V2 : LocalScenario.V1;
+        next = other(next);
         return update;
     }
 }

@@ -94,6 +94,15 @@ final class ChildProcess {
         process.onExit().join();
     }
 
+    /** To be called when it has ended, before another process announces itself in the same place. */
+    void forgetAnnouncement() {
+        try {
+            Files.deleteIfExists(announcement);
+        } catch (IOException e) {
+            throw new FleetException("cannot remove " + announcement + ": " + e.getMessage(), e);
+        }
+    }
+
     /**
      * Asks the process to end, as an operator does, and waits until it has.
      *

@@ -1,6 +1,7 @@
 package dev.inflight.cli.demo;
 
 import java.net.URI;
+import java.util.ArrayList;
 import java.util.List;
 
 /** One worker host of a local fleet and its engines, each a process. */
@@ -51,6 +52,12 @@ public final class FleetHost {
     }
 
     void started(List<Engine> all) {
+        engines = List.copyOf(all);
+    }
+
+    void restarted(int worker, Engine engine) {
+        List<Engine> all = new ArrayList<>(engines);
+        all.set(worker, engine);
         engines = List.copyOf(all);
     }
 }

@@ -33,9 +33,17 @@ final class Joining {
 
     /** @param hosts whose engines are up */
     Joining(LocalScenario scenario, List<FleetHost> hosts, String version) {
+        this(
+                scenario,
+                version,
+                hosts.stream().flatMap(host -> host.engines().stream()).toList());
+    }
+
+    /** @param engines that are up */
+    Joining(LocalScenario scenario, String version, List<FleetHost.Engine> engines) {
         this.scenario = scenario;
         this.version = version;
-        hosts.forEach(host -> host.engines().forEach(engine -> joiners.put(engine.id(), engine)));
+        engines.forEach(engine -> joiners.put(engine.id(), engine));
     }
 
     /**
@@ -43,11 +51,18 @@ final class Joining {
      *
      * @param slowest seconds from an engine's being up to its serving, of the engine that took longest
      * @param together seconds from the first engine's being up to the last one's serving
+     * @param operationSeconds how long the slowest join took that ended well, as the coordinator says
      * @param attempts joins that began; as many as joiners if none had to be tried again
      * @param bytesResent bytes that came more than once or were thrown away
      * @param sources hosts that bytes came from
      */
-    record Joined(double slowest, double together, int attempts, long bytesResent, List<String> sources) {}
+    record Joined(
+            double slowest,
+            double together,
+            double operationSeconds,
+            int attempts,
+            long bytesResent,
+            List<String> sources) {}
 
     /** Returns when a joiner has this share of the bytes. */
     void awaitShare(double share) throws InterruptedException {
@@ -78,16 +93,21 @@ final class Joining {
         }
         int attempts = 0;
         long resent = 0;
+        double operationSeconds = 0;
         Set<String> sources = new TreeSet<>();
         for (Set<String> ofOne : operations.values()) {
             for (String id : ofOne) {
                 JsonNode result = ended(id);
                 attempts++;
+                if (result.path("outcome").asText().equals("committed")) {
+                    operationSeconds =
+                            Math.max(operationSeconds, result.path("seconds").asDouble());
+                }
                 resent += result.path("resentBytes").asLong();
                 result.path("sources").forEach(source -> sources.add(source.asText()));
             }
         }
-        return new Joined(slowest(), together(), attempts, resent, List.copyOf(sources));
+        return new Joined(slowest(), together(), operationSeconds, attempts, resent, List.copyOf(sources));
     }
 
     /** Looks at the fleet once and returns how many joiners serve. */

@@ -108,6 +108,23 @@ public final class LocalFleet implements AutoCloseable {
     }
 
     /**
+     * Ends an engine with SIGKILL and starts another process in its place. Returns when that is up; whether it gets
+     * weights is the coordinator's affair.
+     *
+     * @param worker number of the engine's worker on its host
+     * @throws FleetException if it does not come up
+     */
+    public FleetHost.Engine restartEngine(FleetHost host, int worker) throws InterruptedException {
+        ChildProcess engine = run.process(host.engines().get(worker).id());
+        run.dismiss(engine);
+        engine.kill();
+        engine.forgetAnnouncement();
+        FleetHost.Engine restarted = startEngine(engineLauncher, host, worker, limit);
+        host.restarted(worker, restarted);
+        return restarted;
+    }
+
+    /**
      * Asks a worker host to end, as an operator does, and waits until it has. Its engine goes on.
      *
      * @throws FleetException if it takes longer

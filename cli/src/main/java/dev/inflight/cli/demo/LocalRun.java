@@ -91,6 +91,18 @@ public final class LocalRun implements AutoCloseable {
         return task;
     }
 
+    /**
+     * The process of this name that was started last.
+     *
+     * @throws IllegalArgumentException if there is none
+     */
+    synchronized ChildProcess process(String name) {
+        return processes.reversed().stream()
+                .filter(process -> process.name().equals(name))
+                .findFirst()
+                .orElseThrow(() -> new IllegalArgumentException("no process is called " + name));
+    }
+
     /** From now on this process may end before the run does. */
     synchronized void dismiss(ChildProcess process) {
         dismissed.add(process);

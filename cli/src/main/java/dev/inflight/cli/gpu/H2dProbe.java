@@ -41,10 +41,19 @@ public final class H2dProbe implements AutoCloseable {
     /** To each GPU alone, in 10^9 bytes per second; the median of some rounds. */
     public List<Double> eachGBps() throws InterruptedException {
         List<Double> each = new ArrayList<>();
-        for (CopyLane lane : lanes) {
-            each.add(medianGBps(List.of(lane)));
+        for (int gpu = 0; gpu < lanes.size(); gpu++) {
+            each.add(aloneGBps(gpu));
         }
         return each;
+    }
+
+    /**
+     * To one GPU alone, in 10^9 bytes per second; the median of some rounds.
+     *
+     * @param gpu its position among those the probe was opened with
+     */
+    public double aloneGBps(int gpu) throws InterruptedException {
+        return medianGBps(List.of(lanes.get(gpu)));
     }
 
     /** To all at once, in 10^9 bytes per second; the median of some rounds, which take about a tenth of a second. */

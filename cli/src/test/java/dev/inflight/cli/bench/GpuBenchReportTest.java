@@ -62,6 +62,7 @@ class GpuBenchReportTest {
                 1.0,
                 result,
                 modes,
+                null,
                 problems);
     }
 
