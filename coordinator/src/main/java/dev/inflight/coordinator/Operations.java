@@ -2,9 +2,11 @@ package dev.inflight.coordinator;
 
 import akka.actor.typed.ActorRef;
 import dev.inflight.coordinator.fleet.Fleet;
+import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import java.util.Collection;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -38,6 +40,19 @@ final class Operations {
             return kind.equals(otherKind) && model.equals(otherModel);
         }
 
+        /** How it ended, if its session stopped without saying so. */
+        Operation crashed() {
+            return new Operation(
+                    id,
+                    kind,
+                    OperationReply.State.FAILED,
+                    "failed",
+                    0,
+                    0,
+                    "the session stopped because of an internal error; see the coordinator's log",
+                    null);
+        }
+
         Running answered() {
             return new Running(id, kind, model, version, group, digests, onFleet, null);
         }
@@ -63,6 +78,31 @@ final class Operations {
 
     Collection<Running> running() {
         return running.values();
+    }
+
+    boolean isPublishing() {
+        return running.values().stream().anyMatch(session -> session.kind().equals("publish"));
+    }
+
+    boolean isPublishing(String model, String version) {
+        return running.values().stream()
+                .anyMatch(session ->
+                        session.is("publish", model) && session.version().equals(version));
+    }
+
+    /** Whether a running operation is about a worker's engine. */
+    boolean haveToDoWith(FleetWorker worker) {
+        return running.values().stream()
+                .filter(session -> worker.serves(session.model()))
+                .anyMatch(session -> session.kind().equals("verify")
+                        || (!session.kind().equals("publish") && worker.isIn(session.group())));
+    }
+
+    /** Checkpoints that running operations need. */
+    Set<String> digests() {
+        Set<String> digests = new HashSet<>();
+        running.values().forEach(session -> digests.addAll(session.digests()));
+        return digests;
     }
 
     /** Takes an operation's new state and tells whoever waits to hear that it was taken. */

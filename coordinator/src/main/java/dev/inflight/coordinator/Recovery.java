@@ -1,0 +1,138 @@
+package dev.inflight.coordinator;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.javadsl.ActorContext;
+import akka.actor.typed.javadsl.TimerScheduler;
+import dev.inflight.coordinator.fleet.Fleet;
+import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.coordinator.update.UpdateStart.Orphan;
+import dev.inflight.protocol.cluster.WorkerCommand;
+import dev.inflight.protocol.cluster.WorkerEvent;
+import dev.inflight.protocol.cluster.WorkerEvent.Session;
+import java.time.Duration;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.function.LongFunction;
+
+/**
+ * Ends what workers still have of updates that no session runs: at once if all that took part have reported, else when
+ * the recovery window is over. Belongs to the coordinator's actor.
+ */
+final class Recovery {
+    /** Enough for every worker that can still be unreachable with an old update. */
+    private static final int REMEMBERED_EPOCHS = 1024;
+
+    private final ActorContext<UpdateCoordinator.Command> context;
+    private final TimerScheduler<UpdateCoordinator.Command> timers;
+    private final Duration window;
+    private final LongFunction<UpdateCoordinator.Command> due;
+    private final Operations operations;
+    private final VersionLedger ledger;
+    private final Sessions sessions;
+    private final SortedMap<Long, Boolean> endedEpochs = new TreeMap<>();
+    private final Set<Long> waiting = new HashSet<>();
+    private final Set<String> takenOver = new HashSet<>();
+
+    /**
+     * @param window longest wait for all workers of an update to report
+     * @param due what the coordinator is told when the window of an epoch is over
+     */
+    Recovery(
+            ActorContext<UpdateCoordinator.Command> context,
+            TimerScheduler<UpdateCoordinator.Command> timers,
+            Duration window,
+            LongFunction<UpdateCoordinator.Command> due,
+            Operations operations,
+            VersionLedger ledger,
+            Sessions sessions) {
+        this.context = context;
+        this.timers = timers;
+        this.window = window;
+        this.due = due;
+        this.operations = operations;
+        this.ledger = ledger;
+        this.sessions = sessions;
+    }
+
+    void observe(Fleet fleet) {
+        Set<Long> unsettled = new TreeSet<>();
+        for (FleetWorker worker : fleet.workers().values()) {
+            Session session = worker.unfinished();
+            if (session != null && operations.running(session.updateId()) == null) {
+                unsettled.add(session.epoch());
+            }
+        }
+        for (long epoch : unsettled) {
+            if (isComplete(epoch, fleet)) {
+                timers.cancel(epoch);
+                settle(epoch, fleet);
+            } else if (waiting.add(epoch)) {
+                timers.startSingleTimer(epoch, due.apply(epoch), window);
+            }
+        }
+    }
+
+    /** What this coordinator itself has ended is not: its workers get the time to end it too. */
+    private boolean isComplete(long epoch, Fleet fleet) {
+        Orphan orphan = endedEpochs.containsKey(epoch) ? null : Orphans.find(fleet, epoch);
+        return orphan != null && Orphans.complete(orphan, fleet, ledger::versions);
+    }
+
+    /** Ends an epoch, as it is if need be. */
+    void settle(long epoch, Fleet fleet) {
+        waiting.remove(epoch);
+        Orphan orphan = Orphans.find(fleet, epoch);
+        if (orphan != null) {
+            Boolean committed = endedEpochs.get(epoch);
+            if (committed == null) {
+                takeOver(orphan, fleet);
+            } else {
+                WorkerCommand last = committed ? new WorkerCommand.Commit(epoch) : abort(epoch);
+                orphan.members().values().forEach(worker -> worker.ref().tell(last));
+            }
+            observe(fleet);
+        }
+    }
+
+    private WorkerCommand abort(long epoch) {
+        ActorRef<WorkerEvent> nobody = context.getSystem().ignoreRef();
+        return new WorkerCommand.Abort(epoch, "the update was aborted", nobody);
+    }
+
+    private void takeOver(Orphan orphan, Fleet fleet) {
+        String id = orphan.members().values().stream()
+                .map(worker -> worker.state().session())
+                .filter(Objects::nonNull)
+                .map(Session::updateId)
+                .findFirst()
+                .orElse(null);
+        if (id == null || operations.running(id) == null) {
+            String known = sessions.takeOver(id, orphan, fleet);
+            context.getLog()
+                    .warn("Taking over update {} of epoch {}, commit: {}", known, orphan.epoch(), orphan.commit());
+            takenOver.add(known);
+        }
+    }
+
+    /** Whether the running update was begun by a former coordinator. */
+    boolean hasTakenOver(String id) {
+        return takenOver.contains(id);
+    }
+
+    /** @param epochs every epoch the session used, and whether it was committed */
+    void ended(Map<Long, Boolean> epochs) {
+        endedEpochs.putAll(epochs);
+        while (endedEpochs.size() > REMEMBERED_EPOCHS) {
+            endedEpochs.remove(endedEpochs.firstKey());
+        }
+    }
+
+    void forget(String id) {
+        takenOver.remove(id);
+    }
+}
