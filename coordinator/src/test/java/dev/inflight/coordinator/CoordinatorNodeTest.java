@@ -400,6 +400,8 @@ class CoordinatorNodeTest {
     }
 
     private HttpResponse<String> send(HttpRequest request) throws IOException, InterruptedException {
-        return client.send(request, BodyHandlers.ofString());
+        HttpResponse<String> response = client.send(request, BodyHandlers.ofString());
+        OpenApiFile.check(request.method(), request.uri().getPath(), response);
+        return response;
     }
 }

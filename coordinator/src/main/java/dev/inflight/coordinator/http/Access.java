@@ -46,23 +46,26 @@ final class Access {
      */
     static Access of(HttpSettings settings) {
         if (settings.tokenFile() != null) {
-            if (settings.tls() == null && !isLoopback(settings.host())) {
-                LOG.warn("Tokens cross the network unencrypted: set inflight.coordinator.http.tls");
-            }
             return new Access(Tokens.read(settings.tokenFile()));
         }
-        if (!isLoopback(settings.host())) {
-            if (!settings.allowAnonymous()) {
-                throw new IllegalArgumentException("inflight.coordinator.http.host " + settings.host()
-                        + " can be reached from other machines, and everybody there could change what engines serve:"
-                        + " set inflight.coordinator.http.token-file, or allow-anonymous = on in a network of trusted"
-                        + " users");
-            }
-            LOG.warn(
-                    "The HTTP API at {} takes commands from everybody who reaches it (http.allow-anonymous)",
-                    settings.host());
+        if (!isLoopback(settings.host()) && !settings.allowAnonymous()) {
+            throw new IllegalArgumentException("inflight.coordinator.http.host " + settings.host()
+                    + " can be reached from other machines, and everybody there could change what engines serve: set"
+                    + " inflight.coordinator.http.token-file, or allow-anonymous = on in a network of trusted users");
         }
         return new Access(null);
+    }
+
+    /** Says in the log what is open. */
+    static void warn(HttpSettings settings) {
+        if (isLoopback(settings.host())) {
+            return;
+        }
+        if (settings.tokenFile() == null) {
+            LOG.warn("The HTTP API takes commands from everybody who reaches it (http.allow-anonymous)");
+        } else if (settings.tls() == null) {
+            LOG.warn("Tokens of the HTTP API cross the network unencrypted; set http.tls");
+        }
     }
 
     Requester requester(HttpRequest request) throws UnauthorizedException {

@@ -59,6 +59,7 @@ public final class HttpApi {
             server = server.enableHttps(ConnectionContext.httpsServer(tls.context()));
         }
         Dispatcher dispatcher = new Dispatcher(system, settings, Access.of(settings), endpoints());
+        Access.warn(settings);
         return server.bind(dispatcher::answer).thenApply(binding -> {
             binding.addToCoordinatedShutdown(settings.unbindTimeout(), system);
             InetSocketAddress at = binding.localAddress();

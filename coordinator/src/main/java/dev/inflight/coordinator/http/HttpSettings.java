@@ -52,6 +52,18 @@ public record HttpSettings(
                 settings.duration("unbind-timeout"));
     }
 
+    /**
+     * Reads tokens, certificate and key, so that what is wrong with them ends a node before it joins the cluster.
+     *
+     * @throws IllegalArgumentException naming the file or setting
+     */
+    public void requireUsable() {
+        Access.of(this);
+        if (tls != null) {
+            tls.context();
+        }
+    }
+
     private static @Nullable Path file(Config config, String path) {
         String value = config.getString(path);
         return value.isEmpty() ? null : Path.of(value);
