@@ -83,6 +83,9 @@ class HttpEdgeTest {
                 "GET /v1/status HTTP/1.1\r\nHost: a b\r\n\r\n",
                 "GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n",
                 "POST /v1/updates HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: -1\r\n\r\n",
+                "POST /v1/updates HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{",
+                "POST /v1/updates HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                        + "Transfer-Encoding: chunked\r\n\r\nzz",
                 "GET /v1/status HTTP/9.9\r\nHost: x\r\n\r\n"
             })
     void whatIsNoHttpIsRefusedInJson(String request) throws Exception {

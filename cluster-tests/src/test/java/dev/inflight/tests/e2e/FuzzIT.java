@@ -103,12 +103,15 @@ class FuzzIT {
             Eventually.until("the engine is attached", PATIENCE, () -> engines(client) == 1);
             publishAndUpdate(client, "v1", v1);
 
-            long sent = fuzz(nodes, seed, System.nanoTime() + Duration.ofSeconds(seconds).toNanos());
+            long sent = fuzz(
+                    nodes, seed, System.nanoTime() + Duration.ofSeconds(seconds).toNanos());
             System.out.println(sent + " requests and connections");
             assertThat(sent).as("requests and connections in %s s", seconds).isGreaterThan(20);
 
             try (Launched status = nodes.command("status", "--json")) {
-                assertThat(status.exitCode()).as("status after seed %s: %s", seed, status.err()).isZero();
+                assertThat(status.exitCode())
+                        .as("status after seed %s: %s", seed, status.err())
+                        .isZero();
             }
             Eventually.until("only the engine is attached after seed " + seed, PATIENCE, () -> engines(client) == 1);
             publishAndUpdate(client, "v2", v2);
@@ -151,8 +154,8 @@ class FuzzIT {
     }
 
     private static void request(URI http, SplittableRandom random, long seed) throws IOException {
-        byte[] bytes = mutated(
-                REQUESTS.get(random.nextInt(REQUESTS.size())).getBytes(StandardCharsets.ISO_8859_1), random);
+        byte[] bytes =
+                mutated(REQUESTS.get(random.nextInt(REQUESTS.size())).getBytes(StandardCharsets.ISO_8859_1), random);
         try (Socket socket = new Socket(http.getHost(), http.getPort())) {
             socket.setSoTimeout(1000);
             socket.getOutputStream().write(bytes);
@@ -175,8 +178,7 @@ class FuzzIT {
             for (int i = 0; i < frames; i++) {
                 ByteBuffer frame = i == 0 && random.nextBoolean()
                         ? FRAMES.getFirst().duplicate()
-                        : ByteBuffer.wrap(
-                                mutated(bytes(FRAMES.get(random.nextInt(FRAMES.size()))), random));
+                        : ByteBuffer.wrap(mutated(bytes(FRAMES.get(random.nextInt(FRAMES.size()))), random));
                 while (frame.hasRemaining()) {
                     channel.write(frame);
                 }
@@ -217,9 +219,11 @@ class FuzzIT {
 
     /** Some of what was sent may have been right, so that something is under way. */
     private static void publishAndUpdate(CoordinatorClient client, String version, TestCheckpoint checkpoint) {
-        Eventually.until("an update to " + version, PATIENCE, () -> succeeded(client.publish(
-                        "m", version, checkpoint.file().toString(), progress -> {}))
-                && succeeded(client.update(new UpdateRequest("m", version, null, null, null), progress -> {})));
+        Eventually.until(
+                "an update to " + version,
+                PATIENCE,
+                () -> succeeded(client.publish("m", version, checkpoint.file().toString(), progress -> {}))
+                        && succeeded(client.update(new UpdateRequest("m", version, null, null, null), progress -> {})));
     }
 
     private static boolean succeeded(Operation operation) {

@@ -8,6 +8,7 @@ import akka.http.javadsl.model.MediaType;
 import akka.http.javadsl.model.RequestEntity;
 import akka.http.javadsl.model.StatusCodes;
 import akka.http.javadsl.model.headers.RawHeader;
+import akka.http.scaladsl.model.EntityStreamException;
 import akka.http.scaladsl.model.EntityStreamSizeException;
 import akka.http.scaladsl.model.IllegalUriException;
 import akka.util.ByteString;
@@ -136,6 +137,8 @@ final class Dispatcher {
             case EntityStreamSizeException large ->
                 Answers.error(
                         StatusCodes.CONTENT_TOO_LARGE, "the body is larger than " + settings.maxBodyBytes() + " bytes");
+            case EntityStreamException broken ->
+                Answers.error(StatusCodes.BAD_REQUEST, "the body is incomplete or malformed");
             case SlowBodyException slow ->
                 Answers.error(
                         StatusCodes.REQUEST_TIMEOUT,
