@@ -1,6 +1,6 @@
 """A trainer's client of the coordinator's HTTP API: publish a checkpoint, update the engines, wait, verify.
 
-trainer = Trainer("http://127.0.0.1:8780")
+trainer = Trainer("http://127.0.0.1:8780")    # or Trainer("https://...", token_file="...", ca_file="...")
 trainer.wait(trainer.publish("chat", "v2", "/dev/shm/chat-v2"))
 report = trainer.wait(trainer.update("chat", "v2")).result
 """
@@ -10,6 +10,8 @@ from __future__ import annotations
 import dataclasses
 import http.client
 import json
+import os
+import ssl
 import time
 import urllib.error
 import urllib.parse
@@ -41,6 +43,10 @@ class InvalidRequestError(RefusedError):
     """400: a field is missing, unknown or wrong."""
 
 
+class UnauthorizedError(RefusedError):
+    """401: no token, or one that the coordinator does not know."""
+
+
 class NotFoundError(RefusedError):
     """404: no such model, version, operation or source."""
 
@@ -53,7 +59,13 @@ class UnavailableError(RefusedError):
     """503: the cluster can not do it now."""
 
 
-_REFUSALS = {400: InvalidRequestError, 404: NotFoundError, 409: ConflictError, 503: UnavailableError}
+_REFUSALS = {
+    400: InvalidRequestError,
+    401: UnauthorizedError,
+    404: NotFoundError,
+    409: ConflictError,
+    503: UnavailableError,
+}
 
 
 @dataclass(frozen=True)
@@ -175,11 +187,27 @@ class Trainer:
 
     :param url: the coordinator's HTTP address
     :param timeout_seconds: for one request, not for an operation
+    :param token: the bearer token that the coordinator asks for, if it does
+    :param token_file: instead, a file whose only line is the token or ``name:token``; the environment's
+        INFLIGHT_TOKEN_FILE if neither is given
+    :param ca_file: certificates in PEM of those who may sign the coordinator's, for https; the environment's
+        INFLIGHT_CA_FILE, or else what Python trusts
     """
 
-    def __init__(self, url: str, timeout_seconds: float = 30.0):
+    def __init__(
+        self,
+        url: str,
+        timeout_seconds: float = 30.0,
+        token: str | None = None,
+        token_file: str | None = None,
+        ca_file: str | None = None,
+    ):
         self._url = url.rstrip("/")
         self._timeout_seconds = timeout_seconds
+        token_file = token_file or os.environ.get("INFLIGHT_TOKEN_FILE")
+        self._token = token if token is not None or not token_file else _read_token(token_file)
+        ca_file = ca_file or os.environ.get("INFLIGHT_CA_FILE")
+        self._tls = ssl.create_default_context(cafile=ca_file) if self._url.startswith("https:") else None
 
     def publish(self, model: str, version: str, source: str) -> str:
         """Starts loading a checkpoint into the host stores; ``source`` is a path as the worker hosts see it.
@@ -240,8 +268,12 @@ class Trainer:
     def _request(self, method: str, path: str, body: dict | None, extra_seconds: float = 0.0) -> dict:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._url + path, data, {"Content-Type": "application/json"}, method=method)
+        if self._token is not None:
+            # Never passed on to where a redirect leads.
+            request.add_unredirected_header("Authorization", f"Bearer {self._token}")
+        timeout = self._timeout_seconds + extra_seconds
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout_seconds + extra_seconds) as response:
+            with urllib.request.urlopen(request, timeout=timeout, context=self._tls) as response:
                 text = response.read()
         except urllib.error.HTTPError as e:
             with e:
@@ -255,6 +287,15 @@ class Trainer:
         if not isinstance(tree, dict):
             raise UnreachableError(f"{method} {self._url}{path}: the answer is not the coordinator's: {text[:100]!r}")
         return tree
+
+
+def _read_token(path: str) -> str:
+    with open(path, encoding="ascii") as file:
+        lines = [line.strip() for line in file]
+    lines = [line for line in lines if line and not line.startswith("#")]
+    if len(lines) != 1:
+        raise ValueError(f"{path}: must hold one line, TOKEN or name:TOKEN, but has {len(lines)}")
+    return lines[0].rpartition(":")[2]
 
 
 def _reason(error: urllib.error.HTTPError) -> str:

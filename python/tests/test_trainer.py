@@ -1,4 +1,7 @@
 import json
+import pathlib
+import ssl
+import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -23,6 +26,7 @@ class Coordinator:
     def __init__(self):
         self.answers: list[tuple[int, object]] = []
         self.requests: list[tuple[str, str, object]] = []
+        self.authorizations: list[str | None] = []
         coordinator = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -34,6 +38,7 @@ class Coordinator:
 
             def answer(self, body):
                 coordinator.requests.append((self.command, self.path, body))
+                coordinator.authorizations.append(self.headers["Authorization"])
                 status, tree = coordinator.answers.pop(0)
                 text = tree if isinstance(tree, bytes) else json.dumps(tree).encode()
                 self.send_response(status)
@@ -60,6 +65,52 @@ def coordinator():
 @pytest.fixture
 def trainer(coordinator):
     return t.Trainer(coordinator.url)
+
+
+def test_a_token_is_sent_with_every_request(coordinator, tmp_path, monkeypatch):
+    file = tmp_path / "token"
+    file.write_text("# mine\ntrainer:of-the-file\n")
+    trainers = [t.Trainer(coordinator.url), t.Trainer(coordinator.url, token="given")]
+    monkeypatch.setenv("INFLIGHT_TOKEN_FILE", str(file))
+    trainers += [t.Trainer(coordinator.url), t.Trainer(coordinator.url, token="given")]
+    coordinator.answers = [(200, {})] * len(trainers)
+    for each in trainers:
+        each.status()
+    assert coordinator.authorizations == [None, "Bearer given", "Bearer of-the-file", "Bearer given"]
+
+
+def test_a_refused_token_is_not_repeated(coordinator):
+    coordinator.answers = [(401, {"error": "Authorization: the token is not in the coordinator's token file"})]
+    with pytest.raises(t.UnauthorizedError) as refused:
+        t.Trainer(coordinator.url, token="secret").status()
+    assert "secret" not in str(refused.value)
+
+
+def test_a_token_file_holds_one_token(coordinator, tmp_path):
+    file = tmp_path / "token"
+    file.write_text("a:secret\nb:secret\n")
+    with pytest.raises(ValueError, match="must hold one line") as refused:
+        t.Trainer(coordinator.url, token_file=str(file))
+    assert "secret" not in str(refused.value)
+
+
+def test_https_needs_an_authority_that_signed_the_certificate(tmp_path):
+    script = pathlib.Path(__file__).parents[2] / "scripts" / "make-test-certs.sh"
+    for directory in ("own", "other"):
+        subprocess.run([script, tmp_path / directory, "127.0.0.1"], check=True, capture_output=True)
+    coordinator = Coordinator()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "own/127.0.0.1.crt", tmp_path / "own/127.0.0.1.key")
+    coordinator.server.socket = context.wrap_socket(coordinator.server.socket, server_side=True)
+    url = coordinator.url.replace("http:", "https:")
+    try:
+        coordinator.answers = [(200, {"models": []})]
+        assert t.Trainer(url, ca_file=str(tmp_path / "own/ca.crt")).status() == {"models": []}
+        with pytest.raises(t.UnreachableError, match="CERTIFICATE_VERIFY_FAILED"):
+            t.Trainer(url, ca_file=str(tmp_path / "other/ca.crt")).status()
+    finally:
+        coordinator.server.shutdown()
+        coordinator.server.server_close()
 
 
 def operation(state: str, **fields) -> tuple[int, dict]:

@@ -20,7 +20,7 @@ import picocli.CommandLine.Spec;
 @SuppressWarnings("NullAway.Init")
 final class NodeCommand implements Callable<Integer> {
     private static final List<String> ROLES = List.of("coordinator", "worker");
-    private static final List<String> PROFILES = List.of("local", "cluster", "gpu", "aeron-udp");
+    private static final List<String> PROFILES = List.of("local", "cluster", "gpu", "aeron-udp", "tls");
 
     @Spec
     private CommandSpec spec;
@@ -83,7 +83,7 @@ final class NodeCommand implements Callable<Integer> {
             split = ",",
             paramLabel = "PROFILE",
             defaultValue = "local",
-            description = "Files of config/ to start from, later ones win: local, cluster, gpu, aeron-udp"
+            description = "Files of config/ to start from, later ones win: local, cluster, gpu, aeron-udp, tls"
                     + " (default: ${DEFAULT-VALUE}).")
     private List<String> profiles = new ArrayList<>();
 

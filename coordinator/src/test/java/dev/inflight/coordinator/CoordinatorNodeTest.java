@@ -291,8 +291,8 @@ class CoordinatorNodeTest {
                 "/v1/updates       | {\"model\":\"m\",\"version\":\"v9\",\"mode\":\"fast\"}           | 400 | mode: must be",
                 "/v1/updates       | {\"model\":\"m\",\"version\":\"v9\",\"strategy\":\"p3p\"}        | 400 | strategy: must be",
                 "/v1/verifications | {\"model\":\"other\"}                                            | 404 | other",
-                "/v1/nothing       | {}                                                               | 404 | could not be found",
-                "/v1/status        | {}                                                               | 405 | method not allowed",
+                "/v1/nothing       | {}                                                               | 404 | there is no /v1/nothing",
+                "/v1/status        | {}                                                               | 405 | POST is not allowed here, only GET",
             })
     void refusesBadRequests(String path, String body, int status, String message) throws Exception {
         startWithTwoHosts();
@@ -400,6 +400,8 @@ class CoordinatorNodeTest {
     }
 
     private HttpResponse<String> send(HttpRequest request) throws IOException, InterruptedException {
-        return client.send(request, BodyHandlers.ofString());
+        HttpResponse<String> response = client.send(request, BodyHandlers.ofString());
+        OpenApiFile.check(request.method(), request.uri().getPath(), response);
+        return response;
     }
 }

@@ -28,6 +28,7 @@ import dev.inflight.worker.GpuWorkerMessage.StepFailed;
 import dev.inflight.worker.GpuWorkerMessage.StreamDone;
 import dev.inflight.worker.link.EngineLink;
 import dev.inflight.worker.link.EngineSession;
+import dev.inflight.worker.link.EngineUsers;
 import dev.inflight.worker.update.UpdateContext;
 import dev.inflight.worker.update.UpdateSession;
 import dev.inflight.worker.update.UpdateSession.AbortOutcome;
@@ -63,6 +64,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
             TimerScheduler<GpuWorkerMessage> timers,
             String host,
             Path socket,
+            EngineUsers users,
             Duration orphanTimeout,
             UpdateContext update) {
         super(context);
@@ -73,7 +75,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
         this.self = context.getSelf();
         this.steps = new UpdateSteps(self);
         this.slotBudgetBytes = update.device().slotBudgetBytes();
-        this.link = EngineLink.listen(socket, update.worker(), new EngineLink.Listener() {
+        this.link = EngineLink.listen(socket, update.worker(), users, new EngineLink.Listener() {
             @Override
             public Optional<String> refusal(Hello hello) {
                 return update.device().refusal(hello.device());
@@ -96,11 +98,13 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
      *
      * @param host name of the worker's host
      * @param socket where its engine connects
+     * @param users as whom the engine may run
      * @param orphanTimeout how long an update waits for a new coordinator before it is taken back
      */
-    static Behavior<WorkerCommand> create(String host, Path socket, Duration orphanTimeout, UpdateContext update) {
+    static Behavior<WorkerCommand> create(
+            String host, Path socket, EngineUsers users, Duration orphanTimeout, UpdateContext update) {
         Behavior<GpuWorkerMessage> worker = Behaviors.setup(context -> Behaviors.withTimers(timers -> {
-            var behavior = new GpuWorker(context, timers, host, socket, orphanTimeout, update);
+            var behavior = new GpuWorker(context, timers, host, socket, users, orphanTimeout, update);
             context.getSystem()
                     .receptionist()
                     .tell(Receptionist.register(

@@ -162,7 +162,7 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
 
     private void inspect(HostStoreCommand.Inspect order) {
         HostStoreEvent answer;
-        try (var files = CheckpointFiles.open(Path.of(order.source()))) {
+        try (var files = CheckpointFiles.open(Path.of(order.source()), store.roots())) {
             var layout = files.layout();
             answer = new HostStoreEvent.Inspected(
                     host,

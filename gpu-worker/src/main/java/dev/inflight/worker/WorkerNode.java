@@ -10,6 +10,8 @@ import dev.inflight.worker.device.Device;
 import dev.inflight.worker.device.Devices;
 import dev.inflight.worker.device.ShmNames;
 import dev.inflight.worker.link.EngineLink;
+import dev.inflight.worker.link.EngineUsers;
+import dev.inflight.worker.link.RunDirectory;
 import dev.inflight.worker.nccl.Communicators;
 import dev.inflight.worker.nccl.NcclLibrary;
 import dev.inflight.worker.nccl.Rendezvous;
@@ -28,7 +30,6 @@ import dev.inflight.worker.update.UpdateContext;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -62,6 +63,7 @@ public final class WorkerNode {
                 settings.name(),
                 names,
                 devices.pinning(),
+                settings.checkpointRoots(),
                 settings.storeThreads(),
                 settings.exchangeTimeout(),
                 settings.peerTimeout());
@@ -71,9 +73,13 @@ public final class WorkerNode {
         var communicators = new ArrayList<Communicators>();
         try {
             store.warm(settings.warmBytes());
-            Files.createDirectories(settings.runDir());
+            RunDirectory.prepare(settings.runDir());
             var machine = machine(settings);
-            var joins = new JoinSettings(sharedMemory(settings), settings.joinConnections(), settings.partTimeout());
+            var joins = new JoinSettings(
+                    sharedMemory(settings),
+                    settings.joinConnections(),
+                    settings.partTimeout(),
+                    settings.checkpointRoots());
             var place = new Place(joins.machine(), settings.rack(), settings.zone());
             var hub = new TransferHub(machine, settings.prepareTimeout());
             var server = PeerServer.start(
@@ -94,6 +100,7 @@ public final class WorkerNode {
                     "host-store",
                     HostStoreActor.create(settings.name(), server.endpoint(), place, store, taking, departure)));
             var sockets = new LinkedHashMap<String, Path>();
+            var users = EngineUsers.of(settings.engineUsers());
             var plans = new Plans();
             for (int index = 0; index < settings.workers(); index++) {
                 var device = devices.devices().get(index);
@@ -117,7 +124,8 @@ public final class WorkerNode {
                 EngineLink.requireFree(settings.socket(index));
                 children.add(new WorkerHost.Child(
                         "gpu-worker-" + index,
-                        GpuWorker.create(settings.name(), settings.socket(index), settings.orphanTimeout(), update)));
+                        GpuWorker.create(
+                                settings.name(), settings.socket(index), users, settings.orphanTimeout(), update)));
                 sockets.put(settings.workerId(index), settings.socket(index));
             }
             system.systemActorOf(WorkerHost.create(children), "worker-host", Props.empty());

@@ -2,6 +2,7 @@ package dev.inflight.worker;
 
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
+import dev.inflight.worker.store.CheckpointRoots;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -14,6 +15,8 @@ import org.jspecify.annotations.Nullable;
  * @param rack label of the rack this host is in; empty if nobody said
  * @param zone label of its zone; empty if nobody said
  * @param traceDir where timelines of updates are written; null for nowhere
+ * @param checkpointRoots where checkpoints may be read from
+ * @param engineUsers names or ids of users, beside the own, whose engines may attach
  * @param device what buckets land on
  * @param gpus GPUs of the workers in order, by number or UUID; empty for the first ones
  * @param slotMemoryBytes most memory of one worker's slots
@@ -35,6 +38,8 @@ public record WorkerSettings(
         int workers,
         Path runDir,
         Path shmDir,
+        CheckpointRoots checkpointRoots,
+        List<String> engineUsers,
         @Nullable Path traceDir,
         DeviceKind device,
         List<String> gpus,
@@ -76,6 +81,8 @@ public record WorkerSettings(
                 inRange(config, "workers", 1, 64),
                 Path.of(config.getString("run-dir")),
                 Path.of(config.getString("shm-dir")),
+                checkpointRoots(config),
+                config.getStringList("engine-users"),
                 config.getString("trace-dir").isEmpty() ? null : Path.of(config.getString("trace-dir")),
                 deviceKind(config),
                 config.getStringList("gpus"),
@@ -108,6 +115,24 @@ public record WorkerSettings(
                     config.origin(), "inflight.worker." + path, value + " is not in " + least + " to " + most);
         }
         return value;
+    }
+
+    private static CheckpointRoots checkpointRoots(Config config) {
+        String path = "checkpoint-roots";
+        var roots = config.getStringList(path);
+        if (roots.isEmpty()) {
+            throw new ConfigException.BadValue(
+                    config.getValue(path).origin(),
+                    "inflight.worker." + path,
+                    "is empty: name the directories that checkpoints are published from (profile cluster: set"
+                            + " INFLIGHT_CHECKPOINTS to one)");
+        }
+        try {
+            return new CheckpointRoots(roots.stream().map(Path::of).toList());
+        } catch (IllegalArgumentException e) {
+            throw new ConfigException.BadValue(
+                    config.getValue(path).origin(), "inflight.worker." + path, String.valueOf(e.getMessage()));
+        }
     }
 
     private static DeviceKind deviceKind(Config config) {

@@ -24,7 +24,20 @@ class WorkerSettingsTest {
                 .hasMessageContaining("\"always\" is neither auto nor off");
     }
 
+    @Test
+    void aHostNeedsAbsoluteDirectoriesThatCheckpointsComeFrom() {
+        assertThatThrownBy(() -> settings("inflight.worker.checkpoint-roots = []"))
+                .isInstanceOf(ConfigException.BadValue.class)
+                .hasMessageContaining("inflight.worker.checkpoint-roots")
+                .hasMessageContaining("INFLIGHT_CHECKPOINTS");
+        assertThatThrownBy(() -> settings("inflight.worker.checkpoint-roots = [\"/data\", \"data\"]"))
+                .isInstanceOf(ConfigException.BadValue.class)
+                .hasMessageContaining("\"data\" is no absolute path");
+    }
+
     private static WorkerSettings settings(String overrides) {
-        return WorkerSettings.from(ConfigFactory.parseString(overrides).withFallback(ConfigFactory.load()));
+        return WorkerSettings.from(ConfigFactory.parseString(overrides)
+                .withFallback(ConfigFactory.parseString("inflight.worker.checkpoint-roots = [\"/\"]"))
+                .withFallback(ConfigFactory.load()));
     }
 }

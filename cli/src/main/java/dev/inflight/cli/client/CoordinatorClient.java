@@ -15,6 +15,8 @@ import java.time.Duration;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Consumer;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLException;
 
 /**
  * Speaks to a coordinator over HTTP. Thread-safe. Every method throws {@link CoordinatorUnreachableException} if nobody
@@ -27,18 +29,26 @@ public final class CoordinatorClient implements AutoCloseable {
     private static final long POLL_MILLIS = 500;
 
     private static final int POLL_ATTEMPTS = 10;
+    private static final int UNAUTHORIZED = 401;
 
     private final URI base;
-    private final HttpClient http = HttpClient.newBuilder()
-            .version(HttpClient.Version.HTTP_1_1)
-            .connectTimeout(CONNECT_TIMEOUT)
-            .build();
+    private final Credentials credentials;
+    private final HttpClient http;
     private final ObjectMapper json =
             new ObjectMapper().configure(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES, false);
 
     /** @param base scheme, host and port, e.g. {@code http://127.0.0.1:8780} */
     public CoordinatorClient(URI base) {
+        this(base, Credentials.NONE);
+    }
+
+    public CoordinatorClient(URI base, Credentials credentials) {
         this.base = base;
+        this.credentials = credentials;
+        HttpClient.Builder builder =
+                HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).connectTimeout(CONNECT_TIMEOUT);
+        SSLContext trust = credentials.trust();
+        this.http = (trust == null ? builder : builder.sslContext(trust)).build();
     }
 
     /** Cluster, models, hosts and workers, as {@code GET /v1/status} tells them. */
@@ -117,7 +127,9 @@ public final class CoordinatorClient implements AutoCloseable {
     }
 
     private HttpRequest.Builder request(String path) {
-        return HttpRequest.newBuilder(base.resolve(path)).timeout(ANSWER_TIMEOUT);
+        HttpRequest.Builder request = HttpRequest.newBuilder(base.resolve(path)).timeout(ANSWER_TIMEOUT);
+        String token = credentials.token();
+        return token == null ? request : request.header("Authorization", "Bearer " + token);
     }
 
     private HttpResponse<byte[]> send(HttpRequest request) throws InterruptedException {
@@ -127,6 +139,9 @@ public final class CoordinatorClient implements AutoCloseable {
             throw new CoordinatorUnreachableException(base, "no answer in time", e);
         } catch (ConnectException e) {
             throw new CoordinatorUnreachableException(base, "connection refused", e);
+        } catch (SSLException e) {
+            throw new CoordinatorUnreachableException(
+                    base, "TLS: " + e.getMessage() + "; --ca-file names whose certificates are trusted", e);
         } catch (IOException e) {
             throw new CoordinatorUnreachableException(
                     base,
@@ -145,6 +160,9 @@ public final class CoordinatorClient implements AutoCloseable {
         }
         if (response.statusCode() / 100 != 2) {
             String error = body.path("error").asText("");
+            if (response.statusCode() == UNAUTHORIZED) {
+                error += "; give yours with --token-file FILE or INFLIGHT_TOKEN_FILE";
+            }
             throw new CoordinatorRefusedException(
                     response.statusCode(), error.isEmpty() ? "HTTP " + response.statusCode() + " to " + path : error);
         }

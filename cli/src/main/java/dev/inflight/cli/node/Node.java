@@ -39,6 +39,9 @@ public final class Node {
     public static void run(NodeOptions options) {
         var config = configuration(options);
         var coordinatorSettings = options.roles().contains("coordinator") ? CoordinatorSettings.from(config) : null;
+        if (coordinatorSettings != null) {
+            coordinatorSettings.http().requireUsable();
+        }
         var workerSettings = options.roles().contains("worker") ? WorkerSettings.from(config) : null;
 
         ActorSystem<Void> system = ActorSystem.create(Behaviors.empty(), SYSTEM, config);

@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
@@ -34,6 +35,11 @@ final class Launched implements AutoCloseable {
 
     /** Starts a command; its output goes to files under target/e2e. */
     static Launched start(String... arguments) throws IOException {
+        return start(Map.of(), arguments);
+    }
+
+    /** The same with more in its environment. */
+    static Launched start(Map<String, String> environment, String... arguments) throws IOException {
         MarkedProcesses processes = new MarkedProcesses();
         Path logs = Files.createDirectories(Path.of("target", "e2e"));
         Path out = logs.resolve(processes.mark() + ".out");
@@ -44,6 +50,7 @@ final class Launched implements AutoCloseable {
         command.addAll(List.of(arguments));
         ProcessBuilder builder =
                 new ProcessBuilder(command).redirectOutput(out.toFile()).redirectError(err.toFile());
+        builder.environment().putAll(environment);
         builder.environment().put(MarkedProcesses.VARIABLE, processes.mark());
         return new Launched(builder.start(), processes, out, err);
     }

@@ -1,25 +1,20 @@
 package dev.inflight.coordinator.http;
 
+import static dev.inflight.coordinator.http.Endpoint.get;
+import static dev.inflight.coordinator.http.Endpoint.post;
+
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.javadsl.AskPattern;
 import akka.cluster.typed.Cluster;
+import akka.http.javadsl.ConnectionContext;
 import akka.http.javadsl.Http;
-import akka.http.javadsl.model.ContentTypes;
-import akka.http.javadsl.model.HttpEntities;
-import akka.http.javadsl.model.HttpEntity;
+import akka.http.javadsl.ServerBuilder;
 import akka.http.javadsl.model.HttpResponse;
-import akka.http.javadsl.model.MediaType;
-import akka.http.javadsl.model.RequestEntity;
 import akka.http.javadsl.model.StatusCode;
 import akka.http.javadsl.model.StatusCodes;
-import akka.http.javadsl.server.AllDirectives;
-import akka.http.javadsl.server.PathMatchers;
-import akka.http.javadsl.server.RejectionHandler;
-import akka.http.javadsl.server.Route;
-import akka.http.scaladsl.model.EntityStreamSizeException;
-import akka.util.ByteString;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.inflight.coordinator.http.Endpoint.Call;
 import dev.inflight.coordinator.operation.CoordinatorQuery;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.coordinator.operation.OperationView;
@@ -29,23 +24,20 @@ import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.TrainerCommand;
 import dev.inflight.protocol.cluster.Wire;
+import dev.inflight.protocol.tls.TlsIdentity;
 import java.net.InetSocketAddress;
 import java.net.URI;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
-import java.util.function.Function;
-import java.util.function.Supplier;
-import scala.Option;
 
 /** The coordinator over HTTP: the same commands that trainers send, and what the fleet looks like. */
-public final class HttpApi extends AllDirectives {
-    private static final long LONGEST_WAIT_MS = 30_000;
+public final class HttpApi {
+    private static final Duration LONGEST_WAIT = Duration.ofSeconds(30);
 
     private final ActorSystem<?> system;
     private final ActorRef<Wire> coordinator;
@@ -59,33 +51,42 @@ public final class HttpApi extends AllDirectives {
 
     /** Starts listening; coordinated shutdown ends it. */
     public CompletionStage<URI> bind() {
-        return Http.get(system)
+        TlsIdentity tls = settings.tls();
+        ServerBuilder server = Http.get(system)
                 .newServerAt(settings.host(), settings.port())
-                .bind(route())
-                .thenApply(binding -> {
-                    binding.addToCoordinatedShutdown(settings.unbindTimeout(), system);
-                    InetSocketAddress at = binding.localAddress();
-                    String host = at.getAddress().getHostAddress();
-                    return URI.create("http://" + (host.contains(":") ? "[" + host + "]" : host) + ":" + at.getPort());
-                });
+                .withSettings(settings.server(system.settings().config(), LONGEST_WAIT));
+        if (tls != null) {
+            server = server.enableHttps(ConnectionContext.httpsServer(tls.context()));
+        }
+        Dispatcher dispatcher = new Dispatcher(system, settings, Access.of(settings), endpoints());
+        Access.warn(settings);
+        return server.bind(dispatcher::answer).thenApply(binding -> {
+            binding.addToCoordinatedShutdown(settings.unbindTimeout(), system);
+            InetSocketAddress at = binding.localAddress();
+            String host = at.getAddress().getHostAddress();
+            return URI.create((tls == null ? "http" : "https") + "://" + (host.contains(":") ? "[" + host + "]" : host)
+                    + ":" + at.getPort());
+        });
     }
 
-    private Route route() {
-        Route api = concat(
-                path("healthz", () -> get(() -> complete(json(StatusCodes.OK, Map.of("status", "ok"))))),
-                pathPrefix(
-                        "v1",
-                        () -> concat(
-                                path("status", () -> get(() -> answer(this::status))),
-                                path("checkpoints", () -> post(() -> command(this::publish))),
-                                path("updates", () -> post(() -> command(this::update))),
-                                path("verifications", () -> post(() -> command(this::verify))),
-                                path(
-                                        PathMatchers.segment("operations").slash(PathMatchers.segment()),
-                                        id -> get(() -> parameterOptional(
-                                                "waitMs", wait -> answer(() -> operation(id, waitMs(wait)))))))));
-        RejectionHandler rejections = RejectionHandler.defaultHandler().mapRejectionResponse(HttpApi::rejected);
-        return handleRejections(rejections, () -> api);
+    /** Every route there is; docs/openapi.yaml describes each, and a test compares the two. */
+    private List<Endpoint> endpoints() {
+        return List.of(
+                get("/healthz", call -> completed(Answers.json(StatusCodes.OK, Map.of("status", "ok"))))
+                        .withoutToken(),
+                get("/v1/openapi.yaml", call -> completed(OpenApi.response())),
+                get("/v1/status", call -> status()),
+                get("/v1/operations/{id}", call -> operation(call.parameter("id"), waitMs(call.query("waitMs")))),
+                post("/v1/checkpoints", this::publish),
+                post("/v1/updates", this::update),
+                post("/v1/verifications", this::verify));
+    }
+
+    /** Method and path of every route, e.g. {@code GET /v1/operations/{id}}. */
+    public List<String> routes() {
+        return endpoints().stream()
+                .map(endpoint -> endpoint.method().value() + " " + endpoint.path())
+                .toList();
     }
 
     private CompletionStage<HttpResponse> status() {
@@ -95,12 +96,12 @@ public final class HttpApi extends AllDirectives {
                     ObjectNode all = Json.MAPPER.createObjectNode();
                     all.set("cluster", Json.MAPPER.valueToTree(ClusterView.of(Cluster.get(system))));
                     all.setAll((ObjectNode) Json.tree(status.json()));
-                    return json(StatusCodes.OK, all);
+                    return Answers.json(StatusCodes.OK, all);
                 });
     }
 
-    private CompletionStage<HttpResponse> publish(byte[] body) {
-        Requests.Publish request = Requests.read(body, Requests.Publish.class);
+    private CompletionStage<HttpResponse> publish(Call call) {
+        Requests.Publish request = Requests.read(call.body().toArray(), Requests.Publish.class);
         String model = Requests.required("model", request.model());
         String version = Requests.required("version", request.version());
         String source = Requests.required("source", request.source());
@@ -108,8 +109,8 @@ public final class HttpApi extends AllDirectives {
                 .thenApply(HttpApi::taken);
     }
 
-    private CompletionStage<HttpResponse> update(byte[] body) {
-        Requests.Update request = Requests.read(body, Requests.Update.class);
+    private CompletionStage<HttpResponse> update(Call call) {
+        Requests.Update request = Requests.read(call.body().toArray(), Requests.Update.class);
         String model = Requests.required("model", request.model());
         String version = Requests.required("version", request.version());
         LoadMode mode = Requests.mode(request.mode());
@@ -119,16 +120,17 @@ public final class HttpApi extends AllDirectives {
                 .thenApply(HttpApi::taken);
     }
 
-    private CompletionStage<HttpResponse> verify(byte[] body) {
+    private CompletionStage<HttpResponse> verify(Call call) {
         String model = Requests.required(
-                "model", Requests.read(body, Requests.Verify.class).model());
+                "model",
+                Requests.read(call.body().toArray(), Requests.Verify.class).model());
         return ask(replyTo -> new TrainerCommand.VerifyModel(model, replyTo)).thenApply(HttpApi::taken);
     }
 
     private CompletionStage<HttpResponse> operation(String id, long waitMs) {
         return ended(id, System.nanoTime() + Duration.ofMillis(waitMs).toNanos())
                 .thenApply(reply -> switch (reply) {
-                    case Operation operation -> json(StatusCodes.OK, OperationView.of(operation));
+                    case Operation operation -> Answers.json(StatusCodes.OK, OperationView.of(operation));
                     case Refused refused -> refused(refused);
                 });
     }
@@ -152,81 +154,25 @@ public final class HttpApi extends AllDirectives {
         return AskPattern.ask(coordinator, command, settings.askTimeout(), system.scheduler());
     }
 
-    private Route command(Function<byte[], CompletionStage<HttpResponse>> handler) {
-        return extractRequestEntity(
-                entity -> answer(() -> isJson(entity) ? strictly(entity, handler) : notJson(entity)));
-    }
-
-    private static boolean isJson(RequestEntity entity) {
-        MediaType type = entity.getContentType().mediaType();
-        return type.mainType().equals("application") && type.subType().equals("json");
-    }
-
-    private static CompletionStage<HttpResponse> notJson(RequestEntity entity) {
-        return CompletableFuture.completedFuture(error(
-                StatusCodes.UNSUPPORTED_MEDIA_TYPE,
-                "Content-Type: must be application/json but is "
-                        + entity.getContentType().mediaType()));
-    }
-
-    private CompletionStage<HttpResponse> strictly(
-            RequestEntity entity, Function<byte[], CompletionStage<HttpResponse>> handler) {
-        return entity.withSizeLimit(settings.maxBodyBytes())
-                .toStrict(settings.askTimeout().toMillis(), system)
-                .thenCompose(strict -> {
-                    if (strict.getContentLengthOption().orElse(0) > settings.maxBodyBytes()) {
-                        throw EntityStreamSizeException.apply(settings.maxBodyBytes(), Option.empty());
-                    }
-                    return handler.apply(strict.getData().toArray());
-                });
-    }
-
-    /** Completes with what the handler gives, or with the error it ends in. */
-    private Route answer(Supplier<CompletionStage<HttpResponse>> handler) {
-        CompletionStage<HttpResponse> response;
-        try {
-            response = handler.get();
-        } catch (Requests.BadRequest e) {
-            response = CompletableFuture.failedFuture(e);
-        }
-        return completeWithFuture(response.exceptionally(this::failed));
-    }
-
-    private HttpResponse failed(Throwable thrown) {
-        Throwable cause =
-                thrown instanceof CompletionException && thrown.getCause() != null ? thrown.getCause() : thrown;
-        return switch (cause) {
-            case Requests.BadRequest bad -> error(StatusCodes.BAD_REQUEST, String.valueOf(bad.getMessage()));
-            case EntityStreamSizeException large ->
-                error(StatusCodes.CONTENT_TOO_LARGE, "the body is larger than " + settings.maxBodyBytes() + " bytes");
-            case TimeoutException timeout ->
-                error(StatusCodes.SERVICE_UNAVAILABLE, "the coordinator did not answer; try again");
-            default -> {
-                system.log().error("A request failed", cause);
-                yield error(StatusCodes.INTERNAL_SERVER_ERROR, "internal error; see the coordinator's log");
-            }
-        };
-    }
-
     private static long waitMs(Optional<String> value) {
         if (value.isEmpty()) {
             return 0;
         }
         try {
             long wait = Long.parseLong(value.get());
-            if (wait >= 0 && wait <= LONGEST_WAIT_MS) {
+            if (wait >= 0 && wait <= LONGEST_WAIT.toMillis()) {
                 return wait;
             }
         } catch (NumberFormatException e) {
             // Said below, with the range.
         }
-        throw new Requests.BadRequest(
-                "waitMs: must be a whole number from 0 to " + LONGEST_WAIT_MS + " but is \"" + value.get() + "\"");
+        throw new Requests.BadRequest("waitMs: must be a whole number from 0 to " + LONGEST_WAIT.toMillis()
+                + " but is \"" + value.get() + "\"");
     }
 
     private static HttpResponse taken(OperationReply reply) {
         return switch (reply) {
-            case Operation operation -> json(StatusCodes.ACCEPTED, Map.of("operation", operation.id()));
+            case Operation operation -> Answers.json(StatusCodes.ACCEPTED, Map.of("operation", operation.id()));
             case Refused refused -> refused(refused);
         };
     }
@@ -238,25 +184,10 @@ public final class HttpApi extends AllDirectives {
             case CONFLICT -> StatusCodes.CONFLICT;
             case UNAVAILABLE -> StatusCodes.SERVICE_UNAVAILABLE;
         };
-        return error(code, refused.message());
+        return Answers.error(code, refused.message());
     }
 
-    private static HttpResponse rejected(HttpResponse response) {
-        String message = response.entity() instanceof HttpEntity.Strict strict
-                ? strict.getData().utf8String()
-                : response.status().reason();
-        return response.withEntity(entity(Map.of("error", message)));
-    }
-
-    private static HttpResponse error(StatusCode code, String message) {
-        return json(code, Map.of("error", message));
-    }
-
-    private static HttpResponse json(StatusCode code, Object value) {
-        return HttpResponse.create().withStatus(code).withEntity(entity(value));
-    }
-
-    private static HttpEntity.Strict entity(Object value) {
-        return HttpEntities.create(ContentTypes.APPLICATION_JSON, ByteString.fromString(Json.write(value)));
+    private static CompletionStage<HttpResponse> completed(HttpResponse response) {
+        return CompletableFuture.completedFuture(response);
     }
 }

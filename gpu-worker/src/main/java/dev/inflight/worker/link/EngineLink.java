@@ -5,10 +5,12 @@ import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
+import java.nio.file.attribute.UserPrincipal;
 import java.time.Duration;
 import java.util.HashSet;
 import java.util.Optional;
 import java.util.Set;
+import jdk.net.ExtendedSocketOptions;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -40,15 +42,19 @@ public final class EngineLink implements AutoCloseable {
 
     private final ListeningSocket socket;
     private final String worker;
+    private final EngineUsers users;
+    private final Set<UserPrincipal> turnedAway = new HashSet<>();
     private final Listener listener;
     private final Duration helloTimeout;
     private final Set<EngineConnection> connections = new HashSet<>();
     private @Nullable EngineConnection attached;
     private boolean closed;
 
-    private EngineLink(ListeningSocket socket, String worker, Listener listener, Duration helloTimeout) {
+    private EngineLink(
+            ListeningSocket socket, String worker, EngineUsers users, Listener listener, Duration helloTimeout) {
         this.socket = socket;
         this.worker = worker;
+        this.users = users;
         this.listener = listener;
         this.helloTimeout = helloTimeout;
     }
@@ -58,14 +64,20 @@ public final class EngineLink implements AutoCloseable {
      *
      * @param socket where; at most 103 bytes long
      * @param worker the worker's id, told to engines
+     * @param users as whom engines may run
      * @throws EngineLinkException if a process listens there already or the socket can not be made
      */
-    public static EngineLink listen(Path socket, String worker, Listener listener) {
-        return listen(socket, worker, listener, HELLO_TIMEOUT);
+    public static EngineLink listen(Path socket, String worker, EngineUsers users, Listener listener) {
+        return listen(socket, worker, users, listener, HELLO_TIMEOUT);
     }
 
-    static EngineLink listen(Path socket, String worker, Listener listener, Duration helloTimeout) {
-        EngineLink link = new EngineLink(ListeningSocket.open(socket), worker, listener, helloTimeout);
+    /** For engines of the own user only. */
+    public static EngineLink listen(Path socket, String worker, Listener listener) {
+        return listen(socket, worker, EngineUsers.OWN, listener, HELLO_TIMEOUT);
+    }
+
+    static EngineLink listen(Path socket, String worker, EngineUsers users, Listener listener, Duration helloTimeout) {
+        EngineLink link = new EngineLink(ListeningSocket.open(socket), worker, users, listener, helloTimeout);
         Thread.ofVirtual().name("engine-link-accept-" + worker).start(link::acceptAll);
         return link;
     }
@@ -121,6 +133,13 @@ public final class EngineLink implements AutoCloseable {
     }
 
     private void accept(SocketChannel channel) throws IOException {
+        UserPrincipal user =
+                channel.getOption(ExtendedSocketOptions.SO_PEERCRED).user();
+        if (!users.allow(user, socket.owner())) {
+            channel.close();
+            turnAway(user);
+            return;
+        }
         EngineConnection connection = new EngineConnection(this, channel);
         synchronized (connections) {
             if (closed || connections.size() >= MAX_CONNECTIONS) {
@@ -130,6 +149,19 @@ public final class EngineLink implements AutoCloseable {
             connections.add(connection);
         }
         connection.start(helloTimeout);
+    }
+
+    // Told once for each user: whoever is refused may try for ever.
+    private void turnAway(UserPrincipal user) {
+        if (turnedAway.add(user)) {
+            LOG.warn(
+                    "{}: refused a connection to {} from a process of user {}: engines must run as {} or be named in"
+                            + " inflight.worker.engine-users",
+                    worker,
+                    socket.path(),
+                    user.getName(),
+                    socket.owner().getName());
+        }
     }
 
     String worker() {

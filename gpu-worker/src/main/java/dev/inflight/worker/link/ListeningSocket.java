@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.nio.file.attribute.UserPrincipal;
 import java.util.Objects;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -30,10 +31,12 @@ final class ListeningSocket implements AutoCloseable {
 
     private final Path path;
     private final ServerSocketChannel channel;
+    private final UserPrincipal owner;
     private final Object fileKey;
 
-    private ListeningSocket(Path path, ServerSocketChannel channel, Object fileKey) {
+    private ListeningSocket(Path path, ServerSocketChannel channel, UserPrincipal owner, Object fileKey) {
         this.path = path;
+        this.owner = owner;
         this.channel = channel;
         this.fileKey = fileKey;
     }
@@ -56,6 +59,11 @@ final class ListeningSocket implements AutoCloseable {
 
     Path path() {
         return path;
+    }
+
+    /** The user this process runs as. */
+    UserPrincipal owner() {
+        return owner;
     }
 
     SocketChannel accept() throws IOException {
@@ -102,7 +110,7 @@ final class ListeningSocket implements AutoCloseable {
             channel.bind(UnixDomainSocketAddress.of(unready));
             Files.setPosixFilePermissions(unready, PosixFilePermissions.fromString("rw-------"));
             Files.move(unready, path, StandardCopyOption.ATOMIC_MOVE);
-            return new ListeningSocket(path, channel, fileKey(path));
+            return new ListeningSocket(path, channel, Files.getOwner(path), fileKey(path));
         } catch (IOException e) {
             channel.close();
             throw e;

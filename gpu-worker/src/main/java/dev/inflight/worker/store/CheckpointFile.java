@@ -9,6 +9,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
@@ -29,12 +30,12 @@ final class CheckpointFile implements AutoCloseable {
         this.header = header;
     }
 
-    static CheckpointFile open(Path root, String name) throws IOException {
-        Path path = root.resolve(name);
+    static CheckpointFile open(Path root, String name, CheckpointRoots roots) throws IOException {
+        Path path = roots.require(name, root.resolve(name));
         if (!Files.isRegularFile(path)) {
             throw new CheckpointException(name, "is not a regular file");
         }
-        FileChannel channel = FileChannel.open(path, StandardOpenOption.READ);
+        FileChannel channel = FileChannel.open(path, StandardOpenOption.READ, LinkOption.NOFOLLOW_LINKS);
         try {
             return new CheckpointFile(path, channel, readHeader(name, channel));
         } catch (IOException | RuntimeException e) {

@@ -37,26 +37,32 @@ public final class CheckpointFiles implements AutoCloseable {
         this.pinning = pinning;
     }
 
+    /** Opens a checkpoint wherever it is. */
+    public static CheckpointFiles open(Path source) {
+        return open(source, CheckpointRoots.ANYWHERE);
+    }
+
     /**
      * Opens a checkpoint and checks all its headers, and its index if it has one.
      *
      * @param source a safetensors file; a directory with {@code model.safetensors.index.json}, or else with safetensors
      *     files, all of which are taken; or an index file
+     * @param roots where the source and all its files must lie
      * @throws CheckpointNotFoundException if there is nothing at {@code source}
-     * @throws CheckpointException if the files can not be read or break the format
+     * @throws CheckpointException if the files lie elsewhere, can not be read or break the format
      */
-    public static CheckpointFiles open(Path source) {
-        return open(source, Pinning.NONE);
+    public static CheckpointFiles open(Path source, CheckpointRoots roots) {
+        return open(source, roots, Pinning.NONE);
     }
 
     /** @param pinning for files that are mapped */
-    static CheckpointFiles open(Path source, Pinning pinning) {
+    static CheckpointFiles open(Path source, CheckpointRoots roots, Pinning pinning) {
         List<CheckpointFile> files = new ArrayList<>();
         try {
-            CheckpointSource resolved = CheckpointSource.resolve(source);
+            CheckpointSource resolved = CheckpointSource.resolve(source, roots);
             boolean inPlace = true;
             for (String name : resolved.files()) {
-                CheckpointFile file = open(resolved.root(), name);
+                CheckpointFile file = open(resolved.root(), name, roots);
                 files.add(file);
                 inPlace &= file.inSharedMemory();
             }
@@ -75,9 +81,9 @@ public final class CheckpointFiles implements AutoCloseable {
         }
     }
 
-    private static CheckpointFile open(Path root, String name) {
+    private static CheckpointFile open(Path root, String name, CheckpointRoots roots) {
         try {
-            return CheckpointFile.open(root, name);
+            return CheckpointFile.open(root, name, roots);
         } catch (IOException e) {
             throw unreadable(name, e);
         }

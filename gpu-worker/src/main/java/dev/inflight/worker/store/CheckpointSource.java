@@ -22,21 +22,25 @@ record CheckpointSource(
         Path root, List<String> files, @Nullable SafetensorsIndex index) {
     private static final String EXTENSION = ".safetensors";
 
-    static CheckpointSource resolve(Path source) throws IOException {
+    /** @throws CheckpointException also if the source, or the index, leads out of the roots */
+    static CheckpointSource resolve(Path source, CheckpointRoots roots) throws IOException {
+        roots.require("source", source);
         if (Files.notExists(source)) {
             throw new CheckpointNotFoundException(source);
         }
         Path absolute = source.toAbsolutePath();
         if (Files.isDirectory(absolute)) {
             Path index = absolute.resolve(SafetensorsIndex.FILE_NAME);
-            return Files.exists(index) ? indexed(absolute, SafetensorsIndex.FILE_NAME) : listed(absolute);
+            return Files.exists(index) ? indexed(absolute, SafetensorsIndex.FILE_NAME, roots) : listed(absolute);
         }
         Path directory = absolute.getParent();
         if (directory == null || !Files.isRegularFile(absolute)) {
             throw new CheckpointException(source.toString(), "is neither a regular file nor a directory");
         }
         String name = String.valueOf(absolute.getFileName());
-        return name.endsWith(".json") ? indexed(directory, name) : new CheckpointSource(directory, List.of(name), null);
+        return name.endsWith(".json")
+                ? indexed(directory, name, roots)
+                : new CheckpointSource(directory, List.of(name), null);
     }
 
     private static CheckpointSource listed(Path directory) throws IOException {
@@ -53,8 +57,11 @@ record CheckpointSource(
         }
     }
 
-    private static CheckpointSource indexed(Path directory, String name) throws IOException {
-        Path file = directory.resolve(name);
+    private static CheckpointSource indexed(Path directory, String name, CheckpointRoots roots) throws IOException {
+        Path file = roots.require(name, directory.resolve(name));
+        if (!Files.isRegularFile(file)) {
+            throw new CheckpointException(name, "is not a regular file");
+        }
         long bytes = Files.size(file);
         if (bytes > SafetensorsHeader.MAX_JSON_BYTES) {
             throw new CheckpointException(
@@ -69,7 +76,7 @@ record CheckpointSource(
 
     /**
      * An index comes with the weights, so it must not reach files its directory does not hold. Links in the directory
-     * are the host's own, and followed: a Hugging Face cache is made of them.
+     * are the host's own, and followed as far as the roots allow: a Hugging Face cache is made of them.
      */
     private static void requireInside(Path directory, String index, String entry) {
         String quoted = CheckpointException.quote(entry);

@@ -40,6 +40,7 @@ public final class HostStore implements AutoCloseable {
     private final String host;
     private final ArenaPool arenas;
     private final TimedPinning pinning;
+    private final CheckpointRoots roots;
     private final int threads;
     private final Duration exchangeTimeout;
     private final SumsExchange exchange;
@@ -47,20 +48,39 @@ public final class HostStore implements AutoCloseable {
     private final CheckpointTable table = new CheckpointTable();
     private volatile Runnable changed = () -> {};
 
+    /** Reads checkpoints from anywhere. */
+    public HostStore(
+            String host, ShmNames names, Pinning pinning, int threads, Duration exchangeTimeout, Duration peerTimeout) {
+        this(host, names, pinning, CheckpointRoots.ANYWHERE, threads, exchangeTimeout, peerTimeout);
+    }
+
     /**
      * @param pinning for everything that devices copy from
+     * @param roots where checkpoints must lie
      * @param threads threads that read a checkpoint
      * @param exchangeTimeout longest wait for another host's block sums
      * @param peerTimeout longest silence of another host
      */
     public HostStore(
-            String host, ShmNames names, Pinning pinning, int threads, Duration exchangeTimeout, Duration peerTimeout) {
+            String host,
+            ShmNames names,
+            Pinning pinning,
+            CheckpointRoots roots,
+            int threads,
+            Duration exchangeTimeout,
+            Duration peerTimeout) {
         this.host = host;
+        this.roots = roots;
         this.pinning = new TimedPinning(pinning);
         this.arenas = new ArenaPool(names, this.pinning);
         this.threads = threads;
         this.exchangeTimeout = exchangeTimeout;
         this.exchange = new SumsExchange(peerTimeout);
+    }
+
+    /** Where checkpoints are read from. */
+    public CheckpointRoots roots() {
+        return roots;
     }
 
     /**
@@ -82,7 +102,7 @@ public final class HostStore implements AutoCloseable {
 
     private StoredCheckpoint load(HostStoreCommand.Load order, Publication publication, LongConsumer progress)
             throws InterruptedException {
-        var files = CheckpointFiles.open(Path.of(order.source()), pinning);
+        var files = CheckpointFiles.open(Path.of(order.source()), roots, pinning);
         var loader = new ShardLoader(files, arenas, threads, progress);
         try {
             requireUnchanged(order, files.layout());
@@ -136,7 +156,7 @@ public final class HostStore implements AutoCloseable {
      */
     public StoredCheckpoint restore(HostStoreCommand.Restore order, LongConsumer progress) throws InterruptedException {
         var ref = order.checkpoint();
-        var files = CheckpointFiles.open(Path.of(ref.source()), pinning);
+        var files = CheckpointFiles.open(Path.of(ref.source()), roots, pinning);
         var loader = new ShardLoader(files, arenas, threads, progress);
         try {
             var sharding = Sharding.of(files.layout(), ref.shardCount(), ref.maxPartBytes());

@@ -189,7 +189,7 @@ final class Replication implements Callable<Void> {
     private void fromFiles(Pulls pulls, List<Part> parts, List<Integer> left) throws InterruptedException {
         var path = checkpoint.ref().source();
         Part part = parts.get(left.getFirst());
-        try (var files = CheckpointFiles.open(Path.of(path))) {
+        try (var files = CheckpointFiles.open(Path.of(path), settings.roots())) {
             if (!files.layout().equals(checkpoint.layout())) {
                 throw new CheckpointException(path, "is not what was published any more");
             }

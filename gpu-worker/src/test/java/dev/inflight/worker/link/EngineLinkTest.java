@@ -1,7 +1,9 @@
 package dev.inflight.worker.link;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import dev.inflight.protocol.link.EngineMessage.Begun;
 import dev.inflight.protocol.link.LinkCodec;
@@ -16,6 +18,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.HexFormat;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -45,6 +49,49 @@ class EngineLinkTest {
                 .isEqualTo("rw-------");
         assertThat(socket.getParent())
                 .isDirectoryNotContaining(path -> path.toString().endsWith(".new"));
+    }
+
+    @Test
+    void anotherUsersProcessIsTurnedAwayUnlessItIsNamed() throws Exception {
+        assumeThat(Files.getAttribute(socket, "unix:uid"))
+                .as("root, who can become another user")
+                .isEqualTo(0);
+        Path shared = Files.createTempDirectory(Path.of("/tmp"), "link-");
+        try (EngineLink named =
+                EngineLink.listen(shared.resolve("named.sock"), "w/0", EngineUsers.of(List.of("65534")), listener)) {
+            Files.setPosixFilePermissions(shared, PosixFilePermissions.fromString("rwx--x--x"));
+            assertThat(connectAsNobody(named.socket())).isEqualTo("welcome");
+        }
+        try (EngineLink own = EngineLink.listen(shared.resolve("own.sock"), "w/0", listener)) {
+            assertThat(connectAsNobody(own.socket())).isEqualTo("closed");
+        } finally {
+            Files.delete(shared);
+        }
+    }
+
+    /** What a process of another user is told after a hello, if the socket's mode lets it in. */
+    private static String connectAsNobody(Path socket) throws Exception {
+        Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString("rw-rw-rw-"));
+        ByteBuffer hello = LinkCodec.encode(FakeEngine.hello(LinkCodec.PROTOCOL));
+        byte[] frame = new byte[hello.remaining()];
+        hello.get(frame);
+        Process nobody = new ProcessBuilder(
+                        "setpriv",
+                        "--reuid=65534",
+                        "--regid=65534",
+                        "--clear-groups",
+                        "/usr/bin/perl",
+                        "-e",
+                        """
+                        use Socket; socket(S, PF_UNIX, SOCK_STREAM, 0); connect(S, pack_sockaddr_un($ARGV[0])) or die $!;
+                        $SIG{PIPE} = "IGNORE"; syswrite(S, pack("H*", $ARGV[1])); sysread(S, $said, 4096);
+                        print $said =~ /welcome/ ? "welcome" : "closed";
+                        """,
+                        socket.toString(),
+                        HexFormat.of().formatHex(frame))
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+        return new String(nobody.getInputStream().readAllBytes(), UTF_8);
     }
 
     @Test
@@ -131,7 +178,8 @@ class EngineLinkTest {
     @Test
     void aSilentConnectionIsClosedWithoutDisturbingAnyone(@TempDir Path directory) throws Exception {
         Path other = directory.resolve("impatient.sock");
-        try (EngineLink impatient = EngineLink.listen(other, "worker-0/1", listener, Duration.ofMillis(1));
+        try (EngineLink impatient =
+                        EngineLink.listen(other, "worker-0/1", EngineUsers.OWN, listener, Duration.ofMillis(1));
                 FakeEngine silent = new FakeEngine(other)) {
             assertThat(silent.isClosedByWorker()).isTrue();
         }

@@ -1,0 +1,138 @@
+package dev.inflight.coordinator;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import akka.actor.testkit.typed.javadsl.ActorTestKit;
+import akka.cluster.typed.Cluster;
+import akka.cluster.typed.Join;
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import dev.inflight.coordinator.http.HttpApi;
+import dev.inflight.coordinator.operation.Json;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/** A node of its own cluster with coordinator and HTTP API, perhaps with fake hosts and workers, and a client of it. */
+final class ApiNode implements AutoCloseable {
+    private static final Config CONFIG = ConfigFactory.parseString("""
+            akka.actor.provider = cluster
+            akka.remote.artery.canonical { hostname = "127.0.0.1", port = 0 }
+            akka.cluster.roles = [coordinator]
+            akka.cluster.jmx.multi-mbeans-in-same-jvm = on
+            akka.cluster {
+              gossip-interval = 100 ms
+              leader-actions-interval = 100 ms
+              periodic-tasks-initial-delay = 100 ms
+              singleton-proxy.singleton-identification-interval = 100 ms
+            }
+            akka.coordinated-shutdown { exit-jvm = off, run-by-actor-system-terminate = off }
+            akka.loglevel = ERROR
+            inflight.coordinator.http.port = 0
+            inflight.coordinator.http.max-body = 64 KiB
+            """).withFallback(ConfigFactory.load());
+
+    private final ActorTestKit kit;
+    private final HttpClient client;
+    private final List<String> routes;
+    private final URI uri;
+    private @Nullable String token;
+
+    private ApiNode(ActorTestKit kit, HttpClient client, List<String> routes, URI uri) {
+        this.kit = kit;
+        this.client = client;
+        this.routes = routes;
+        this.uri = uri;
+    }
+
+    /** @param settings of {@code inflight.coordinator.http} */
+    static ApiNode start(String settings) throws Exception {
+        return start(settings, HttpClient.newHttpClient());
+    }
+
+    static ApiNode start(String settings, HttpClient client) throws Exception {
+        ApiNode node = alone(settings, client);
+        Cluster cluster = Cluster.get(node.kit.system());
+        cluster.manager().tell(Join.create(cluster.selfMember().address()));
+        return node;
+    }
+
+    /** Without a cluster, so that no coordinator ever answers. */
+    static ApiNode alone(String settings, HttpClient client) throws Exception {
+        Config config = ConfigFactory.parseString("inflight.coordinator.http { " + settings + " }")
+                .withFallback(CONFIG);
+        ActorTestKit kit = ActorTestKit.create("inflight", config);
+        try {
+            CoordinatorSettings all = CoordinatorSettings.from(config);
+            URI uri = CoordinatorNode.start(kit.system(), all)
+                    .toCompletableFuture()
+                    .get(20, TimeUnit.SECONDS)
+                    .httpUri();
+            List<String> routes = new HttpApi(kit.system(), kit.system().ignoreRef(), all.http()).routes();
+            return new ApiNode(kit, client, routes, uri);
+        } catch (Exception e) {
+            kit.shutdownTestKit();
+            throw e;
+        }
+    }
+
+    /** Gives it two hosts with a worker and an engine each, and waits until the coordinator knows them. */
+    void addTwoHosts() {
+        for (String host : List.of("h1", "h2")) {
+            kit.spawn(FakeHost.create(host, List.of()));
+            kit.spawn(FakeWorker.create(host + "/0", null, null));
+        }
+        kit.createTestProbe().awaitAssert(Duration.ofSeconds(20), Duration.ofMillis(50), () -> {
+            var status = Json.tree(send("GET", "/v1/status", null).body());
+            assertThat(status.path("workers")).hasSize(2);
+            assertThat(status.path("hosts")).hasSize(2);
+            return status;
+        });
+    }
+
+    /** Sent with every request from now on; none if null. */
+    void token(@Nullable String next) {
+        token = next;
+    }
+
+    List<String> routes() {
+        return routes;
+    }
+
+    URI uri() {
+        return uri;
+    }
+
+    HttpResponse<String> send(String method, String path, @Nullable String body)
+            throws IOException, InterruptedException {
+        return send(method, path, body, "application/json");
+    }
+
+    HttpResponse<String> send(String method, String path, @Nullable String body, String contentType)
+            throws IOException, InterruptedException {
+        HttpRequest.Builder request = HttpRequest.newBuilder(uri.resolve(path))
+                .timeout(Duration.ofSeconds(60))
+                .header("Content-Type", contentType)
+                .method(method, body == null ? BodyPublishers.noBody() : BodyPublishers.ofString(body));
+        if (token != null) {
+            request.header("Authorization", "Bearer " + token);
+        }
+        HttpResponse<String> response = client.send(request.build(), BodyHandlers.ofString());
+        OpenApiFile.check(method, uri.resolve(path).getPath(), response);
+        return response;
+    }
+
+    @Override
+    public void close() {
+        client.close();
+        kit.shutdownTestKit();
+    }
+}
