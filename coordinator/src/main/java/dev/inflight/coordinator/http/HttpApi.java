@@ -27,6 +27,7 @@ import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
+import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.TrainerCommand;
 import dev.inflight.protocol.cluster.Wire;
 import java.net.InetSocketAddress;
@@ -41,6 +42,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import scala.Option;
 
 /** The coordinator over HTTP: the same commands that trainers send, and what the fleet looks like. */
@@ -50,11 +52,13 @@ public final class HttpApi extends AllDirectives {
     private final ActorSystem<?> system;
     private final ActorRef<Wire> coordinator;
     private final HttpSettings settings;
+    private final HistoryApi history;
 
     public HttpApi(ActorSystem<?> system, ActorRef<Wire> coordinator, HttpSettings settings) {
         this.system = system;
         this.coordinator = coordinator;
         this.settings = settings;
+        this.history = new HistoryApi(system, coordinator, settings);
     }
 
     /** Starts listening; coordinated shutdown ends it. */
@@ -81,6 +85,10 @@ public final class HttpApi extends AllDirectives {
                                 path("updates", () -> post(() -> command(this::update))),
                                 path("verifications", () -> post(() -> command(this::verify))),
                                 path(
+                                        "history",
+                                        () -> get(() -> extractRequest(request -> parameterMap(
+                                                wanted -> answer(() -> history.answer(request, wanted)))))),
+                                path(
                                         PathMatchers.segment("operations").slash(PathMatchers.segment()),
                                         id -> get(() -> parameterOptional(
                                                 "waitMs", wait -> answer(() -> operation(id, waitMs(wait)))))))));
@@ -99,30 +107,34 @@ public final class HttpApi extends AllDirectives {
                 });
     }
 
-    private CompletionStage<HttpResponse> publish(byte[] body) {
+    private CompletionStage<HttpResponse> publish(byte[] body, @Nullable String key) {
         Requests.Publish request = Requests.read(body, Requests.Publish.class);
         String model = Requests.required("model", request.model());
         String version = Requests.required("version", request.version());
         String source = Requests.required("source", request.source());
-        return ask(replyTo -> new TrainerCommand.Publish(model, version, source, replyTo))
+        Origin origin = Requests.origin(request.requester(), request.idempotencyKey(), key);
+        return ask(replyTo -> new TrainerCommand.Publish(model, version, source, origin, replyTo))
                 .thenApply(HttpApi::taken);
     }
 
-    private CompletionStage<HttpResponse> update(byte[] body) {
+    private CompletionStage<HttpResponse> update(byte[] body, @Nullable String key) {
         Requests.Update request = Requests.read(body, Requests.Update.class);
         String model = Requests.required("model", request.model());
         String version = Requests.required("version", request.version());
         LoadMode mode = Requests.mode(request.mode());
         String strategy = request.strategy() == null ? "auto" : request.strategy();
-        return ask(replyTo ->
-                        new TrainerCommand.UpdateWeights(model, version, mode, strategy, request.group(), replyTo))
+        Origin origin = Requests.origin(request.requester(), request.idempotencyKey(), key);
+        return ask(replyTo -> new TrainerCommand.UpdateWeights(
+                        model, version, mode, strategy, request.group(), origin, replyTo))
                 .thenApply(HttpApi::taken);
     }
 
-    private CompletionStage<HttpResponse> verify(byte[] body) {
-        String model = Requests.required(
-                "model", Requests.read(body, Requests.Verify.class).model());
-        return ask(replyTo -> new TrainerCommand.VerifyModel(model, replyTo)).thenApply(HttpApi::taken);
+    private CompletionStage<HttpResponse> verify(byte[] body, @Nullable String key) {
+        Requests.Verify request = Requests.read(body, Requests.Verify.class);
+        String model = Requests.required("model", request.model());
+        Origin origin = Requests.origin(request.requester(), request.idempotencyKey(), key);
+        return ask(replyTo -> new TrainerCommand.VerifyModel(model, origin, replyTo))
+                .thenApply(HttpApi::taken);
     }
 
     private CompletionStage<HttpResponse> operation(String id, long waitMs) {
@@ -152,9 +164,17 @@ public final class HttpApi extends AllDirectives {
         return AskPattern.ask(coordinator, command, settings.askTimeout(), system.scheduler());
     }
 
-    private Route command(Function<byte[], CompletionStage<HttpResponse>> handler) {
-        return extractRequestEntity(
-                entity -> answer(() -> isJson(entity) ? strictly(entity, handler) : notJson(entity)));
+    /** What becomes of a command, given its body and its idempotency key, if its header has one. */
+    private interface Handler {
+        CompletionStage<HttpResponse> handle(byte[] body, @Nullable String key);
+    }
+
+    private Route command(Handler handler) {
+        return optionalHeaderValueByName(
+                "Idempotency-Key",
+                key -> extractRequestEntity(entity -> answer(() -> isJson(entity)
+                        ? strictly(entity, body -> handler.handle(body, key.orElse(null)))
+                        : notJson(entity))));
     }
 
     private static boolean isJson(RequestEntity entity) {
