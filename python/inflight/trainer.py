@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 MAX_WAIT_MS = 30_000
+MAX_HISTORY = 1000
 
 
 class TrainerError(Exception):
@@ -52,7 +53,7 @@ class NotFoundError(RefusedError):
 
 
 class ConflictError(RefusedError):
-    """409: another operation is running, or the version's name is taken by other bytes."""
+    """409: another operation is running, or the version's name or the idempotency key is taken by something else."""
 
 
 class UnavailableError(RefusedError):
@@ -192,6 +193,10 @@ class Trainer:
         INFLIGHT_TOKEN_FILE if neither is given
     :param ca_file: certificates in PEM of those who may sign the coordinator's, for https; the environment's
         INFLIGHT_CA_FILE, or else what Python trusts
+    :param requester: who asks, for the history, where the coordinator asks for no token
+
+    ``idempotency_key``, wherever it is a parameter, makes a request safe to repeat: with the same key it is answered
+    with the same operation, also by another coordinator; another request with that key raises ConflictError.
     """
 
     def __init__(
@@ -201,20 +206,23 @@ class Trainer:
         token: str | None = None,
         token_file: str | None = None,
         ca_file: str | None = None,
+        requester: str | None = None,
     ):
         self._url = url.rstrip("/")
         self._timeout_seconds = timeout_seconds
+        self._requester = requester
         token_file = token_file or os.environ.get("INFLIGHT_TOKEN_FILE")
         self._token = token if token is not None or not token_file else _read_token(token_file)
         ca_file = ca_file or os.environ.get("INFLIGHT_CA_FILE")
         self._tls = ssl.create_default_context(cafile=ca_file) if self._url.startswith("https:") else None
 
-    def publish(self, model: str, version: str, source: str) -> str:
+    def publish(self, model: str, version: str, source: str, idempotency_key: str | None = None) -> str:
         """Starts loading a checkpoint into the host stores; ``source`` is a path as the worker hosts see it.
 
         Returns the operation's id.
         """
-        return self._start("/v1/checkpoints", {"model": model, "version": version, "source": str(source)})
+        wanted = {"model": model, "version": version, "source": str(source)}
+        return self._start("/v1/checkpoints", wanted, idempotency_key)
 
     def update(
         self,
@@ -223,14 +231,15 @@ class Trainer:
         mode: str | None = None,
         strategy: str | None = None,
         group: str | None = None,
+        idempotency_key: str | None = None,
     ) -> str:
         """Starts moving the model's engines to a published version. Returns the operation's id."""
         wanted = {"model": model, "version": version, "mode": mode, "strategy": strategy, "group": group}
-        return self._start("/v1/updates", {k: v for k, v in wanted.items() if v is not None})
+        return self._start("/v1/updates", wanted, idempotency_key)
 
-    def verify(self, model: str) -> str:
+    def verify(self, model: str, idempotency_key: str | None = None) -> str:
         """Starts comparing every engine's live tensors with the manifest. Returns the operation's id."""
-        return self._start("/v1/verifications", {"model": model})
+        return self._start("/v1/verifications", {"model": model}, idempotency_key)
 
     def operation(self, id: str, wait_ms: int = 0) -> Operation:
         """The operation's present state; waits up to ``wait_ms`` for its end."""
@@ -262,8 +271,26 @@ class Trainer:
         """The cluster as the coordinator sees it, as the HTTP API shows it."""
         return self._request("GET", "/v1/status", None)
 
-    def _start(self, path: str, body: dict) -> str:
-        return self._request("POST", path, body)["operation"]
+    def history(self, model: str | None = None, since: str | None = None, limit: int = 100) -> list[dict]:
+        """Past operations as the HTTP API shows them, the newest first.
+
+        :param since: only those that began at this time or later, like 2026-11-22T09:30:00Z
+        """
+        rows: list[dict] = []
+        before = None
+        while len(rows) < limit:
+            wanted = {"model": model, "since": since, "before": before, "limit": min(limit - len(rows), MAX_HISTORY)}
+            query = urllib.parse.urlencode({k: v for k, v in wanted.items() if v is not None})
+            page = self._request("GET", f"/v1/history?{query}", None)
+            rows += page["operations"]
+            before = page["next"]
+            if before is None:
+                break
+        return rows
+
+    def _start(self, path: str, wanted: dict, idempotency_key: str | None) -> str:
+        body = {**wanted, "requester": self._requester, "idempotencyKey": idempotency_key}
+        return self._request("POST", path, {k: v for k, v in body.items() if v is not None})["operation"]
 
     def _request(self, method: str, path: str, body: dict | None, extra_seconds: float = 0.0) -> dict:
         data = None if body is None else json.dumps(body).encode()

@@ -130,6 +130,26 @@ def test_an_update_is_started_and_waited_for(coordinator, trainer):
     assert result.engines == [t.EngineOutcome("e0", "w/0", "committed", "SERVING", "v2", 0.4)]
 
 
+def test_a_key_and_the_requester_go_with_every_command(coordinator):
+    coordinator.answers = [(202, {"operation": "op-1"})] * 3
+    trainer = t.Trainer(coordinator.url, requester="ann")
+    trainer.publish("chat", "v2", "/ckpt", idempotency_key="k1")
+    trainer.update("chat", "v2", idempotency_key="k2")
+    trainer.verify("chat", idempotency_key="k3")
+    bodies = [body for _, _, body in coordinator.requests]
+    assert [body["idempotencyKey"] for body in bodies] == ["k1", "k2", "k3"]
+    assert {body["requester"] for body in bodies} == {"ann"}
+
+
+def test_history_follows_the_pages(coordinator, trainer):
+    coordinator.answers = [
+        (200, {"operations": [{"operation": "b"}], "next": 7}),
+        (200, {"operations": [{"operation": "a"}], "next": None}),
+    ]
+    assert [row["operation"] for row in trainer.history(model="chat")] == ["b", "a"]
+    assert coordinator.requests[1][1] == "/v1/history?model=chat&before=7&limit=99"
+
+
 def test_publish_and_verify_have_typed_results(coordinator, trainer):
     published = {"model": "chat", "version": "v1", "digest": "ab", "bytes": 1, "tensors": 2, "seconds": 0.1,
                  "inPlace": True, "touchSeconds": 0.05, "registerSeconds": 0.0, "hosts": ["h"]}  # fmt: skip

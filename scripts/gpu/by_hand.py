@@ -207,6 +207,8 @@ class Fleet:
         command = [str(HOME / "inflight"), "node", "--profile", "local", "--role", role, "--name", name]
         command += ["--host", ADDRESS, "--port", str(port), "--seed", self._seed, "--config", str(config)]
         command += ["--run-dir", str(self._run), "--announce", str(announcement)]
+        if role == "coordinator":
+            command += ["--data-dir", str(self._run / "ledger")]
         command += ["--exit-with-parent", str(os.getpid()), *more]
         return Program(name, command, {}, self._logs / f"{name.removeprefix(self.id + '-')}.log", announcement)
 

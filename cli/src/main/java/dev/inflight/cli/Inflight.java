@@ -19,6 +19,7 @@ import picocli.CommandLine.Spec;
             PublishCommand.class,
             UpdateCommand.class,
             StatusCommand.class,
+            HistoryCommand.class,
             VerifyCommand.class,
             BenchCommand.class,
             DoctorCommand.class

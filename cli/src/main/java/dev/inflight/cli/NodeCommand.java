@@ -75,6 +75,12 @@ final class NodeCommand implements Callable<Integer> {
             description = "Where engines' sockets are made; keep it short (default: the profile's).")
     private @Nullable Path runDir;
 
+    @Option(
+            names = "--data-dir",
+            paramLabel = "DIR",
+            description = "Where a coordinator node keeps its ledger, a directory of its own (default: the profile's).")
+    private @Nullable Path dataDir;
+
     @Option(names = "--config", paramLabel = "FILE", description = "HOCON settings that override the profile's.")
     private @Nullable Path config;
 
@@ -114,6 +120,7 @@ final class NodeCommand implements Callable<Integer> {
                 seeds,
                 workers,
                 runDir,
+                dataDir,
                 profiles,
                 config,
                 announce,

@@ -22,6 +22,9 @@ final class PublishCommand implements Callable<Integer> {
     @Mixin
     private Answer answer;
 
+    @Mixin
+    private OriginOptions origin;
+
     @Option(names = "--model", required = true, paramLabel = "NAME", description = "Model the checkpoint belongs to.")
     private String model;
 
@@ -42,6 +45,7 @@ final class PublishCommand implements Callable<Integer> {
                     model,
                     version,
                     source.toAbsolutePath().normalize().toString(),
+                    origin.origin(),
                     shown -> progress.advance(shown.step(), shown.doneBytes(), shown.totalBytes()));
             progress.close();
             return OperationAnswer.print(answer, operation, PublishCommand::text);

@@ -25,6 +25,9 @@ final class UpdateCommand implements Callable<Integer> {
     @Mixin
     private Answer answer;
 
+    @Mixin
+    private OriginOptions origin;
+
     @Option(names = "--model", required = true, paramLabel = "NAME", description = "Model to update.")
     private String model;
 
@@ -55,6 +58,7 @@ final class UpdateCommand implements Callable<Integer> {
                 Progress progress = answer.progress()) {
             Operation operation = client.update(
                     new UpdateRequest(model, version, mode, strategy, group),
+                    origin.origin(),
                     shown -> progress.advance(shown.step(), shown.doneBytes(), shown.totalBytes()));
             progress.close();
             return OperationAnswer.print(answer, operation, UpdateCommand::text);

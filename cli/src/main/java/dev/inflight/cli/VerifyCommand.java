@@ -21,6 +21,9 @@ final class VerifyCommand implements Callable<Integer> {
     @Mixin
     private Answer answer;
 
+    @Mixin
+    private OriginOptions origin;
+
     @Option(names = "--model", required = true, paramLabel = "NAME", description = "Model whose engines to verify.")
     private String model;
 
@@ -29,7 +32,9 @@ final class VerifyCommand implements Callable<Integer> {
         try (CoordinatorClient client = coordinator.connect();
                 Progress progress = answer.progress()) {
             Operation operation = client.verify(
-                    model, shown -> progress.advance(shown.step(), shown.doneBytes(), shown.totalBytes()));
+                    model,
+                    origin.origin(),
+                    shown -> progress.advance(shown.step(), shown.doneBytes(), shown.totalBytes()));
             progress.close();
             int exitCode = OperationAnswer.print(answer, operation, VerifyCommand::text);
             boolean verified = operation.result() != null

@@ -92,7 +92,8 @@ class CommandLineTest {
 
         assertThat(run.exitCode()).isEqualTo(2);
         assertThat(run.out()).isEmpty();
-        assertThat(run.err()).contains("demo", "node", "publish", "update", "status", "verify", "bench", "doctor");
+        assertThat(run.err())
+                .contains("demo", "node", "publish", "update", "status", "history", "verify", "bench", "doctor");
     }
 
     @ParameterizedTest

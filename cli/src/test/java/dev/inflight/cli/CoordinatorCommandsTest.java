@@ -41,7 +41,19 @@ class CoordinatorCommandsTest {
                 .on("GET /v1/operations/op-1", 200, RUNNING)
                 .on("GET /v1/operations/op-1", 200, COMMITTED);
 
-        CommandRun run = run("update", "--model", "m", "--version", "v2", "--mode", "shadow", "--json");
+        CommandRun run = run(
+                "update",
+                "--model",
+                "m",
+                "--version",
+                "v2",
+                "--mode",
+                "shadow",
+                "--requester",
+                "ann",
+                "--idempotency-key",
+                "k1",
+                "--json");
 
         assertThat(run.exitCode()).isZero();
         assertThat(run.json().path("outcome").asText()).isEqualTo("committed");
@@ -49,7 +61,22 @@ class CoordinatorCommandsTest {
                 .isEqualTo(1.5);
         assertThat(coordinator.requests())
                 .contains("POST /v1/updates "
-                        + "{\"model\":\"m\",\"version\":\"v2\",\"mode\":\"shadow\",\"strategy\":\"auto\"}");
+                        + "{\"model\":\"m\",\"version\":\"v2\",\"mode\":\"shadow\",\"strategy\":\"auto\","
+                        + "\"requester\":\"ann\",\"idempotencyKey\":\"k1\"}");
+    }
+
+    @Test
+    void historyShowsPastOperations() {
+        coordinator.on("GET /v1/history", 200, """
+                {"operations":[{"operation":"update-1","kind":"update","model":"m","from":"v1","to":"v2",
+                 "outcome":"aborted","startedAt":"2026-11-22T09:00:00Z","endedAt":"2026-11-22T09:00:01Z","seconds":0.25,
+                 "requester":"ann","reason":"worker w1/0 was lost"}],"next":null}""");
+
+        CommandRun run = run("history", "--model", "m", "--since", "24h");
+
+        assertThat(run.out()).contains("update-1", "v1", "v2", "aborted", "0.250", "ann", "worker w1/0 was lost");
+        assertThat(run("history", "--json").json().path("operations")).hasSize(1);
+        assertThat(run("history", "--since", "yesterday").err()).contains("--since yesterday");
     }
 
     @Test

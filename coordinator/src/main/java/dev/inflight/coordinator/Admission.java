@@ -4,6 +4,7 @@ import dev.inflight.coordinator.Operations.Running;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
+import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.TrainerCommand.Publish;
 import dev.inflight.protocol.cluster.TrainerCommand.UpdateWeights;
 import dev.inflight.protocol.cluster.TrainerCommand.VerifyModel;
@@ -25,7 +26,8 @@ record Admission(Operations operations, VersionLedger ledger, Fleet fleet) {
         Refused invalid = first(
                 name("model", publish.model(), LONGEST_NAME),
                 name("version", publish.version(), LONGEST_NAME),
-                name("source", publish.source(), LONGEST_PATH));
+                name("source", publish.source(), LONGEST_PATH),
+                origin(publish.origin()));
         if (invalid != null) {
             return invalid;
         }
@@ -42,7 +44,8 @@ record Admission(Operations operations, VersionLedger ledger, Fleet fleet) {
         Refused invalid = first(
                 name("model", update.model(), LONGEST_NAME),
                 name("version", update.version(), LONGEST_NAME),
-                update.group() == null ? null : name("group", update.group(), LONGEST_NAME));
+                update.group() == null ? null : name("group", update.group(), LONGEST_NAME),
+                origin(update.origin()));
         if (invalid != null) {
             return invalid;
         }
@@ -66,7 +69,7 @@ record Admission(Operations operations, VersionLedger ledger, Fleet fleet) {
 
     @Nullable
     Refused refusal(VerifyModel verify) {
-        Refused invalid = name("model", verify.model(), LONGEST_NAME);
+        Refused invalid = first(name("model", verify.model(), LONGEST_NAME), origin(verify.origin()));
         if (invalid != null) {
             return invalid;
         }
@@ -94,6 +97,15 @@ record Admission(Operations operations, VersionLedger ledger, Fleet fleet) {
         return new Refused(
                 Code.CONFLICT,
                 session.kind() + " " + session.id() + " of model " + session.model() + version + " is running");
+    }
+
+    private static @Nullable Refused origin(@Nullable Origin origin) {
+        if (origin == null) {
+            return null;
+        }
+        return first(
+                origin.requester() == null ? null : name("requester", origin.requester(), LONGEST_NAME),
+                origin.idempotencyKey() == null ? null : name("idempotencyKey", origin.idempotencyKey(), LONGEST_NAME));
     }
 
     private static @Nullable Refused name(String field, @Nullable String value, int longest) {

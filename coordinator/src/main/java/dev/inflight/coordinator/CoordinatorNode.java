@@ -3,19 +3,25 @@ package dev.inflight.coordinator;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Behavior;
+import akka.actor.typed.DispatcherSelector;
 import akka.actor.typed.SupervisorStrategy;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.cluster.typed.ClusterSingleton;
 import akka.cluster.typed.ClusterSingletonSettings;
 import akka.cluster.typed.SingletonActor;
 import dev.inflight.coordinator.http.HttpApi;
+import dev.inflight.coordinator.ledger.LedgerReplica;
+import dev.inflight.coordinator.ledger.ReplicaCommand;
 import dev.inflight.protocol.cluster.Wire;
 import java.net.URI;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.concurrent.CompletionStage;
 
-/** What a node of role {@value CoordinatorSettings#ROLE} runs: the singleton's candidate and the HTTP API. */
+/**
+ * What a node of role {@value CoordinatorSettings#ROLE} runs: the singleton's candidate, a replica of the
+ * ledger and the HTTP API.
+ */
 public final class CoordinatorNode {
     private CoordinatorNode() {}
 
@@ -23,11 +29,14 @@ public final class CoordinatorNode {
     public record Started(URI httpUri) {}
 
     /**
-     * Starts both. They stop with the actor system's coordinated shutdown.
+     * Starts them. They stop with the actor system's coordinated shutdown.
      *
      * @return completes when the HTTP API listens; fails if it can not
+     * @throws dev.inflight.coordinator.ledger.LedgerException if the ledger in the data directory can not be used
      */
     public static CompletionStage<Started> start(ActorSystem<?> system, CoordinatorSettings settings) {
+        LedgerReplica.check(settings.dataDir());
+        system.systemActorOf(replica(settings), "ledger-replica", DispatcherSelector.blocking());
         ActorRef<Wire> coordinator = coordinator(system, settings);
         return new HttpApi(system, coordinator, settings.http()).bind().thenApply(Started::new);
     }
@@ -39,7 +48,14 @@ public final class CoordinatorNode {
                         .withSettings(ClusterSingletonSettings.create(system).withRole(CoordinatorSettings.ROLE)));
     }
 
-    /** Its state is learned again from the fleet, so starting afresh is always safe. */
+    /** A disk that was full may not be for ever. */
+    static Behavior<ReplicaCommand> replica(CoordinatorSettings settings) {
+        return Behaviors.supervise(LedgerReplica.create(
+                        settings.dataDir(), settings.ledger().keepEntries()))
+                .onFailure(SupervisorStrategy.restartWithBackoff(Duration.ofSeconds(1), Duration.ofSeconds(10), 0.1));
+    }
+
+    /** Its state is learned again from the ledger and the fleet, so starting afresh is always safe. */
     static Behavior<Wire> supervised(CoordinatorSettings settings) {
         return Behaviors.supervise(UpdateCoordinator.create(settings, System::nanoTime, InstantSource.system()))
                 .onFailure(SupervisorStrategy.restartWithBackoff(Duration.ofMillis(200), Duration.ofSeconds(10), 0.1));

@@ -3,10 +3,12 @@ package dev.inflight.coordinator;
 import com.typesafe.config.Config;
 import dev.inflight.coordinator.http.HttpSettings;
 import dev.inflight.coordinator.join.JoinSettings;
+import dev.inflight.coordinator.ledger.LedgerSettings;
 import dev.inflight.coordinator.operation.Settings;
 import dev.inflight.coordinator.publish.PublishSettings;
 import dev.inflight.coordinator.update.UpdateSettings;
 import dev.inflight.coordinator.verify.VerifySettings;
+import java.nio.file.Path;
 import java.time.Duration;
 
 /**
@@ -19,6 +21,8 @@ public record CoordinatorSettings(
         UpdateSettings update,
         JoinSettings join,
         VerifySettings verify,
+        Path dataDir,
+        LedgerSettings ledger,
         int keepVersions,
         int operationHistory,
         Duration subscribeRetry) {
@@ -38,6 +42,8 @@ public record CoordinatorSettings(
                 UpdateSettings.from(own.getConfig("update")),
                 JoinSettings.from(own.getConfig("join")),
                 VerifySettings.from(own.getConfig("verify")),
+                Path.of(settings.text("data-dir")),
+                LedgerSettings.from(own.getConfig("ledger")),
                 (int) settings.number("keep-versions", 1, 1000),
                 (int) settings.number("operation-history", 1, 100_000),
                 settings.duration("subscribe-retry"));

@@ -3,6 +3,7 @@ package dev.inflight.coordinator;
 import akka.actor.typed.ActorRef;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import java.util.Collection;
@@ -20,31 +21,48 @@ final class Operations {
     /**
      * A session that runs.
      *
-     * @param kind {@code publish}, {@code update}, {@code join} or {@code verify}
-     * @param version version it is about; empty for a verification
-     * @param group engines it is about; null for all of the model
+     * @param start as the ledger has it
      * @param digests checkpoints that must not be released while it runs
      * @param onFleet tells the session of a changed fleet
      * @param replyTo who is still to hear whether it was taken; null if nobody is
      */
     record Running(
-            String id,
-            String kind,
-            String model,
-            String version,
-            @Nullable String group,
+            OperationStarted start,
             Set<String> digests,
             Consumer<Fleet> onFleet,
             @Nullable ActorRef<OperationReply> replyTo) {
+        String id() {
+            return start.id();
+        }
+
+        String kind() {
+            return start.kind();
+        }
+
+        String model() {
+            return start.model();
+        }
+
+        /** The version it is about; empty for a verification. */
+        String version() {
+            return start.to() == null ? "" : start.to();
+        }
+
+        /** Engines it is about; null for all of the model. */
+        @Nullable
+        String group() {
+            return start.group();
+        }
+
         boolean is(String otherKind, String otherModel) {
-            return kind.equals(otherKind) && model.equals(otherModel);
+            return kind().equals(otherKind) && model().equals(otherModel);
         }
 
         /** How it ended, if its session stopped without saying so. */
         Operation crashed() {
             return new Operation(
-                    id,
-                    kind,
+                    id(),
+                    kind(),
                     OperationReply.State.FAILED,
                     "failed",
                     0,
@@ -54,7 +72,7 @@ final class Operations {
         }
 
         Running answered() {
-            return new Running(id, kind, model, version, group, digests, onFleet, null);
+            return new Running(start, digests, onFleet, null);
         }
     }
 

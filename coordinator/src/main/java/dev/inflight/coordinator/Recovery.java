@@ -5,7 +5,9 @@ import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.TimerScheduler;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
 import dev.inflight.coordinator.update.UpdateStart.Orphan;
+import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.cluster.WorkerEvent.Session;
@@ -34,6 +36,8 @@ final class Recovery {
     private final Operations operations;
     private final VersionLedger ledger;
     private final Sessions sessions;
+    private final Starts starts;
+    private final LostOperations lost;
     private final SortedMap<Long, Boolean> endedEpochs = new TreeMap<>();
     private final Set<Long> waiting = new HashSet<>();
     private final Set<String> takenOver = new HashSet<>();
@@ -49,7 +53,9 @@ final class Recovery {
             LongFunction<UpdateCoordinator.Command> due,
             Operations operations,
             VersionLedger ledger,
-            Sessions sessions) {
+            Sessions sessions,
+            Starts starts,
+            LostOperations lost) {
         this.context = context;
         this.timers = timers;
         this.window = window;
@@ -57,6 +63,8 @@ final class Recovery {
         this.operations = operations;
         this.ledger = ledger;
         this.sessions = sessions;
+        this.starts = starts;
+        this.lost = lost;
     }
 
     void observe(Fleet fleet) {
@@ -112,15 +120,20 @@ final class Recovery {
                 .findFirst()
                 .orElse(null);
         if (id == null || operations.running(id) == null) {
-            String known = sessions.takeOver(id, orphan, fleet);
+            CheckpointRef target = Orphans.target(orphan, ledger::versions);
+            OperationStarted known = lost.takeOver(id);
+            OperationStarted start = known == null ? starts.unknown(id, target) : known;
             context.getLog()
-                    .warn("Taking over update {} of epoch {}, commit: {}", known, orphan.epoch(), orphan.commit());
-            takenOver.add(known);
+                    .warn("Taking over update {} of epoch {}, commit: {}", start.id(), orphan.epoch(), orphan.commit());
+            if (known == null) {
+                takenOver.add(start.id());
+            }
+            sessions.takeOver(start, target, orphan, fleet);
         }
     }
 
-    /** Whether the running update was begun by a former coordinator. */
-    boolean hasTakenOver(String id) {
+    /** Whether the running update was begun by a former coordinator and nobody knows which engines it meant. */
+    boolean hasTakenOverUnknown(String id) {
         return takenOver.contains(id);
     }
 

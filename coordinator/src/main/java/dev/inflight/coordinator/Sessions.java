@@ -7,6 +7,7 @@ import dev.inflight.coordinator.fleet.Epochs;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.WorkerClaims;
 import dev.inflight.coordinator.join.Joins;
+import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
 import dev.inflight.coordinator.operation.SessionEvent;
 import dev.inflight.coordinator.publish.PublishSession;
 import dev.inflight.coordinator.publish.PublishStart;
@@ -15,15 +16,13 @@ import dev.inflight.coordinator.update.UpdateSession;
 import dev.inflight.coordinator.update.UpdateStart;
 import dev.inflight.coordinator.verify.VerifySession;
 import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.Strategy;
-import dev.inflight.protocol.cluster.TrainerCommand.Publish;
-import dev.inflight.protocol.cluster.TrainerCommand.UpdateWeights;
-import dev.inflight.protocol.cluster.TrainerCommand.VerifyModel;
 import java.util.HashSet;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
-import java.util.UUID;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -68,63 +67,56 @@ final class Sessions {
         this.desk = desk;
     }
 
-    void publish(Publish publish, Fleet fleet) {
-        String id = newId("publish");
+    /** @param replyTo hears whether it was taken; null if that is told in another way */
+    void publish(OperationStarted start, String source, Fleet fleet, @Nullable ActorRef<OperationReply> replyTo) {
+        String version = Objects.requireNonNull(start.to());
         ActorRef<PublishSession.Command> session = context.spawn(
                 PublishSession.create(new PublishStart(
-                        id,
-                        publish.model(),
-                        publish.version(),
-                        publish.source(),
-                        ledger.find(publish.model(), publish.version()),
-                        ledger.versions(publish.model()).values(),
+                        start.id(),
+                        start.model(),
+                        version,
+                        source,
+                        ledger.find(start.model(), version),
+                        ledger.versions(start.model()).values(),
                         fleet,
                         settings.publish(),
                         nanoTime,
                         events)),
-                id);
+                start.id());
         started(
                 session,
                 new Running(
-                        id,
-                        "publish",
-                        publish.model(),
-                        publish.version(),
-                        null,
-                        Set.of(),
-                        changed -> session.tell(new PublishSession.FleetChanged(changed)),
-                        publish.replyTo()));
+                        start, Set.of(), changed -> session.tell(new PublishSession.FleetChanged(changed)), replyTo));
     }
 
-    void update(UpdateWeights update, CheckpointRef checkpoint, Fleet fleet) {
+    void update(
+            OperationStarted start,
+            CheckpointRef checkpoint,
+            @Nullable LoadMode mode,
+            Fleet fleet,
+            @Nullable ActorRef<OperationReply> replyTo) {
         // Engines that are to have the same version take it from all hosts at once.
-        UpdateRequest request = new UpdateRequest(checkpoint, update.mode(), Strategy.BROADCAST, update.group());
+        UpdateRequest request = new UpdateRequest(checkpoint, mode, Strategy.BROADCAST, start.group());
         Set<String> awaited = desk.breakOff(checkpoint, fleet);
-        update(newId("update"), request, Set.of(), awaited, null, fleet, update.replyTo());
+        update(start, request, Set.of(), awaited, null, fleet, replyTo);
     }
 
-    void join(Joins.Due due, Fleet fleet) {
-        String id = newId("join");
+    void join(OperationStarted start, Joins.Due due, Fleet fleet) {
         String worker = due.worker().id();
         UpdateRequest request = new UpdateRequest(due.checkpoint(), null, Strategy.P2P, worker);
-        desk.started(
-                id, due.worker(), due.checkpoint(), update(id, request, Set.of(worker), Set.of(), null, fleet, null));
+        ActorRef<UpdateSession.Command> session = update(start, request, Set.of(worker), Set.of(), null, fleet, null);
+        desk.started(start.id(), due.worker(), due.checkpoint(), session);
     }
 
-    /** @param id the operation's id; null if nobody remembers it */
-    String takeOver(@Nullable String id, UpdateStart.Orphan orphan, Fleet fleet) {
-        String known = id == null ? newId("update") : id;
-        UpdateRequest request = new UpdateRequest(
-                Orphans.target(orphan, ledger::versions),
-                null,
-                JoinDesk.isJoin(known) ? Strategy.P2P : Strategy.BROADCAST,
-                null);
-        update(known, request, Set.of(), Set.of(), orphan, fleet, null);
-        return known;
+    /** @param target what its engines were moving to */
+    void takeOver(OperationStarted start, CheckpointRef target, UpdateStart.Orphan orphan, Fleet fleet) {
+        Strategy strategy = JoinDesk.isJoin(start.id()) ? Strategy.P2P : Strategy.BROADCAST;
+        UpdateRequest request = new UpdateRequest(target, null, strategy, start.group());
+        update(start, request, Set.of(), Set.of(), orphan, fleet, null);
     }
 
     private ActorRef<UpdateSession.Command> update(
-            String id,
+            OperationStarted start,
             UpdateRequest request,
             Set<String> only,
             Set<String> awaited,
@@ -133,7 +125,7 @@ final class Sessions {
             @Nullable ActorRef<OperationReply> replyTo) {
         String model = request.checkpoint().model();
         ActorRef<UpdateSession.Command> session = context.spawnAnonymous(UpdateSession.create(new UpdateStart(
-                id,
+                start.id(),
                 request,
                 only,
                 awaited,
@@ -149,34 +141,23 @@ final class Sessions {
         started(
                 session,
                 new Running(
-                        id,
-                        JoinDesk.isJoin(id) ? "join" : "update",
-                        model,
-                        request.checkpoint().version(),
-                        request.group(),
+                        start,
                         digests(request.checkpoint(), fleet),
                         changed -> session.tell(new UpdateSession.FleetChanged(changed)),
                         replyTo));
         return session;
     }
 
-    void verify(VerifyModel verify, Fleet fleet) {
-        String id = newId("verify");
+    void verify(OperationStarted start, Fleet fleet, @Nullable ActorRef<OperationReply> replyTo) {
+        String model = start.model();
         ActorRef<VerifySession.Command> session = context.spawn(
                 VerifySession.create(new VerifySession.Start(
-                        id, verify.model(), ledger.versions(verify.model()), fleet, settings.verify(), events)),
-                id);
+                        start.id(), model, ledger.versions(model), fleet, settings.verify(), events)),
+                start.id());
         started(
                 session,
                 new Running(
-                        id,
-                        "verify",
-                        verify.model(),
-                        "",
-                        null,
-                        Set.of(),
-                        changed -> session.tell(new VerifySession.FleetChanged(changed)),
-                        verify.replyTo()));
+                        start, Set.of(), changed -> session.tell(new VerifySession.FleetChanged(changed)), replyTo));
     }
 
     private void started(ActorRef<?> session, Running running) {
@@ -193,9 +174,5 @@ final class Sessions {
                 .filter(version -> had.contains(version.version()))
                 .forEach(version -> digests.add(version.digest()));
         return digests;
-    }
-
-    private static String newId(String kind) {
-        return kind + "-" + UUID.randomUUID().toString().substring(0, 13).replace("-", "");
     }
 }

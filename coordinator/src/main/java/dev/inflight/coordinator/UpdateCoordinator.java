@@ -14,16 +14,23 @@ import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetMonitor;
 import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.coordinator.fleet.WorkerClaims;
+import dev.inflight.coordinator.ledger.LedgerEntry.OperationEnded;
+import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
+import dev.inflight.coordinator.ledger.LedgerEvent;
+import dev.inflight.coordinator.ledger.LedgerState;
+import dev.inflight.coordinator.ledger.LedgerWriter;
 import dev.inflight.coordinator.operation.CoordinatorQuery;
+import dev.inflight.coordinator.operation.CoordinatorQuery.GetHistory;
 import dev.inflight.coordinator.operation.CoordinatorQuery.GetStatus;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.coordinator.operation.OperationView;
 import dev.inflight.coordinator.operation.SessionEvent;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.HostStoreCommand;
+import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
-import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
+import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.TrainerCommand;
 import dev.inflight.protocol.cluster.TrainerCommand.GetOperation;
 import dev.inflight.protocol.cluster.TrainerCommand.Publish;
@@ -32,14 +39,16 @@ import dev.inflight.protocol.cluster.TrainerCommand.VerifyModel;
 import dev.inflight.protocol.cluster.Wire;
 import java.time.Duration;
 import java.time.InstantSource;
+import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The cluster singleton that decides. It takes trainers' commands, runs one session actor per operation and keeps the
- * ledger of versions. All it knows it can learn again from the reports of hosts and workers, so a restarted coordinator
- * goes on where the former one stopped.
+ * The cluster singleton that decides. It takes trainers' commands and runs one session actor per operation. What it
+ * must not forget is in the ledger, and the rest it learns again from the reports of hosts and workers, so a restarted
+ * coordinator goes on where the former one stopped.
  */
 public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.Command> {
     /** What the coordinator hears, besides {@link TrainerCommand} and {@link CoordinatorQuery}. */
@@ -47,7 +56,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     private record FromTrainer(TrainerCommand command) implements Command {}
 
-    private record Query(GetStatus query) implements Command {}
+    private record Query(CoordinatorQuery query) implements Command {}
 
     private record FleetChanged(Fleet fleet) implements Command {}
 
@@ -59,6 +68,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     private record RecoveryDue(long epoch) implements Command {}
 
+    private record FromLedger(LedgerEvent event) implements Command {}
+
     private enum JoinsDue implements Command {
         /** A join that failed is to be tried again. */
         RETRY,
@@ -68,9 +79,18 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     static final String FLEET_MONITOR = "fleet-monitor";
 
+    private static final String LEDGER = "ledger";
+
+    /** More than can be asked within a request's time; what comes beside them is asked again. */
+    private static final int MOST_STASHED = 1000;
+
     private final LongSupplier nanoTime;
     private final TimerScheduler<Command> timers;
+    private final Starts starts;
     private final Sessions sessions;
+    private final Journal journal;
+    private final IdempotencyKeys keys;
+    private final LostOperations lost;
     private final Operations operations;
     private final VersionLedger ledger;
     private final Epochs epochs;
@@ -88,11 +108,17 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             TimerScheduler<Command> timers,
             CoordinatorSettings settings,
             LongSupplier nanoTime,
-            InstantSource wallClock) {
+            InstantSource wallClock,
+            ActorRef<LedgerWriter.Command> writer,
+            LedgerState state) {
         super(context);
         this.nanoTime = nanoTime;
         this.timers = timers;
         this.epochs = new Epochs(wallClock);
+        this.starts = new Starts(wallClock);
+        this.journal = new Journal(writer, wallClock, state.unfinished());
+        this.keys = new IdempotencyKeys(settings.ledger().keepEntries());
+        this.lost = new LostOperations(state.unfinished());
         this.operations = new Operations(settings.operationHistory());
         this.ledger = new VersionLedger(settings.keepVersions());
         this.leaves = new Leaves(context, claims);
@@ -112,7 +138,16 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 claims,
                 desk);
         this.recovery = new Recovery(
-                context, timers, settings.update().recoveryWindow(), RecoveryDue::new, operations, ledger, sessions);
+                context,
+                timers,
+                settings.update().recoveryWindow(),
+                RecoveryDue::new,
+                operations,
+                ledger,
+                sessions,
+                starts,
+                lost);
+        restore(state);
         ActorRef<FleetMonitor.Event> monitor = context.spawn(
                 FleetMonitor.create(context.messageAdapter(Fleet.class, FleetChanged::new), settings.subscribeRetry()),
                 FLEET_MONITOR);
@@ -120,18 +155,57 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         context.watch(monitor);
     }
 
+    private void restore(LedgerState state) {
+        ledger.restore(state);
+        keys.restore(state);
+        state.unfinished().forEach(start -> operations.update(start.asOperation("recovering")));
+        for (OperationEnded ended : state.ended()) {
+            brought(ended.operation(), ended.meant());
+            if (ended.operation().kind().equals("update") && ended.result() != null) {
+                lastUpdate = Json.tree(ended.result());
+            }
+        }
+    }
+
     /**
+     * Waits for what the ledger knows before it takes anything else.
+     *
      * @param nanoTime the clock that measures, in nanoseconds
-     * @param wallClock the clock that epochs follow
+     * @param wallClock the clock that epochs and the ledger follow
      */
     public static Behavior<Wire> create(CoordinatorSettings settings, LongSupplier nanoTime, InstantSource wallClock) {
-        Behavior<Command> behavior = Behaviors.setup(context ->
-                Behaviors.withTimers(timers -> new UpdateCoordinator(context, timers, settings, nanoTime, wallClock)));
+        Behavior<Command> behavior = Behaviors.withStash(
+                MOST_STASHED,
+                stash -> Behaviors.setup(context -> {
+                    ActorRef<LedgerWriter.Command> writer = context.spawn(
+                            LedgerWriter.create(
+                                    settings.ledger(),
+                                    CoordinatorSettings.ROLE,
+                                    context.messageAdapter(LedgerEvent.class, FromLedger::new),
+                                    nanoTime,
+                                    wallClock),
+                            LEDGER);
+                    // Its end is not handled and so fails the coordinator too: a later term has begun, or it must start
+                    // again.
+                    context.watch(writer);
+                    return Behaviors.receiveMessage(message -> {
+                        if (message instanceof FromLedger ledger
+                                && ledger.event() instanceof LedgerEvent.Recovered recovered) {
+                            return stash.unstashAll(
+                                    Behaviors.setup(same -> Behaviors.withTimers(timers -> new UpdateCoordinator(
+                                            same, timers, settings, nanoTime, wallClock, writer, recovered.state()))));
+                        }
+                        if (!stash.isFull()) {
+                            stash.stash(message);
+                        }
+                        return Behaviors.same();
+                    });
+                }));
         return Behaviors.transformMessages(
                 Wire.class,
                 behavior,
-                messages ->
-                        messages.match(TrainerCommand.class, FromTrainer::new).match(GetStatus.class, Query::new));
+                messages -> messages.match(TrainerCommand.class, FromTrainer::new)
+                        .match(CoordinatorQuery.class, Query::new));
     }
 
     @Override
@@ -145,22 +219,28 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 .onMessage(Unsettled.class, unsettled -> settle(unsettled.id()))
                 .onMessage(RecoveryDue.class, this::onRecoveryDue)
                 .onMessage(JoinsDue.class, this::onJoinsDue)
+                .onMessage(FromLedger.class, this::onLedger)
                 .build();
     }
 
     private Behavior<Command> onTrainer(FromTrainer from) {
         switch (from.command()) {
-            case Publish publish -> publish(publish);
-            case UpdateWeights update -> update(update);
-            case VerifyModel verify -> verify(verify);
-            case GetOperation get -> {
-                Operation operation = operations.operation(get.id());
-                get.replyTo()
-                        .tell(
-                                operation != null
-                                        ? operation
-                                        : new Refused(Code.NOT_FOUND, "no operation " + get.id() + " is known"));
+            case Publish publish -> {
+                if (!isRepeated(publish, publish.origin(), publish.replyTo())) {
+                    publish(publish);
+                }
             }
+            case UpdateWeights update -> {
+                if (!isRepeated(update, update.origin(), update.replyTo())) {
+                    update(update);
+                }
+            }
+            case VerifyModel verify -> {
+                if (!isRepeated(verify, verify.origin(), verify.replyTo())) {
+                    verify(verify);
+                }
+            }
+            case GetOperation get -> tellOperation(get);
         }
         return this;
     }
@@ -171,7 +251,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             publish.replyTo().tell(refused);
             return;
         }
-        sessions.publish(publish, fleet);
+        OperationStarted start = starts.publish(publish);
+        sessions.publish(start, publish.source(), fleet, replyTo(start, publish.replyTo()));
     }
 
     private void update(UpdateWeights update) {
@@ -181,7 +262,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             update.replyTo().tell(Objects.requireNonNull(refused));
             return;
         }
-        sessions.update(update, checkpoint, fleet);
+        OperationStarted start = starts.update(update, checkpoint);
+        sessions.update(start, checkpoint, update.mode(), fleet, replyTo(start, update.replyTo()));
     }
 
     private void verify(VerifyModel verify) {
@@ -190,7 +272,41 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             verify.replyTo().tell(refused);
             return;
         }
-        sessions.verify(verify, fleet);
+        OperationStarted start = starts.verify(verify);
+        sessions.verify(start, fleet, replyTo(start, verify.replyTo()));
+    }
+
+    /** Who hears at once that an operation was taken: those with a key wait for the ledger. */
+    private @Nullable ActorRef<OperationReply> replyTo(OperationStarted start, ActorRef<OperationReply> requester) {
+        if (start.idempotencyKey() == null) {
+            return requester;
+        }
+        keys.begin(start, requester);
+        return null;
+    }
+
+    /** Answers a command whose key was used before. */
+    private boolean isRepeated(TrainerCommand command, Origin origin, ActorRef<OperationReply> replyTo) {
+        OperationStarted first = keys.find(origin.idempotencyKey());
+        if (first == null) {
+            return false;
+        }
+        Refused refused = IdempotencyKeys.refusal(first, Starts.request(command));
+        if (refused != null) {
+            replyTo.tell(refused);
+        } else if (!keys.await(first, replyTo)) {
+            tellOperation(new GetOperation(first.id(), replyTo));
+        }
+        return true;
+    }
+
+    private void tellOperation(GetOperation get) {
+        Operation operation = operations.operation(get.id());
+        if (operation == null) {
+            journal.tell(get);
+        } else {
+            get.replyTo().tell(operation);
+        }
     }
 
     /** Starts the joins that are due, and sees to it that later ones are. */
@@ -200,7 +316,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         boolean complete = learned && !fleet.incomplete();
         desk.joins()
                 .due(fleet, ledger::versions, this::isFree, complete, now)
-                .forEach(due -> sessions.join(due, fleet));
+                .forEach(due -> sessions.join(starts.join(due), due, fleet));
         desk.joins()
                 .nextRetry(now)
                 .ifPresent(at -> timers.startSingleTimer(JoinsDue.RETRY, JoinsDue.RETRY, Duration.ofNanos(at - now)));
@@ -215,30 +331,62 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     private Behavior<Command> onJoinsDue(JoinsDue due) {
         learned |= due == JoinsDue.LEARNED;
+        settleLost();
         startJoins();
         return this;
     }
 
     private Behavior<Command> onQuery(Query query) {
-        OperationView running =
-                operations.runningUpdate().map(OperationView::of).orElse(null);
-        FleetStatus status =
-                FleetStatus.of(fleet, ledger.all(), running, lastUpdate, desk.joins(), operations::operation);
-        query.query().replyTo().tell(new CoordinatorQuery.Status(Json.write(status)));
+        switch (query.query()) {
+            case GetStatus get -> {
+                OperationView running =
+                        operations.runningUpdate().map(OperationView::of).orElse(null);
+                FleetStatus status =
+                        FleetStatus.of(fleet, ledger.all(), running, lastUpdate, desk.joins(), operations::operation);
+                get.replyTo().tell(new CoordinatorQuery.Status(Json.write(status)));
+            }
+            case GetHistory get -> journal.tell(get);
+        }
+        return this;
+    }
+
+    private Behavior<Command> onLedger(FromLedger from) {
+        if (from.event() instanceof LedgerEvent.Kept kept) {
+            Operation operation = operations.operation(kept.operation());
+            if (operation != null) {
+                keys.answer(kept.operation(), operation);
+            }
+        }
         return this;
     }
 
     private Behavior<Command> onFleetChanged(FleetChanged changed) {
         fleet = changed.fleet();
         epochs.observe(fleet);
-        ledger.observe(fleet, operations::isPublishing);
+        ledger.observe(fleet, operations::isPublishing).forEach(journal::found);
         tellSessions();
         settling.visibleIn(fleet).forEach(this::settle);
         leaves.observe(fleet, ledger.published());
         releaseUnused();
         recovery.observe(fleet);
+        settleLost();
         startJoins();
         return this;
+    }
+
+    /** Enters how operations of a former coordinator ended, once all that may know it have reported. */
+    private void settleLost() {
+        if (!learned || fleet.incomplete()) {
+            return;
+        }
+        for (LostOperations.Settled settled : lost.settle(fleet, ledger)) {
+            OperationStarted start = settled.start();
+            getContext().getLog().warn("{} {} lost its coordinator: {}", start.kind(), start.id(), settled.operation());
+            operations.update(settled.operation());
+            operations.ended(start.id());
+            journal.ended(start, settled.operation(), Set.of(), settled.meant());
+            brought(start, settled.meant());
+        }
     }
 
     private Behavior<Command> onSession(FromSession from) {
@@ -261,25 +409,26 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     private void take(SessionEvent event) {
         switch (event) {
-            case SessionEvent.Running running -> operations.update(running.operation());
+            case SessionEvent.Running running -> {
+                operations.update(running.operation());
+                Running session = operations.running(running.id());
+                if (session != null) {
+                    journal.taken(session.start());
+                }
+            }
             case SessionEvent.NotTaken notTaken -> {
                 Running session = operations.running(notTaken.id());
-                if (session != null && session.replyTo() != null) {
-                    session.replyTo().tell(notTaken.refused());
+                if (session != null) {
+                    keys.refused(session.start(), notTaken.refused());
+                    if (session.replyTo() != null) {
+                        session.replyTo().tell(notTaken.refused());
+                    }
                 }
                 desk.ended(notTaken.id(), notTaken.refused().message(), nanoTime.getAsLong());
             }
-            case SessionEvent.PublishEnded ended -> {
-                Running session = operations.running(ended.id());
-                if (ended.checkpoint() != null) {
-                    ledger.published(ended.checkpoint());
-                } else if (session != null) {
-                    ledger.publishFailed(session.model(), session.version(), ended.loaded());
-                }
-                operations.update(ended.operation());
-            }
+            case SessionEvent.PublishEnded ended -> onPublishEnded(ended);
             case SessionEvent.UpdateEnded ended -> onUpdateEnded(ended);
-            case SessionEvent.VerifyEnded ended -> operations.update(ended.operation());
+            case SessionEvent.VerifyEnded ended -> end(ended.operation(), Set.of(), null);
         }
         if (event.ended()) {
             operations.ended(event.id());
@@ -305,38 +454,76 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         }
     }
 
+    private void onPublishEnded(SessionEvent.PublishEnded ended) {
+        Running session = operations.running(ended.id());
+        CheckpointRef checkpoint = ended.checkpoint();
+        if (checkpoint != null) {
+            boolean fresh = ledger.find(checkpoint.model(), checkpoint.version()) == null;
+            ledger.published(checkpoint);
+            if (fresh && session != null) {
+                journal.published(session.start(), checkpoint);
+            }
+        } else if (session != null) {
+            ledger.publishFailed(session.model(), session.version(), ended.loaded());
+        }
+        end(ended.operation(), Set.of(), null);
+    }
+
     private void onUpdateEnded(SessionEvent.UpdateEnded ended) {
         recovery.ended(ended.epochs());
-        operations.update(ended.operation());
+        String version = ended.committed();
+        List<String> meant = JoinDesk.isJoin(ended.id()) || version == null ? null : meant(ended);
+        end(ended.operation(), ended.from(), meant);
         if (JoinDesk.isJoin(ended.id())) {
             desk.ended(ended, nanoTime.getAsLong());
-            recovery.forget(ended.id());
-            return;
-        }
-        String result = ended.operation().resultJson();
-        lastUpdate = result == null ? null : Json.tree(result);
-        if (ended.committed() != null) {
-            ledger.committed(ended.model(), ended.committed(), ended.from(), fleet);
-            brought(ended, ended.committed());
+        } else {
+            String result = ended.operation().resultJson();
+            lastUpdate = result == null ? null : Json.tree(result);
+            Running session = operations.running(ended.id());
+            if (version != null && session != null) {
+                ledger.committed(ended.model(), version, ended.from(), fleet)
+                        .forEach(gone -> journal.dropped(gone, version));
+                brought(session.start(), meant);
+            }
         }
         recovery.forget(ended.id());
     }
 
-    /** Of an update that was taken over only those who took part say whom it meant. */
-    private void brought(SessionEvent.UpdateEnded ended, String version) {
-        Running session = operations.running(ended.id());
-        if (recovery.hasTakenOver(ended.id())) {
-            ended.workers().forEach(worker -> desk.joins().committed(ended.model(), worker, version));
-        } else {
-            desk.joins().committed(ended.model(), session == null ? null : session.group(), version);
+    private void end(Operation operation, Set<String> before, @Nullable List<String> meant) {
+        operations.update(operation);
+        Running session = operations.running(operation.id());
+        if (session != null) {
+            journal.taken(session.start());
+            journal.ended(session.start(), operation, before, meant);
         }
+    }
+
+    /** Of an update that nobody remembers only those who took part say whom it meant. */
+    private List<String> meant(SessionEvent.UpdateEnded ended) {
+        if (recovery.hasTakenOverUnknown(ended.id())) {
+            return List.copyOf(ended.workers());
+        }
+        Running session = operations.running(ended.id());
+        String group = session == null ? null : session.group();
+        return group == null ? List.of() : List.of(group);
+    }
+
+    private void brought(OperationStarted start, @Nullable List<String> meant) {
+        String version = start.to();
+        if (meant == null || version == null) {
+            return;
+        }
+        if (meant.isEmpty()) {
+            desk.joins().committed(start.model(), null, version);
+        }
+        meant.forEach(group -> desk.joins().committed(start.model(), group, version));
     }
 
     /** A session says how it ended; one that stops without has crashed. */
     private Behavior<Command> onSessionStopped(SessionStopped stopped) {
         Running session = operations.running(stopped.id());
         if (session != null && !settling.contains(stopped.id())) {
-            operations.update(session.crashed());
+            end(session.crashed(), Set.of(), null);
             operations.ended(session.id());
             desk.ended(session.id(), "its session stopped because of an internal error", nanoTime.getAsLong());
             recovery.forget(session.id());

@@ -2,6 +2,8 @@ package dev.inflight.coordinator;
 
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetHost;
+import dev.inflight.coordinator.ledger.LedgerEntry.OperationEnded;
+import dev.inflight.coordinator.ledger.LedgerState;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.HostStoreEvent.Held;
 import java.util.ArrayList;
@@ -18,8 +20,8 @@ import java.util.function.BiPredicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Published versions of all models, and which to keep. After a restart of the coordinator it fills
- * again from what the host stores hold.
+ * Published versions of all models, and which to keep. A new coordinator has them from the ledger, and those that it
+ * lacks from what the host stores hold.
  */
 final class VersionLedger {
     /** What is to be released where. */
@@ -75,21 +77,39 @@ final class VersionLedger {
         condemned.addAll(loaded);
     }
 
+    /** Takes over what a former coordinator knew. */
+    void restore(LedgerState state) {
+        state.published().forEach(checkpoint -> of(checkpoint.model()).published(checkpoint));
+        state.dropped().forEach(drop -> dropped.add(new Name(drop.model(), drop.version())));
+        for (OperationEnded ended : state.ended()) {
+            String to = ended.operation().to();
+            if (ended.meant() != null && to != null) {
+                remember(ended.operation().model(), to, ended.before());
+            }
+        }
+    }
+
     /**
      * Learns versions from what hosts hold.
      *
      * @param publishing whether a publish of this model and version runs, which will say itself how it ended
+     * @return those that were not known
      */
-    void observe(Fleet fleet, BiPredicate<String, String> publishing) {
+    List<CheckpointRef> observe(Fleet fleet, BiPredicate<String, String> publishing) {
+        List<CheckpointRef> learned = new ArrayList<>();
         for (FleetHost host : fleet.hosts().values()) {
             for (Held held : host.held()) {
                 CheckpointRef checkpoint = held.checkpoint();
                 Name name = new Name(checkpoint.model(), checkpoint.version());
-                if (!dropped.contains(name) && !publishing.test(name.model(), name.version())) {
+                if (!dropped.contains(name)
+                        && !publishing.test(name.model(), name.version())
+                        && find(name.model(), name.version()) == null) {
                     of(checkpoint.model()).learned(checkpoint);
+                    learned.add(checkpoint);
                 }
             }
         }
+        return learned;
     }
 
     /**
@@ -97,15 +117,11 @@ final class VersionLedger {
      * engines still have. Versions published later than it stay.
      *
      * @param from versions the engines had before
+     * @return those that went
      */
-    void committed(String model, String version, Collection<String> from, Fleet fleet) {
-        List<String> history = committed.computeIfAbsent(model, name -> new ArrayList<>());
-        from.stream().filter(before -> !before.equals(version)).forEach(before -> toEnd(history, before));
-        toEnd(history, version);
-        while (history.size() > keepVersions) {
-            history.removeFirst();
-        }
-        Set<String> keep = new HashSet<>(history);
+    List<CheckpointRef> committed(String model, String version, Collection<String> from, Fleet fleet) {
+        List<CheckpointRef> gone = new ArrayList<>();
+        Set<String> keep = new HashSet<>(remember(model, version, from));
         keep.addAll(fleet.versionsSeen(model));
         for (CheckpointRef checkpoint : versions(model).values()) {
             if (checkpoint.version().equals(version)) {
@@ -115,8 +131,21 @@ final class VersionLedger {
                 of(model).drop(checkpoint.version());
                 dropped.add(new Name(model, checkpoint.version()));
                 condemned.add(checkpoint.digest());
+                gone.add(checkpoint);
             }
         }
+        return gone;
+    }
+
+    /** The versions that engines of a model took last, as many as are kept. */
+    private List<String> remember(String model, String version, Collection<String> from) {
+        List<String> history = committed.computeIfAbsent(model, name -> new ArrayList<>());
+        from.stream().filter(before -> !before.equals(version)).forEach(before -> toEnd(history, before));
+        toEnd(history, version);
+        while (history.size() > keepVersions) {
+            history.removeFirst();
+        }
+        return history;
     }
 
     /**

@@ -30,13 +30,17 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -60,7 +64,11 @@ class CoordinatorNodeTest {
             inflight.coordinator.update.recovery-window = 100 ms
             """).withFallback(ConfigFactory.load());
 
-    private final ActorTestKit kit = ActorTestKit.create("inflight", CONFIG);
+    @TempDir
+    @SuppressWarnings("NullAway.Init")
+    private Path dataDirectory;
+
+    private ActorTestKit kit = ActorTestKit.create("inflight", CONFIG);
     private final HttpClient client = HttpClient.newHttpClient();
     private @Nullable URI uri;
 
@@ -133,6 +141,69 @@ class CoordinatorNodeTest {
         HttpResponse<String> second = post("/v1/updates", "{\"model\":\"m\",\"version\":\"stuck\"}");
         assertThat(second.statusCode()).isEqualTo(409);
         assertThat(second.body()).contains(running);
+    }
+
+    @Test
+    void aRepeatedKeyMeansTheSameOperationAndANewCoordinatorRemembersIt() throws Exception {
+        startWithTwoHosts();
+        succeed("/v1/checkpoints", publish("v1", "/ckpt/v1"));
+        String update = "{\"model\":\"m\",\"version\":\"v1\",\"requester\":\"ann\",\"idempotencyKey\":\"k1\"}";
+        JsonNode first = succeed("/v1/updates", update);
+        JsonNode again = succeed("/v1/updates", update.replace("ann", "bob"));
+        assertThat(again.get("id")).isEqualTo(first.get("id"));
+        HttpResponse<String> other = post("/v1/verifications", "{\"model\":\"m\",\"idempotencyKey\":\"k1\"}");
+        assertThat(other.statusCode()).isEqualTo(409);
+        assertThat(other.body()).contains(first.get("id").asText());
+        JsonNode history = get("/v1/history?model=m&limit=1");
+        assertThat(history.at("/operations/0/operation")).isEqualTo(first.get("id"));
+        assertThat(history.at("/operations/0/requester").asText()).isEqualTo("ann");
+        assertThat(history.at("/operations/0/outcome").asText()).isEqualTo("committed");
+        assertThat(history.at("/operations/0/engines")).hasSize(2);
+        assertThat(get("/v1/history?before=" + history.get("next").asText())
+                        .at("/operations/0/kind")
+                        .asText())
+                .isEqualTo("publish");
+        assertThat(get("/v1/history?since=yesterday").get("error").asText()).contains("since: must be");
+
+        kit.shutdownTestKit();
+        kit = ActorTestKit.create("inflight", CONFIG);
+        // All that the hosts held is gone, and an engine has no weights.
+        startWithTwoHosts();
+        assertThat(succeed("/v1/updates", update).get("id")).isEqualTo(first.get("id"));
+        JsonNode remembered = get("/v1/operations/" + first.get("id").asText());
+        assertThat(remembered.at("/result/epoch")).isEqualTo(first.at("/result/epoch"));
+        assertThat(get("/v1/history").get("operations")).hasSizeGreaterThanOrEqualTo(2);
+        assertThat(get("/v1/status").at("/models/0/versions/0/source").asText()).isEqualTo("/ckpt/v1");
+        awaitStatus(all -> all.at("/workers/0/engine/version").asText().equals("v1")
+                && all.at("/workers/1/engine/version").asText().equals("v1"));
+        HttpResponse<String> lines = send(request("/v1/history?model=m")
+                .header("Accept", "application/x-ndjson")
+                .GET()
+                .build());
+        assertThat(lines.body().lines().map(line -> Json.tree(line).get("model").asText()))
+                .hasSizeGreaterThanOrEqualTo(2)
+                .containsOnly("m");
+    }
+
+    @Test
+    void anOperationWhoseCoordinatorWasLostIsSettled() throws Exception {
+        startWithTwoHosts();
+        succeed("/v1/checkpoints", publish("stuck", "/ckpt/stuck"));
+        String id = Json.tree(post("/v1/updates", "{\"model\":\"m\",\"version\":\"stuck\",\"idempotencyKey\":\"k\"}")
+                        .body())
+                .get("operation")
+                .asText();
+        kit.shutdownTestKit();
+        // As if the coordinator had been killed: it saw its workers stop.
+        Path ledger = dataDirectory.resolve("ledger.jsonl");
+        List<String> lines = Files.readAllLines(ledger);
+        lines.removeIf(line -> line.contains("\"operation-ended\"") && line.contains(id));
+        Files.write(ledger, lines);
+        kit = ActorTestKit.create("inflight", CONFIG);
+        startWithTwoHosts();
+        JsonNode ended = get("/v1/operations/" + id + "?waitMs=20000");
+        assertThat(ended.get("phase").asText()).as("%s", ended).isEqualTo("unknown");
+        assertThat(ended.get("error").asText()).contains("its coordinator was lost");
     }
 
     @Test
@@ -238,7 +309,8 @@ class CoordinatorNodeTest {
         cluster.manager().tell(Join.create(cluster.selfMember().address()));
         TestProbe<HostStoreCommand> host = kit.createTestProbe(HostStoreCommand.class);
         kit.system().receptionist().tell(Receptionist.register(HostStoreCommand.KEY, host.getRef()));
-        ActorRef<Wire> coordinator = kit.spawn(CoordinatorNode.supervised(CoordinatorSettings.from(CONFIG)));
+        kit.spawn(CoordinatorNode.replica(settings("")));
+        ActorRef<Wire> coordinator = kit.spawn(CoordinatorNode.supervised(settings("")));
         HostStoreCommand.Subscribe first = host.expectMessageClass(HostStoreCommand.Subscribe.class);
         first.subscriber().tell(new HostState("h1", "h1:1", List.of()));
         Adapter.toClassic(kit.system())
@@ -351,11 +423,16 @@ class CoordinatorNodeTest {
     private void start(String overrides) throws Exception {
         Cluster cluster = Cluster.get(kit.system());
         cluster.manager().tell(Join.create(cluster.selfMember().address()));
-        Config config = ConfigFactory.parseString(overrides).withFallback(CONFIG);
-        uri = CoordinatorNode.start(kit.system(), CoordinatorSettings.from(config))
+        uri = CoordinatorNode.start(kit.system(), settings(overrides))
                 .toCompletableFuture()
                 .get(20, TimeUnit.SECONDS)
                 .httpUri();
+    }
+
+    private CoordinatorSettings settings(String overrides) {
+        return CoordinatorSettings.from(ConfigFactory.parseString(overrides)
+                .withFallback(ConfigFactory.parseMap(Map.of("inflight.coordinator.data-dir", dataDirectory.toString())))
+                .withFallback(CONFIG));
     }
 
     private JsonNode awaitStatus(Predicate<JsonNode> condition) {

@@ -4,17 +4,22 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.ConnectException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.HttpTimeoutException;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLException;
 
@@ -30,6 +35,7 @@ public final class CoordinatorClient implements AutoCloseable {
 
     private static final int POLL_ATTEMPTS = 10;
     private static final int UNAUTHORIZED = 401;
+    private static final int OK = 200;
 
     private final URI base;
     private final Credentials credentials;
@@ -64,13 +70,49 @@ public final class CoordinatorClient implements AutoCloseable {
      */
     public Operation publish(String model, String version, String source, Consumer<Operation> progress)
             throws InterruptedException {
+        return publish(model, version, source, Origin.UNKNOWN, progress);
+    }
+
+    /** The same, saying who asks. */
+    public Operation publish(String model, String version, String source, Origin origin, Consumer<Operation> progress)
+            throws InterruptedException {
         Map<String, String> body = Map.of("model", model, "version", version, "source", source);
-        return await(start("/v1/checkpoints", body), progress);
+        return await(start("/v1/checkpoints", body, origin), progress);
     }
 
     /** Moves engines to a published version and waits for commit or abort. */
     public Operation update(UpdateRequest request, Consumer<Operation> progress) throws InterruptedException {
-        return await(start("/v1/updates", request), progress);
+        return update(request, Origin.UNKNOWN, progress);
+    }
+
+    /** The same, saying who asks. */
+    public Operation update(UpdateRequest request, Origin origin, Consumer<Operation> progress)
+            throws InterruptedException {
+        return await(start("/v1/updates", request, origin), progress);
+    }
+
+    /** Past operations, newest first: {@code operations}, and {@code next} if there are more. */
+    public JsonNode history(HistoryQuery query) throws InterruptedException {
+        return get("/v1/history" + query.text());
+    }
+
+    /** All past operations that are asked for, newest first, one JSON object after the other. */
+    public void exportHistory(HistoryQuery query, Consumer<String> line) throws InterruptedException {
+        String path = "/v1/history" + query.text();
+        HttpRequest request =
+                request(path).header("Accept", "application/x-ndjson").GET().build();
+        HttpResponse<Stream<String>> response = send(request, HttpResponse.BodyHandlers.ofLines());
+        try (Stream<String> lines = response.body()) {
+            if (response.statusCode() != OK) {
+                parse(
+                        response.statusCode(),
+                        lines.collect(Collectors.joining("\n")).getBytes(StandardCharsets.UTF_8),
+                        path);
+            }
+            lines.forEach(line);
+        } catch (UncheckedIOException e) {
+            throw new CoordinatorUnreachableException(base, "the answer ended early: " + e.getMessage(), e);
+        }
     }
 
     /** How an operation stands; one that somebody else began, too. */
@@ -80,7 +122,12 @@ public final class CoordinatorClient implements AutoCloseable {
 
     /** Compares every engine's live tensors with the manifest and waits for the verdict. */
     public Operation verify(String model, Consumer<Operation> progress) throws InterruptedException {
-        return await(start("/v1/verifications", Map.of("model", model)), progress);
+        return verify(model, Origin.UNKNOWN, progress);
+    }
+
+    /** The same, saying who asks. */
+    public Operation verify(String model, Origin origin, Consumer<Operation> progress) throws InterruptedException {
+        return await(start("/v1/verifications", Map.of("model", model), origin), progress);
     }
 
     @Override
@@ -88,8 +135,15 @@ public final class CoordinatorClient implements AutoCloseable {
         http.shutdownNow();
     }
 
-    private String start(String path, Object body) throws InterruptedException {
+    private String start(String path, Object fields, Origin origin) throws InterruptedException {
         try {
+            ObjectNode body = json.valueToTree(fields);
+            if (origin.requester() != null) {
+                body.put("requester", origin.requester());
+            }
+            if (origin.idempotencyKey() != null) {
+                body.put("idempotencyKey", origin.idempotencyKey());
+            }
             HttpRequest request = request(path)
                     .header("Content-Type", "application/json")
                     .POST(HttpRequest.BodyPublishers.ofByteArray(json.writeValueAsBytes(body)))
@@ -133,8 +187,13 @@ public final class CoordinatorClient implements AutoCloseable {
     }
 
     private HttpResponse<byte[]> send(HttpRequest request) throws InterruptedException {
+        return send(request, HttpResponse.BodyHandlers.ofByteArray());
+    }
+
+    private <T> HttpResponse<T> send(HttpRequest request, HttpResponse.BodyHandler<T> handler)
+            throws InterruptedException {
         try {
-            return http.send(request, HttpResponse.BodyHandlers.ofByteArray());
+            return http.send(request, handler);
         } catch (HttpTimeoutException e) {
             throw new CoordinatorUnreachableException(base, "no answer in time", e);
         } catch (ConnectException e) {
@@ -151,20 +210,23 @@ public final class CoordinatorClient implements AutoCloseable {
     }
 
     private JsonNode parse(HttpResponse<byte[]> response, String path) {
+        return parse(response.statusCode(), response.body(), path);
+    }
+
+    private JsonNode parse(int status, byte[] text, String path) {
         JsonNode body;
         try {
-            body = json.readTree(response.body());
+            body = json.readTree(text);
         } catch (IOException e) {
             throw new CoordinatorUnreachableException(
-                    base, "HTTP " + response.statusCode() + " to " + path + " without JSON: not a coordinator", e);
+                    base, "HTTP " + status + " to " + path + " without JSON: not a coordinator", e);
         }
-        if (response.statusCode() / 100 != 2) {
+        if (status / 100 != 2) {
             String error = body.path("error").asText("");
-            if (response.statusCode() == UNAUTHORIZED) {
+            if (status == UNAUTHORIZED) {
                 error += "; give yours with --token-file FILE or INFLIGHT_TOKEN_FILE";
             }
-            throw new CoordinatorRefusedException(
-                    response.statusCode(), error.isEmpty() ? "HTTP " + response.statusCode() + " to " + path : error);
+            throw new CoordinatorRefusedException(status, error.isEmpty() ? "HTTP " + status + " to " + path : error);
         }
         return body;
     }

@@ -39,7 +39,13 @@ final class NodeLauncher {
     }
 
     ChildProcess startCoordinator() {
-        List<String> arguments = List.of("--port", String.valueOf(coordinatorPort), "--http-port", "0");
+        List<String> arguments = List.of(
+                "--port",
+                String.valueOf(coordinatorPort),
+                "--http-port",
+                "0",
+                "--data-dir",
+                run.directory().path().resolve("ledger").toString());
         return start("coordinator", "coordinator", COORDINATOR_FLAGS, options.settings(), arguments);
     }
 

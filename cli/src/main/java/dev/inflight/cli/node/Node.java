@@ -135,6 +135,10 @@ public final class Node {
                 values,
                 "inflight.worker.run-dir",
                 options.runDir() == null ? null : options.runDir().toString());
+        put(
+                values,
+                "inflight.coordinator.data-dir",
+                options.dataDir() == null ? null : options.dataDir().toString());
         return ConfigFactory.parseMap(values, "command line");
     }
 

@@ -24,6 +24,7 @@ public record NodeOptions(
         List<String> seeds,
         @Nullable Integer workers,
         @Nullable Path runDir,
+        @Nullable Path dataDir,
         List<String> profiles,
         @Nullable Path config,
         @Nullable Path announce,

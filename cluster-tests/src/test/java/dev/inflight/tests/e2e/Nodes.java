@@ -21,6 +21,7 @@ final class Nodes implements AutoCloseable {
     /** @param workers GPU workers on the host */
     static Nodes start(Path directory, int workers) throws IOException {
         Path announcement = directory.resolve("node.json");
+        Files.deleteIfExists(announcement);
         Launched node = Launched.start(
                 "node",
                 "--role",
@@ -35,6 +36,8 @@ final class Nodes implements AutoCloseable {
                 "0",
                 "--run-dir",
                 directory.toString(),
+                "--data-dir",
+                directory.resolve("ledger").toString(),
                 "--announce",
                 announcement.toString());
         Eventually.until("the node announces itself", Duration.ofSeconds(90), () -> Files.exists(announcement));
@@ -57,6 +60,14 @@ final class Nodes implements AutoCloseable {
         all[arguments.length] = "--coordinator";
         all[arguments.length + 1] = http();
         return Launched.run(all);
+    }
+
+    /** Ends it as a power cut would. */
+    void kill() throws Exception {
+        try (node) {
+            node.signal("KILL");
+            node.awaitEnd();
+        }
     }
 
     /** Stops it as an operator would and waits for the end. */

@@ -126,8 +126,12 @@ public abstract class FleetSpec extends MultiNodeJavaSpec {
                     "akka.coordinated-shutdown.run-by-actor-system-terminate", "off",
                     "akka.testconductor.barrier-timeout", "120s"));
             // What a node sets for itself; config/aeron-udp.conf names the driver's directory after it.
-            Config process = ConfigFactory.parseMap(
-                    Map.of("inflight.process", ProcessHandle.current().pid()));
+            long pid = ProcessHandle.current().pid();
+            Config process = ConfigFactory.parseMap(Map.of(
+                    "inflight.process",
+                    pid,
+                    "inflight.coordinator.data-dir",
+                    shared().resolve("ledger-" + pid).toString()));
             return own.withFallback(process)
                     .withFallback(profile(System.getProperty(PROFILE, "local")))
                     .withFallback(profile("local"))

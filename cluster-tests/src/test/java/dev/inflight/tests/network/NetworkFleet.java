@@ -314,6 +314,7 @@ final class NetworkFleet implements AutoCloseable {
                 "--exit-with-parent", String.valueOf(ProcessHandle.current().pid())));
         if (role.equals("coordinator")) {
             command.addAll(List.of("--http-port", "0"));
+            command.addAll(List.of("--data-dir", directory.resolve("ledger").toString()));
         }
         return command;
     }

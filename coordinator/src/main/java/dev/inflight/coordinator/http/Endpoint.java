@@ -1,10 +1,12 @@
 package dev.inflight.coordinator.http;
 
+import akka.http.javadsl.model.HttpHeader;
 import akka.http.javadsl.model.HttpMethod;
 import akka.http.javadsl.model.HttpMethods;
 import akka.http.javadsl.model.HttpRequest;
 import akka.http.javadsl.model.HttpResponse;
 import akka.util.ByteString;
+import dev.inflight.protocol.cluster.Origin;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -30,6 +32,19 @@ record Endpoint(HttpMethod method, String path, boolean open, Function<Call, Com
     record Call(HttpRequest request, Requester requester, Map<String, String> parameters, ByteString body) {
         Optional<String> query(String name) {
             return request.getUri().query().get(name);
+        }
+
+        /**
+         * Who asks: as the token says, or else as the body does.
+         *
+         * @param named field of the body
+         * @param idempotencyKey field of the body; the header Idempotency-Key says it as well
+         */
+        Origin origin(@Nullable String named, @Nullable String idempotencyKey) {
+            String header =
+                    request.getHeader("Idempotency-Key").map(HttpHeader::value).orElse(null);
+            String who = requester.equals(Requester.ANONYMOUS) ? named : requester.name();
+            return Requests.origin(who, idempotencyKey, header);
         }
 
         String parameter(String name) {

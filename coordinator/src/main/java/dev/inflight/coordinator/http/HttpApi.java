@@ -22,6 +22,7 @@ import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
+import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.TrainerCommand;
 import dev.inflight.protocol.cluster.Wire;
 import dev.inflight.protocol.tls.TlsIdentity;
@@ -42,11 +43,13 @@ public final class HttpApi {
     private final ActorSystem<?> system;
     private final ActorRef<Wire> coordinator;
     private final HttpSettings settings;
+    private final HistoryApi history;
 
     public HttpApi(ActorSystem<?> system, ActorRef<Wire> coordinator, HttpSettings settings) {
         this.system = system;
         this.coordinator = coordinator;
         this.settings = settings;
+        this.history = new HistoryApi(system, coordinator, settings);
     }
 
     /** Starts listening; coordinated shutdown ends it. */
@@ -79,7 +82,8 @@ public final class HttpApi {
                 get("/v1/operations/{id}", call -> operation(call.parameter("id"), waitMs(call.query("waitMs")))),
                 post("/v1/checkpoints", this::publish),
                 post("/v1/updates", this::update),
-                post("/v1/verifications", this::verify));
+                post("/v1/verifications", this::verify),
+                get("/v1/history", history::answer));
     }
 
     /** Method and path of every route, e.g. {@code GET /v1/operations/{id}}. */
@@ -105,7 +109,8 @@ public final class HttpApi {
         String model = Requests.required("model", request.model());
         String version = Requests.required("version", request.version());
         String source = Requests.required("source", request.source());
-        return ask(replyTo -> new TrainerCommand.Publish(model, version, source, replyTo))
+        Origin origin = call.origin(request.requester(), request.idempotencyKey());
+        return ask(replyTo -> new TrainerCommand.Publish(model, version, source, origin, replyTo))
                 .thenApply(HttpApi::taken);
     }
 
@@ -115,16 +120,18 @@ public final class HttpApi {
         String version = Requests.required("version", request.version());
         LoadMode mode = Requests.mode(request.mode());
         String strategy = request.strategy() == null ? "auto" : request.strategy();
-        return ask(replyTo ->
-                        new TrainerCommand.UpdateWeights(model, version, mode, strategy, request.group(), replyTo))
+        Origin origin = call.origin(request.requester(), request.idempotencyKey());
+        return ask(replyTo -> new TrainerCommand.UpdateWeights(
+                        model, version, mode, strategy, request.group(), origin, replyTo))
                 .thenApply(HttpApi::taken);
     }
 
     private CompletionStage<HttpResponse> verify(Call call) {
-        String model = Requests.required(
-                "model",
-                Requests.read(call.body().toArray(), Requests.Verify.class).model());
-        return ask(replyTo -> new TrainerCommand.VerifyModel(model, replyTo)).thenApply(HttpApi::taken);
+        Requests.Verify request = Requests.read(call.body().toArray(), Requests.Verify.class);
+        String model = Requests.required("model", request.model());
+        Origin origin = call.origin(request.requester(), request.idempotencyKey());
+        return ask(replyTo -> new TrainerCommand.VerifyModel(model, origin, replyTo))
+                .thenApply(HttpApi::taken);
     }
 
     private CompletionStage<HttpResponse> operation(String id, long waitMs) {

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.exc.MismatchedInputException;
 import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.Origin;
 import java.io.IOException;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -18,16 +19,23 @@ final class Requests {
     record Publish(
             @Nullable String model,
             @Nullable String version,
-            @Nullable String source) {}
+            @Nullable String source,
+            @Nullable String requester,
+            @Nullable String idempotencyKey) {}
 
     record Update(
             @Nullable String model,
             @Nullable String version,
             @Nullable String mode,
             @Nullable String strategy,
-            @Nullable String group) {}
+            @Nullable String group,
+            @Nullable String requester,
+            @Nullable String idempotencyKey) {}
 
-    record Verify(@Nullable String model) {}
+    record Verify(
+            @Nullable String model,
+            @Nullable String requester,
+            @Nullable String idempotencyKey) {}
 
     /** The body is not what it must be; the message names the field or the position. */
     static final class BadRequest extends RuntimeException {
@@ -67,6 +75,19 @@ final class Requests {
             throw new BadRequest(field + ": is missing");
         }
         return value;
+    }
+
+    /**
+     * Who asks, with the key from the body or from the header {@code Idempotency-Key}.
+     *
+     * @param header null if it is not there
+     */
+    static Origin origin(@Nullable String requester, @Nullable String idempotencyKey, @Nullable String header) {
+        if (header != null && idempotencyKey != null && !header.equals(idempotencyKey)) {
+            throw new BadRequest("idempotencyKey: \"" + idempotencyKey
+                    + "\" differs from the header Idempotency-Key, \"" + header + "\"");
+        }
+        return new Origin(requester, header == null ? idempotencyKey : header);
     }
 
     /** Null for {@code auto}. */

@@ -11,8 +11,17 @@ public sealed interface TrainerCommand extends Wire {
      *
      * @param source safetensors file, directory or index, as the worker hosts see it
      */
-    record Publish(String model, String version, String source, ActorRef<OperationReply> replyTo)
-            implements TrainerCommand {}
+    record Publish(String model, String version, String source, Origin origin, ActorRef<OperationReply> replyTo)
+            implements TrainerCommand {
+        public Publish {
+            origin = origin == null ? Origin.UNKNOWN : origin;
+        }
+
+        /** From somebody who does not say who they are. */
+        public Publish(String model, String version, String source, ActorRef<OperationReply> replyTo) {
+            this(model, version, source, Origin.UNKNOWN, replyTo);
+        }
+    }
 
     /**
      * Moves the engines of {@code model} to {@code version}.
@@ -27,11 +36,36 @@ public sealed interface TrainerCommand extends Wire {
             @Nullable LoadMode mode,
             String strategy,
             @Nullable String group,
+            Origin origin,
             ActorRef<OperationReply> replyTo)
-            implements TrainerCommand {}
+            implements TrainerCommand {
+        public UpdateWeights {
+            origin = origin == null ? Origin.UNKNOWN : origin;
+        }
+
+        /** From somebody who does not say who they are. */
+        public UpdateWeights(
+                String model,
+                String version,
+                @Nullable LoadMode mode,
+                String strategy,
+                @Nullable String group,
+                ActorRef<OperationReply> replyTo) {
+            this(model, version, mode, strategy, group, Origin.UNKNOWN, replyTo);
+        }
+    }
 
     /** Compares every engine's live tensors with the manifest of the version it serves. */
-    record VerifyModel(String model, ActorRef<OperationReply> replyTo) implements TrainerCommand {}
+    record VerifyModel(String model, Origin origin, ActorRef<OperationReply> replyTo) implements TrainerCommand {
+        public VerifyModel {
+            origin = origin == null ? Origin.UNKNOWN : origin;
+        }
+
+        /** From somebody who does not say who they are. */
+        public VerifyModel(String model, ActorRef<OperationReply> replyTo) {
+            this(model, Origin.UNKNOWN, replyTo);
+        }
+    }
 
     /** Asks for an operation's present state. */
     record GetOperation(String id, ActorRef<OperationReply> replyTo) implements TrainerCommand {}

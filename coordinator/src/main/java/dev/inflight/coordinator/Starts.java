@@ -1,0 +1,154 @@
+package dev.inflight.coordinator;
+
+import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.coordinator.join.Joins;
+import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
+import dev.inflight.coordinator.operation.Json;
+import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.Origin;
+import dev.inflight.protocol.cluster.Strategy;
+import dev.inflight.protocol.cluster.TrainerCommand;
+import dev.inflight.protocol.cluster.TrainerCommand.GetOperation;
+import dev.inflight.protocol.cluster.TrainerCommand.Publish;
+import dev.inflight.protocol.cluster.TrainerCommand.UpdateWeights;
+import dev.inflight.protocol.cluster.TrainerCommand.VerifyModel;
+import java.time.InstantSource;
+import java.time.temporal.ChronoUnit;
+import java.util.Arrays;
+import java.util.UUID;
+import org.jspecify.annotations.Nullable;
+
+/** Gives operations their ids and says how they begin, in the ledger's terms. */
+record Starts(InstantSource wallClock) {
+    /** Who asks for joins. */
+    private static final Origin COORDINATOR = new Origin("coordinator", null);
+
+    OperationStarted publish(Publish publish) {
+        return start(
+                newId("publish"),
+                "publish",
+                publish.model(),
+                publish.version(),
+                null,
+                publish.origin(),
+                request(publish),
+                null,
+                null,
+                null);
+    }
+
+    OperationStarted update(UpdateWeights update, CheckpointRef checkpoint) {
+        return start(
+                newId("update"),
+                "update",
+                update.model(),
+                update.version(),
+                checkpoint.digest(),
+                update.origin(),
+                request(update),
+                mode(update),
+                Strategy.BROADCAST.label(),
+                update.group());
+    }
+
+    OperationStarted join(Joins.Due due) {
+        FleetWorker worker = due.worker();
+        CheckpointRef checkpoint = due.checkpoint();
+        return start(
+                newId("join"),
+                "join",
+                checkpoint.model(),
+                checkpoint.version(),
+                checkpoint.digest(),
+                COORDINATOR,
+                null,
+                null,
+                Strategy.P2P.label(),
+                worker.id());
+    }
+
+    OperationStarted verify(VerifyModel verify) {
+        return start(
+                newId("verify"),
+                "verify",
+                verify.model(),
+                null,
+                null,
+                verify.origin(),
+                request(verify),
+                null,
+                null,
+                null);
+    }
+
+    /**
+     * An update, or a join, whose beginning the ledger does not have.
+     *
+     * @param id null if nobody remembers it
+     */
+    OperationStarted unknown(@Nullable String id, CheckpointRef target) {
+        String known = id == null ? newId("update") : id;
+        boolean join = JoinDesk.isJoin(known);
+        return start(
+                known,
+                join ? "join" : "update",
+                target.model(),
+                target.version(),
+                target.digest(),
+                join ? COORDINATOR : Origin.UNKNOWN,
+                null,
+                null,
+                (join ? Strategy.P2P : Strategy.BROADCAST).label(),
+                null);
+    }
+
+    /** What tells one command from another: equal texts mean the same. */
+    static String request(TrainerCommand command) {
+        return switch (command) {
+            case Publish publish -> request("publish", publish.model(), publish.version(), publish.source());
+            case UpdateWeights update ->
+                request("update", update.model(), update.version(), mode(update), update.strategy(), update.group());
+            case VerifyModel verify -> request("verify", verify.model());
+            case GetOperation get -> request("operation", get.id());
+        };
+    }
+
+    private static String request(@Nullable String... fields) {
+        return Json.write(Arrays.asList(fields));
+    }
+
+    private static @Nullable String mode(UpdateWeights update) {
+        return update.mode() == null ? null : update.mode().label();
+    }
+
+    private OperationStarted start(
+            String id,
+            String kind,
+            String model,
+            @Nullable String to,
+            @Nullable String digest,
+            Origin origin,
+            @Nullable String request,
+            @Nullable String mode,
+            @Nullable String strategy,
+            @Nullable String group) {
+        boolean keyed = origin.idempotencyKey() != null;
+        return new OperationStarted(
+                id,
+                kind,
+                model,
+                to,
+                digest,
+                origin.requester(),
+                origin.idempotencyKey(),
+                keyed ? request : null,
+                mode,
+                strategy,
+                group,
+                wallClock.instant().truncatedTo(ChronoUnit.MILLIS));
+    }
+
+    private static String newId(String kind) {
+        return kind + "-" + UUID.randomUUID().toString().substring(0, 13).replace("-", "");
+    }
+}

@@ -1,0 +1,204 @@
+package dev.inflight.coordinator.ledger;
+
+import com.fasterxml.jackson.annotation.JsonIgnore;
+import dev.inflight.coordinator.ledger.LedgerEntry.EngineOutcome;
+import dev.inflight.coordinator.ledger.LedgerEntry.OperationEnded;
+import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
+import dev.inflight.coordinator.ledger.LedgerEntry.Published;
+import dev.inflight.coordinator.ledger.LedgerEntry.ReplicasChanged;
+import dev.inflight.coordinator.ledger.LedgerEntry.VersionDropped;
+import dev.inflight.coordinator.operation.CoordinatorQuery.GetHistory;
+import dev.inflight.coordinator.operation.CoordinatorQuery.HistoryPage;
+import dev.inflight.protocol.cluster.OperationReply.Operation;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** Past operations as the HTTP API shows them, newest first. */
+final class History {
+    /** Answers larger than this are cut into several, to fit Artery's frames. */
+    private static final int MOST_CHARACTERS = 100_000;
+
+    /**
+     * One operation, or a version that was dropped.
+     *
+     * @param sequence its place in the ledger, which a following page begins before
+     * @param outcome {@code running} while it has not ended
+     */
+    record Row(
+            @JsonIgnore long sequence,
+            @Nullable String operation,
+            String kind,
+            String model,
+            @Nullable String from,
+            @Nullable String to,
+            @Nullable String digest,
+            String outcome,
+            Instant startedAt,
+            @Nullable Instant endedAt,
+            @Nullable Double seconds,
+            @Nullable String requester,
+            @Nullable String idempotencyKey,
+            @Nullable String mode,
+            @Nullable String strategy,
+            @Nullable String group,
+            @Nullable Long bytes,
+            @Nullable String exchange,
+            List<EngineOutcome> engines,
+            @Nullable String reason) {}
+
+    private History() {}
+
+    /** The newest rows that a query asks for, as many as fit in an answer. */
+    static HistoryPage page(List<LedgerRecord> records, GetHistory query) {
+        List<String> rows = new ArrayList<>();
+        Set<String> ended = new HashSet<>();
+        int characters = 0;
+        Long last = null;
+        for (LedgerRecord record : records.reversed()) {
+            Row row = row(record, ended);
+            if (row == null || !wanted(row, query)) {
+                continue;
+            }
+            String json = LedgerCodec.json(row);
+            characters += json.length();
+            if (rows.size() == query.limit() || (!rows.isEmpty() && characters > MOST_CHARACTERS)) {
+                return new HistoryPage(rows, last);
+            }
+            rows.add(json);
+            last = row.sequence();
+        }
+        return new HistoryPage(rows, null);
+    }
+
+    /** What became of an operation; null if the ledger does not have it. */
+    static @Nullable Operation operation(List<LedgerRecord> records, String id) {
+        for (LedgerRecord record : records.reversed()) {
+            if (record.entry() instanceof OperationEnded end
+                    && end.operation().id().equals(id)) {
+                return end.asOperation();
+            }
+            if (record.entry() instanceof OperationStarted start && start.id().equals(id)) {
+                return start.asOperation("running");
+            }
+        }
+        return null;
+    }
+
+    private static boolean wanted(Row row, GetHistory query) {
+        return (query.before() == null || row.sequence() < query.before())
+                && (query.model() == null || query.model().equals(row.model()))
+                && (query.sinceMillis() == null || row.startedAt().toEpochMilli() >= query.sinceMillis());
+    }
+
+    private static @Nullable Row row(LedgerRecord record, Set<String> ended) {
+        return switch (record.entry()) {
+            case OperationEnded end -> {
+                // One that was given up as lost may have come to an end after all.
+                yield ended.add(end.operation().id()) ? ended(record.sequence(), end) : null;
+            }
+            case OperationStarted started -> ended.contains(started.id()) ? null : running(record.sequence(), started);
+            case VersionDropped dropped -> dropped(record.sequence(), dropped);
+            case Published published ->
+                // A publish has a row of its own.
+                published.operation() == null ? found(record.sequence(), published) : null;
+            case ReplicasChanged changed -> null;
+        };
+    }
+
+    private static Row ended(long sequence, OperationEnded end) {
+        OperationStarted start = end.operation();
+        return new Row(
+                sequence,
+                start.id(),
+                start.kind(),
+                start.model(),
+                end.from(),
+                start.to(),
+                start.digest(),
+                end.outcome(),
+                start.at(),
+                end.at(),
+                end.seconds(),
+                start.requester(),
+                start.idempotencyKey(),
+                end.mode() == null ? start.mode() : end.mode(),
+                start.strategy(),
+                start.group(),
+                end.bytes(),
+                end.exchange(),
+                end.engines(),
+                end.reason());
+    }
+
+    private static Row running(long sequence, OperationStarted start) {
+        return new Row(
+                sequence,
+                start.id(),
+                start.kind(),
+                start.model(),
+                null,
+                start.to(),
+                start.digest(),
+                "running",
+                start.at(),
+                null,
+                null,
+                start.requester(),
+                start.idempotencyKey(),
+                start.mode(),
+                start.strategy(),
+                start.group(),
+                null,
+                null,
+                List.of(),
+                null);
+    }
+
+    private static Row dropped(long sequence, VersionDropped dropped) {
+        return simple(
+                sequence,
+                "drop",
+                dropped.model(),
+                dropped.version(),
+                null,
+                dropped.digest(),
+                "dropped",
+                dropped.at(),
+                null,
+                dropped.reason());
+    }
+
+    private static Row found(long sequence, Published published) {
+        return simple(
+                sequence,
+                "publish",
+                published.checkpoint().model(),
+                null,
+                published.checkpoint().version(),
+                published.checkpoint().digest(),
+                "found",
+                published.at(),
+                published.checkpoint().bytes(),
+                "held by a worker host, but not in the ledger");
+    }
+
+    private static Row simple(
+            long sequence,
+            String kind,
+            String model,
+            @Nullable String from,
+            @Nullable String to,
+            String digest,
+            String outcome,
+            Instant at,
+            @Nullable Long bytes,
+            String reason) {
+        return new Row(
+                sequence, null, kind, model, from, to, digest, outcome, at, at, null, null, null, null, null, null,
+                bytes, null, List.of(), reason);
+    }
+}

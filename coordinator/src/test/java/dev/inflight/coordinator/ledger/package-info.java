@@ -1,0 +1,4 @@
+@NullMarked
+package dev.inflight.coordinator.ledger;
+
+import org.jspecify.annotations.NullMarked;
