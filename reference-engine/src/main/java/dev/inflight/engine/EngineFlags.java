@@ -28,6 +28,7 @@ import java.util.Set;
  * @param pauseTimeoutMs how long a request waits for a paused engine, milliseconds
  * @param drainTimeoutMs how long a pause waits for running requests, milliseconds
  * @param reserveShadow whether to allocate the second parameter set right after the first commit
+ * @param warmBytes memory for the first parameters that is allocated and touched at start
  * @param exitWithParent process whose end ends the engine
  */
 record EngineFlags(
@@ -41,12 +42,13 @@ record EngineFlags(
         long pauseTimeoutMs,
         long drainTimeoutMs,
         boolean reserveShadow,
+        long warmBytes,
         Optional<Long> exitWithParent) {
 
     static final String USAGE = "usage: --link SOCKET --id ID --model NAME [--modes in-place,shadow]"
             + " [--tp-rank 0 --tp-size 1 --slices PATTERN=DIM,...] [--http-port 0]"
             + " [--announce FILE] [--pause-timeout-ms 60000] [--drain-timeout-ms 30000]"
-            + " [--reserve-shadow] [--exit-with-parent PID]";
+            + " [--reserve-shadow] [--warm 0] [--exit-with-parent PID]";
 
     /** The format allows tensors no more dimensions than 64. */
     private static final int MAX_DIM = 63;
@@ -63,6 +65,7 @@ record EngineFlags(
             "--announce",
             "--pause-timeout-ms",
             "--drain-timeout-ms",
+            "--warm",
             "--exit-with-parent");
 
     /** Given alone, without a value. */
@@ -88,6 +91,7 @@ record EngineFlags(
                 number("--pause-timeout-ms", given.getOrDefault("--pause-timeout-ms", "60000"), Integer.MAX_VALUE),
                 number("--drain-timeout-ms", given.getOrDefault("--drain-timeout-ms", "30000"), Integer.MAX_VALUE),
                 given.containsKey("--reserve-shadow"),
+                number("--warm", given.getOrDefault("--warm", "0"), Long.MAX_VALUE),
                 given.containsKey("--exit-with-parent")
                         ? Optional.of(
                                 number("--exit-with-parent", required(given, "--exit-with-parent"), Long.MAX_VALUE))

@@ -2,6 +2,7 @@ package dev.inflight.engine;
 
 import dev.inflight.protocol.link.AnswerFunction;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
@@ -10,11 +11,17 @@ import org.jspecify.annotations.Nullable;
 
 /** Memory for what the engine holds of one checkpoint, outside the heap; allocated and touched once, then written over. */
 final class ParameterSet implements AutoCloseable {
-    private static final long ALIGNMENT = 64;
+    static final long ALIGNMENT = 64;
 
     private final Arena arena = Arena.ofShared();
+    private final @Nullable WarmMemory warm;
     private final Map<String, Parameter> parameters = new HashMap<>();
     private @Nullable List<Parameter> ordered;
+
+    /** @param warm where tensors are put as long as there is room; nobody else's until this is closed */
+    ParameterSet(@Nullable WarmMemory warm) {
+        this.warm = warm;
+    }
 
     /**
      * Room for these tensors. Every byte is zeroed, and so its memory is really there.
@@ -22,7 +29,7 @@ final class ParameterSet implements AutoCloseable {
      * @throws OutOfMemoryError if it does not fit; nothing is kept then
      */
     static ParameterSet of(Map<String, LoadProgress.Shape> layout) {
-        ParameterSet set = new ParameterSet();
+        ParameterSet set = new ParameterSet(null);
         try {
             layout.forEach(set::ensure);
         } catch (OutOfMemoryError e) {
@@ -38,11 +45,15 @@ final class ParameterSet implements AutoCloseable {
         if (known != null) {
             return known;
         }
-        Parameter added =
-                new Parameter(name, shape, arena.allocate(shape.slice().bytes(), ALIGNMENT));
+        Parameter added = new Parameter(name, shape, allocate(shape.slice().bytes()));
         parameters.put(name, added);
         ordered = null;
         return added;
+    }
+
+    private MemorySegment allocate(long bytes) {
+        MemorySegment ready = warm == null ? null : warm.take(bytes);
+        return ready == null ? arena.allocate(bytes, ALIGNMENT) : ready;
     }
 
     @Nullable
@@ -70,5 +81,8 @@ final class ParameterSet implements AutoCloseable {
     @Override
     public void close() {
         arena.close();
+        if (warm != null) {
+            warm.reset();
+        }
     }
 }

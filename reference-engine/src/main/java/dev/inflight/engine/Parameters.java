@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Parameters {
     private final boolean reserveShadow;
+    private final WarmMemory warm;
     private @Nullable ParameterSet live;
     private @Nullable ParameterSet second;
     private @Nullable ParameterSet target;
@@ -21,8 +22,10 @@ final class Parameters {
     /**
      * @param reserveShadow whether to allocate the second set in the background once there are first weights, so that
      *     the first shadow load does not wait for it: untouched memory is filled at a tenth of the speed of touched
+     * @param warm for the first weights
      */
-    Parameters(boolean reserveShadow) {
+    Parameters(boolean reserveShadow, WarmMemory warm) {
+        this.warm = warm;
         this.reserveShadow = reserveShadow;
     }
 
@@ -45,7 +48,7 @@ final class Parameters {
     ParameterSet prepare(LoadMode mode) {
         ParameterSet chosen;
         if (live == null) {
-            chosen = new ParameterSet();
+            chosen = new ParameterSet(warm);
         } else if (mode == LoadMode.IN_PLACE) {
             chosen = live;
         } else {

@@ -31,13 +31,16 @@ public final class ReferenceEngine {
     private static void run(EngineFlags flags) throws IOException {
         EngineState state = new EngineState(flags.model(), flags.modes());
         RequestGate gate = new RequestGate(flags.pauseTimeoutMs(), flags.drainTimeoutMs());
-        WeightUpdates updates =
-                new WeightUpdates(state, gate, new Parameters(flags.reserveShadow()), flags.share(), System::nanoTime);
+        WeightUpdates updates = new WeightUpdates(state, gate, parameters(flags), flags.share(), System::nanoTime);
         EngineHttp http = EngineHttp.start(flags, updates, gate);
         if (flags.announce().isPresent()) {
             announce(flags.announce().get(), flags.id(), http.uri());
         }
         Thread.ofPlatform().name("engine-link").start(new LinkClient(flags, updates, System.err));
+    }
+
+    private static Parameters parameters(EngineFlags flags) {
+        return new Parameters(flags.reserveShadow(), WarmMemory.touch(flags.warmBytes()));
     }
 
     // By rename: whoever sees the file sees all of it.

@@ -23,7 +23,7 @@ class DrainTest {
     private final WeightUpdates updates = new WeightUpdates(
             new EngineState("m", EnumSet.allOf(LoadMode.class)),
             gate,
-            new Parameters(false),
+            new Parameters(false, WarmMemory.touch(0)),
             TensorParallel.NONE,
             () -> 0);
 

@@ -116,7 +116,7 @@ class NoMixturesTest {
             updates = new WeightUpdates(
                     new EngineState("m", EnumSet.allOf(LoadMode.class)),
                     gate,
-                    new Parameters(reserveShadow),
+                    new Parameters(reserveShadow, WarmMemory.touch(0)),
                     TensorParallel.NONE,
                     () -> 0);
         }

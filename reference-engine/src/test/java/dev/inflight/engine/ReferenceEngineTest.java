@@ -31,6 +31,15 @@ class ReferenceEngineTest {
     }
 
     @Test
+    void memoryToWarmIsANumberOfBytes() throws Exception {
+        assertThat(EngineFlags.parse("--link", "s", "--id", "e", "--model", "m", "--warm", "5000000000")
+                        .warmBytes())
+                .isEqualTo(5_000_000_000L);
+        assertThat(EngineFlags.parse("--link", "s", "--id", "e", "--model", "m").warmBytes())
+                .isZero();
+    }
+
+    @Test
     void flagsThatMakeNoSenseAreNamed() {
         assertThatThrownBy(() -> EngineFlags.parse("--gpu", "1")).hasMessageStartingWith("unknown flag --gpu; usage:");
         assertThatThrownBy(() -> EngineFlags.parse("--link")).hasMessage("--link needs a value");

@@ -50,13 +50,16 @@ final class EngineLauncher {
         return new EngineLauncher(run, installation, archives, options, python);
     }
 
-    /** @param link the worker's Unix socket */
-    ChildProcess start(int index, String link) {
+    /**
+     * @param link the worker's Unix socket
+     * @param warmBytes memory for parameters that a reference engine touches at start
+     */
+    ChildProcess start(int index, String link, long warmBytes) {
         String name = "engine-" + index;
         Path announcement = run.directory().path().resolve(name + ".json");
         List<String> command = new ArrayList<>(
                 switch (options.engine()) {
-                    case REFERENCE -> reference();
+                    case REFERENCE -> reference(warmBytes);
                     case TORCH -> torch();
                 });
         command.addAll(List.of("--link", link));
@@ -71,12 +74,15 @@ final class EngineLauncher {
         return run.start(name, command, environment(index), announcement);
     }
 
-    private List<String> reference() {
+    private List<String> reference(long warmBytes) {
         List<String> flags = new ArrayList<>(REFERENCE_FLAGS);
         flags.addAll(archives.flags("engine"));
         List<String> command = new ArrayList<>(installation.jvm(flags, REFERENCE_MAIN));
         if (options.shadow()) {
             command.add("--reserve-shadow");
+        }
+        if (warmBytes > 0) {
+            command.addAll(List.of("--warm", String.valueOf(warmBytes)));
         }
         return command;
     }

@@ -17,8 +17,12 @@ import java.util.List;
  * @param deliveredGBps checkpoint bytes times joiners, per second, in 10^9 bytes
  * @param joinSeconds from an engine's being up to its serving as the coordinator says, of the joiner that took longest
  * @param joinGBps checkpoint bytes / joinSeconds
+ * @param transferSeconds from a joiner's first request for bytes to its last byte, of the joiner that took longest; part of
+ *     joinSeconds
+ * @param transferGBps checkpoint bytes / transferSeconds
  * @param ceilingGBps what {@link JoinPath} found in the same run
  * @param ratio joinGBps / ceiling
+ * @param transferRatio transferGBps / ceiling
  * @param stallMs longest time during the joins in which one of the others answered nobody
  * @param attempts joins that began; as many as joiners if none had to be tried again
  * @param bytesResent bytes that came to a joiner more than once or were thrown away
@@ -40,8 +44,11 @@ public record JoinReport(
         double deliveredGBps,
         double joinSeconds,
         double joinGBps,
+        double transferSeconds,
+        double transferGBps,
         double ceilingGBps,
         double ratio,
+        double transferRatio,
         double stallMs,
         int attempts,
         long bytesResent,

@@ -3,11 +3,17 @@ package dev.inflight.cli.demo;
 import static dev.inflight.cli.console.Rounding.measured;
 
 import dev.inflight.cli.console.Progress;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
 /** Worker hosts with an engine each are started beside a fleet that serves v1, and nobody asks for anything. */
 public final class JoinScenario {
+    /** Tensors begin at multiples of some bytes. */
+    private static final int PADDING_SHARE = 50;
+
+    private static final long MIN_PADDING_BYTES = 1 << 20;
+
     private JoinScenario() {}
 
     /**
@@ -35,8 +41,7 @@ public final class JoinScenario {
         Bystanders.Seen seen;
         try (Bystanders others = Bystanders.ask(scenario, serving)) {
             scenario.progress().step(starting(options.joiners()));
-            List<FleetHost> joiners =
-                    scenario.fleet().addHosts(options.joiners(), options.path().settings());
+            List<FleetHost> joiners = addWarm(options, scenario);
             others.eventBegins();
             joined = new Joining(scenario, joiners, LocalScenario.V1).awaitServing();
             others.eventEnds();
@@ -47,6 +52,15 @@ public final class JoinScenario {
         double ceiling = options.path().ceilingGBps(scenario.progress());
         JoinReport report = report(name, options, scenario, joined, seen, verified, ceiling);
         return new ScenarioOutcome<>(report, seen.firstProblem());
+    }
+
+    /** As an operator would have them: memory is touched while they start, and not while they join. */
+    private static List<FleetHost> addWarm(JoinOptions options, LocalScenario scenario) throws InterruptedException {
+        long bytes = scenario.checkpoints().bytes();
+        long padded = bytes + bytes / PADDING_SHARE + MIN_PADDING_BYTES;
+        Map<String, String> settings = new HashMap<>(options.path().settings());
+        settings.put("inflight.worker.store.warm-bytes", String.valueOf(padded));
+        return scenario.fleet().addHosts(options.joiners(), settings, padded);
     }
 
     private static String starting(int joiners) {
@@ -66,6 +80,7 @@ public final class JoinScenario {
             double ceiling) {
         long bytes = scenario.checkpoints().bytes();
         double rate = bytes / joined.slowest() / 1e9;
+        double transferRate = joined.transfer() == 0 ? 0 : bytes / joined.transfer() / 1e9;
         return new JoinReport(
                 name,
                 options.fleet().engine().toString(),
@@ -79,8 +94,11 @@ public final class JoinScenario {
                 measured((double) bytes * options.joiners() / joined.together() / 1e9),
                 measured(joined.slowest()),
                 measured(rate),
+                measured(joined.transfer()),
+                measured(transferRate),
                 measured(ceiling),
                 measured(rate / ceiling),
+                measured(transferRate / ceiling),
                 measured(seen.longestGapMs()),
                 joined.attempts(),
                 joined.bytesResent(),

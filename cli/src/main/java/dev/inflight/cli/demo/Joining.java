@@ -20,7 +20,7 @@ import java.util.TreeSet;
  */
 final class Joining {
     private static final Duration LIMIT = Duration.ofMinutes(3);
-    private static final Duration POLL = Duration.ofMillis(10);
+    private static final Duration POLL = Duration.ofMillis(20);
     /** An operation ends a moment after its engine serves. */
     private static final Duration END_LIMIT = Duration.ofSeconds(10);
 
@@ -52,6 +52,7 @@ final class Joining {
      * @param slowest seconds from an engine's being up to its serving, of the engine that took longest
      * @param together seconds from the first engine's being up to the last one's serving
      * @param operationSeconds how long the slowest join took that ended well, as the coordinator says
+     * @param transfer seconds from a joiner's first request for bytes to its last byte, of the one that took longest
      * @param attempts joins that began; as many as joiners if none had to be tried again
      * @param bytesResent bytes that came more than once or were thrown away
      * @param sources hosts that bytes came from
@@ -60,6 +61,7 @@ final class Joining {
             double slowest,
             double together,
             double operationSeconds,
+            double transfer,
             int attempts,
             long bytesResent,
             List<String> sources) {}
@@ -94,6 +96,7 @@ final class Joining {
         int attempts = 0;
         long resent = 0;
         double operationSeconds = 0;
+        double transfer = 0;
         Set<String> sources = new TreeSet<>();
         for (Set<String> ofOne : operations.values()) {
             for (String id : ofOne) {
@@ -104,10 +107,12 @@ final class Joining {
                             Math.max(operationSeconds, result.path("seconds").asDouble());
                 }
                 resent += result.path("resentBytes").asLong();
+                transfer =
+                        Math.max(transfer, result.at("/stages/transferSeconds").asDouble());
                 result.path("sources").forEach(source -> sources.add(source.asText()));
             }
         }
-        return new Joined(slowest(), together(), operationSeconds, attempts, resent, List.copyOf(sources));
+        return new Joined(slowest(), together(), operationSeconds, transfer, attempts, resent, List.copyOf(sources));
     }
 
     /** Looks at the fleet once and returns how many joiners serve. */

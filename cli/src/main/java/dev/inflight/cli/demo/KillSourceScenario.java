@@ -52,14 +52,14 @@ public final class KillSourceScenario {
         scenario.publish(LocalScenario.V1);
         scenario.update(LocalScenario.V1);
         scenario.progress().step("joining, until " + options.fleet().workers() + " hosts hold everything");
-        List<FleetHost> joinedBefore = fleet.addHosts(others, options.path().settings());
+        List<FleetHost> joinedBefore = fleet.addHosts(others, options.path().settings(), 0);
         new Joining(scenario, joinedBefore, LocalScenario.V1).awaitServing();
 
         Joining.Joined joined;
         Bystanders.Seen seen;
         try (Bystanders clients = Bystanders.ask(scenario, fleet.hosts())) {
             scenario.progress().step("starting a worker host with an engine, which joins");
-            List<FleetHost> joiner = fleet.addHosts(1, options.path().settings());
+            List<FleetHost> joiner = fleet.addHosts(1, options.path().settings(), 0);
             clients.eventBegins();
             Joining joining = new Joining(scenario, joiner, LocalScenario.V1);
             joining.awaitShare(0.5);

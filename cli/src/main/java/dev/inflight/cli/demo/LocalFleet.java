@@ -73,7 +73,7 @@ public final class LocalFleet implements AutoCloseable {
         for (int first = 0; first < options.workers(); first += perHost) {
             hosts.add(startHost(nodes, hosts.size(), first, perHost, Map.of()));
         }
-        startEngines(engineLauncher, hosts, limit);
+        startEngines(engineLauncher, hosts, 0, limit);
         CoordinatorClient client = new CoordinatorClient(URI.create(text(coordinator, "/http", limit)));
         LocalFleet fleet = new LocalFleet(run, nodes, engineLauncher, limit, client, hosts);
         fleet.awaitAttached(options.workers());
@@ -85,9 +85,11 @@ public final class LocalFleet implements AutoCloseable {
      * Returns when the engines are up; whether they get weights is the coordinator's affair.
      *
      * @param settings of these hosts, over those of the fleet
+     * @param warmBytes memory for parameters that each reference engine touches before it is up
      * @throws FleetException naming the process that did not come up
      */
-    public List<FleetHost> addHosts(int count, Map<String, String> settings) throws InterruptedException {
+    public List<FleetHost> addHosts(int count, Map<String, String> settings, long warmBytes)
+            throws InterruptedException {
         List<FleetHost> added = new ArrayList<>();
         int engines = hosts.stream().mapToInt(FleetHost::workers).sum();
         for (int i = 0; i < count; i++) {
@@ -97,7 +99,7 @@ public final class LocalFleet implements AutoCloseable {
         for (FleetHost host : added) {
             host.process().awaitAnnouncement(limit);
         }
-        startEngines(engineLauncher, added, limit);
+        startEngines(engineLauncher, added, warmBytes, limit);
         return added;
     }
 
@@ -197,7 +199,7 @@ public final class LocalFleet implements AutoCloseable {
     }
 
     /** Starts every engine as soon as its worker's socket is there, and waits until all are up. */
-    private static void startEngines(EngineLauncher launcher, List<FleetHost> hosts, Duration limit)
+    private static void startEngines(EngineLauncher launcher, List<FleetHost> hosts, long warmBytes, Duration limit)
             throws InterruptedException {
         Map<FleetHost, List<Future<FleetHost.Engine>>> starting = new LinkedHashMap<>();
         ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
@@ -206,7 +208,7 @@ public final class LocalFleet implements AutoCloseable {
                 List<Future<FleetHost.Engine>> engines = new ArrayList<>();
                 for (int i = 0; i < host.workers(); i++) {
                     int worker = i;
-                    engines.add(threads.submit(() -> startEngine(launcher, host, worker, limit)));
+                    engines.add(threads.submit(() -> startEngine(launcher, host, worker, warmBytes, limit)));
                 }
                 starting.put(host, engines);
             }
@@ -223,10 +225,11 @@ public final class LocalFleet implements AutoCloseable {
         }
     }
 
-    private static FleetHost.Engine startEngine(EngineLauncher launcher, FleetHost host, int worker, Duration limit)
+    private static FleetHost.Engine startEngine(
+            EngineLauncher launcher, FleetHost host, int worker, long warmBytes, Duration limit)
             throws InterruptedException {
         String link = text(host.process(), "/links/" + worker + "/socket", limit);
-        ChildProcess engine = launcher.start(host.firstEngine() + worker, link);
+        ChildProcess engine = launcher.start(host.firstEngine() + worker, link, warmBytes);
         URI http = URI.create(text(engine, "/http", limit));
         return new FleetHost.Engine(engine.name(), http, System.nanoTime());
     }

@@ -60,7 +60,7 @@ class LocalFleetTest {
 
         try (LocalRun run = LocalRun.begin();
                 LocalFleet fleet = LocalFleet.start(run, installation("none"), options())) {
-            List<FleetHost> added = fleet.addHosts(2, Map.of("inflight.worker.peer.map-shared-memory", "off"));
+            List<FleetHost> added = fleet.addHosts(2, Map.of("inflight.worker.peer.map-shared-memory", "off"), 0);
 
             assertThat(added)
                     .extracting(FleetHost::name)

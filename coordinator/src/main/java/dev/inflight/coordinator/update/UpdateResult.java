@@ -96,7 +96,7 @@ record UpdateResult(
             double commitSeconds,
             double abortSeconds) {}
 
-    /** Busy time of each stage on the worker that was busy longest. */
+    /** Busy time of each stage on the worker that was busy longest; of a join, transfer is what its host waited for. */
     record Stages(
             double h2dSeconds,
             double verifySeconds,

@@ -11,12 +11,14 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.stream.LongStream;
 
 /**
- * A POSIX shared-memory file with every page allocated, mapped read-write. First touch of fresh shared memory is the
- * slowest step there is, so it happens here, once, and callers keep the object for reuse. Thread-safe; closing it
- * unmaps and deletes the file.
+ * A POSIX shared-memory file, mapped read-write, with every page allocated or to be allocated before it is used. First
+ * touch of fresh shared memory is the slowest step there is, so it happens here, once, and callers keep the object for
+ * reuse. Thread-safe; closing it unmaps and deletes the file.
  */
 public final class SharedMemory implements AutoCloseable {
     private static final long PIECE_BYTES = 4 << 20;
@@ -24,15 +26,17 @@ public final class SharedMemory implements AutoCloseable {
     private final Path path;
     private final Arena arena;
     private final MemorySegment segment;
-    private final Pinning.Pinned pinned;
-    private final long touchNanos;
+    private final LongAdder touchNanos = new LongAdder();
 
-    private SharedMemory(Path path, Arena arena, MemorySegment segment, Pinning.Pinned pinned, long touchNanos) {
+    /** Pieces of which every page is there. */
+    private final ConcurrentHashMap<Long, Boolean> touched = new ConcurrentHashMap<>();
+
+    private Pinning.Pinned pinned = () -> {};
+
+    private SharedMemory(Path path, Arena arena, MemorySegment segment) {
         this.path = path;
         this.arena = arena;
         this.segment = segment;
-        this.pinned = pinned;
-        this.touchNanos = touchNanos;
     }
 
     /**
@@ -44,29 +48,49 @@ public final class SharedMemory implements AutoCloseable {
      * @throws UncheckedIOException naming the file, the bytes asked for and the bytes free, if it can not be made
      */
     public static SharedMemory create(Path path, long bytes, Pinning pinning) {
-        var arena = Arena.ofShared();
-        long start = System.nanoTime();
+        var made = createUntouched(path, bytes, 0);
         try {
-            requireAvailable(path, bytes);
+            made.touchAll();
+            made.pinned = pinning.pin(made.segment);
+            return made;
+        } catch (RuntimeException e) {
+            made.close();
+            throw e;
+        }
+    }
+
+    /**
+     * Creates the file without allocating its pages: {@link #touch} is to be called for what is used, before it is.
+     *
+     * @param alsoWanted bytes of other files that were created like this and are to have room, too
+     * @throws UncheckedIOException as {@link #create}; what others use afterwards may still make {@link #touch} fail
+     */
+    public static SharedMemory createUntouched(Path path, long bytes, long alsoWanted) {
+        var arena = Arena.ofShared();
+        try {
+            requireAvailable(path, bytes + alsoWanted);
             var mode = PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
             var options = Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE);
             try (var channel = FileChannel.open(path, options, mode)) {
-                var segment = channel.map(FileChannel.MapMode.READ_WRITE, 0, bytes, arena);
-                allocatePages(segment);
-                long touchNanos = System.nanoTime() - start;
-                return new SharedMemory(path, arena, segment, pinning.pin(segment), touchNanos);
+                return new SharedMemory(path, arena, channel.map(FileChannel.MapMode.READ_WRITE, 0, bytes, arena));
             }
         } catch (IOException e) {
             arena.close();
-            var message = path + ": can not allocate " + bytes + " bytes of shared memory (" + freeSpace(path)
-                    + " bytes free): " + e.getMessage();
+            var failure = failure(path, bytes, e);
             deleteQuietly(path);
-            throw new UncheckedIOException(message, e);
+            throw failure;
         } catch (RuntimeException e) {
             arena.close();
             deleteQuietly(path);
             throw e;
         }
+    }
+
+    private static UncheckedIOException failure(Path path, long bytes, IOException e) {
+        return new UncheckedIOException(
+                path + ": can not allocate " + bytes + " bytes of shared memory (" + freeSpace(path) + " bytes free): "
+                        + e.getMessage(),
+                e);
     }
 
     /** A tmpfs may be as large as the machine's memory: filling it would end in a killed process, not in an error. */
@@ -84,19 +108,46 @@ public final class SharedMemory implements AutoCloseable {
      * Touches every page, by all cores, since each clears 0.2 to 1.3 GB/s. The file is only written through its mapping:
      * writes to one file wait for each other.
      */
-    private static void allocatePages(MemorySegment segment) throws IOException {
-        try {
-            LongStream.range(0, Math.ceilDiv(segment.byteSize(), PIECE_BYTES))
-                    .parallel()
-                    .forEach(piece -> touch(segment, piece * PIECE_BYTES));
-        } catch (InternalError e) {
-            throw new IOException("the file system became full", e);
+    private void touchAll() {
+        long start = System.nanoTime();
+        touch(LongStream.range(0, pieces()).parallel());
+        touchNanos.add(System.nanoTime() - start);
+    }
+
+    /**
+     * Allocates the pages of a range, and some around it, that are not there yet. May be called by several threads at a
+     * time; a piece is cleared once only, before any call for it returns.
+     *
+     * @throws UncheckedIOException with the numbers, if the memory can not be had any more
+     */
+    public void touch(long offset, long bytes) {
+        if (bytes > 0) {
+            touch(LongStream.rangeClosed(offset / PIECE_BYTES, (offset + bytes - 1) / PIECE_BYTES));
         }
     }
 
-    private static void touch(MemorySegment segment, long begin) {
+    private void touch(LongStream wanted) {
+        try {
+            wanted.forEach(piece -> touched.computeIfAbsent(piece, this::touchPiece));
+        } catch (InternalError e) {
+            throw failure(path, bytes(), new IOException("the file system became full", e));
+        }
+    }
+
+    private boolean touchPiece(long piece) {
+        long begin = piece * PIECE_BYTES;
         segment.asSlice(begin, Math.min(PIECE_BYTES, segment.byteSize() - begin))
                 .fill((byte) 0);
+        return true;
+    }
+
+    private long pieces() {
+        return Math.ceilDiv(segment.byteSize(), PIECE_BYTES);
+    }
+
+    /** Whether every page is there. */
+    public boolean isTouched() {
+        return touched.mappingCount() == pieces();
     }
 
     private static long freeSpace(Path path) {
@@ -129,9 +180,9 @@ public final class SharedMemory implements AutoCloseable {
         return segment.byteSize();
     }
 
-    /** Time it took to make every page present, in nanoseconds, without the time to pin them. */
+    /** Time it took to make every page present when it was created, in nanoseconds, without the time to pin them. */
     public long touchNanos() {
-        return touchNanos;
+        return touchNanos.sum();
     }
 
     @Override

@@ -16,6 +16,11 @@ record ArenaBlock(SharedMemory file, long base, long bytes) {
         return file.segment().asSlice(base, bytes);
     }
 
+    /** Makes a range of it present that may not be, as {@link SharedMemory#touch}. */
+    void touch(long offset, long length) {
+        file.touch(base + offset, length);
+    }
+
     Path path() {
         return file.path();
     }

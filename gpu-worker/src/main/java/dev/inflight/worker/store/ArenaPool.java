@@ -3,7 +3,9 @@ package dev.inflight.worker.store;
 import dev.inflight.worker.device.Pinning;
 import dev.inflight.worker.device.SharedMemory;
 import dev.inflight.worker.device.ShmNames;
+import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.List;
 import java.util.Optional;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
@@ -47,6 +49,33 @@ final class ArenaPool implements AutoCloseable {
         return takeReady(bytes).orElseGet(() -> whole(fresh(bytes)));
     }
 
+    /**
+     * Memory whose pages are not all there yet: {@link ArenaBlock#touch} is to be called for what is written, before it
+     * is. Memory that devices copy from is all there, since it can not be pinned otherwise.
+     *
+     * @param bytes sizes of the blocks
+     * @throws java.io.UncheckedIOException with the numbers, if the memory can not be had for all of them
+     */
+    List<ArenaBlock> takeUntouched(List<Long> bytes) {
+        var taken = new ArrayList<ArenaBlock>();
+        try {
+            long untouched = 0;
+            for (long size : bytes) {
+                var block = takeReady(size).orElse(null);
+                if (block == null && Pinning.NONE.equals(pinning)) {
+                    // What was created a moment ago is not missing in the machine's numbers yet.
+                    block = whole(SharedMemory.createUntouched(names.fresh("arena"), size, untouched));
+                    untouched += size;
+                }
+                taken.add(block == null ? whole(fresh(size)) : block);
+            }
+            return taken;
+        } catch (RuntimeException e) {
+            taken.forEach(this::give);
+            throw e;
+        }
+    }
+
     private SharedMemory fresh(long bytes) {
         var fresh = SharedMemory.create(names.fresh("arena"), bytes, pinning);
         touchNanos.add(fresh.touchNanos());
@@ -82,6 +111,9 @@ final class ArenaPool implements AutoCloseable {
     synchronized void give(ArenaBlock block) {
         if (warm != null && warm.owns(block)) {
             warm.give(block);
+        } else if (!block.file().isTouched()) {
+            // Whoever takes idle memory may rely on its being there.
+            block.file().close();
         } else {
             idle.add(block.file());
         }

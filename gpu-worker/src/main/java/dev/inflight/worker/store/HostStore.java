@@ -34,7 +34,6 @@ import org.slf4j.LoggerFactory;
  * at once, except {@link #adopt} of a checkpoint that only other hosts know. Thread-safe.
  */
 public final class HostStore implements AutoCloseable {
-    private static final Duration BEGIN_POLL = Duration.ofMillis(10);
     private static final Logger LOG = LoggerFactory.getLogger(HostStore.class);
 
     private final String host;
@@ -46,6 +45,7 @@ public final class HostStore implements AutoCloseable {
     private final SumsExchange exchange;
     private final Publications publications = new Publications();
     private final CheckpointTable table = new CheckpointTable();
+    private final Changes begun = new Changes();
     private volatile Runnable changed = () -> {};
 
     /** Reads checkpoints from anywhere. */
@@ -72,7 +72,7 @@ public final class HostStore implements AutoCloseable {
         this.host = host;
         this.roots = roots;
         this.pinning = new TimedPinning(pinning);
-        this.arenas = new ArenaPool(names, this.pinning);
+        this.arenas = new ArenaPool(names, Pinning.NONE.equals(pinning) ? pinning : this.pinning);
         this.threads = threads;
         this.exchangeTimeout = exchangeTimeout;
         this.exchange = new SumsExchange(peerTimeout);
@@ -145,6 +145,7 @@ public final class HostStore implements AutoCloseable {
                 layout.largestTensorBytes());
         var stored = table.hold(ref, () -> new StoredCheckpoint(host, ref, manifest, sharding, sums));
         loader.giveTo(stored);
+        begun.happened();
         return stored;
     }
 
@@ -176,6 +177,7 @@ public final class HostStore implements AutoCloseable {
             }
             var stored = table.hold(ref, () -> new StoredCheckpoint(host, ref, manifest, sharding, inOrder(sums)));
             loader.giveTo(stored);
+            begun.happened();
             return stored;
         } catch (RuntimeException | InterruptedException e) {
             loader.discard();
@@ -262,7 +264,7 @@ public final class HostStore implements AutoCloseable {
             fresh = new Replica(checkpoint, arenas, () -> changed.run());
             // Loads that run beside it count, too: good enough for a log.
             LOG.info(
-                    "replicating {} of {} shards of {} {}; their memory took {} ms to touch and {} ms to register",
+                    "replicating {} of {} shards of {} {}; before, memory took {} ms to touch and {} ms to register",
                     fresh.coming().size(),
                     checkpoint.sharding().count(),
                     checkpoint.ref().model(),
@@ -273,6 +275,7 @@ public final class HostStore implements AutoCloseable {
             // One of which nothing was held may have been forgotten since it was found.
             table.hold(checkpoint.ref(), () -> checkpoint);
         }
+        begun.happened();
         changed.run();
         return fresh;
     }
@@ -307,18 +310,19 @@ public final class HostStore implements AutoCloseable {
     private StoredCheckpoint expected(PartKey key, Duration patience) throws InterruptedException {
         long deadline = System.nanoTime() + patience.toNanos();
         while (true) {
-            boolean late = System.nanoTime() - deadline > 0;
+            long seen = begun.seen();
+            long left = deadline - System.nanoTime();
             try {
                 var checkpoint = table.byKey(key.checkpoint(), host);
-                if (late || checkpoint.holds(key.shard()) || checkpoint.replica() != null) {
+                if (left <= 0 || checkpoint.holds(key.shard()) || checkpoint.replica() != null) {
                     return checkpoint;
                 }
             } catch (StoreException e) {
-                if (late) {
+                if (left <= 0) {
                     throw e;
                 }
             }
-            Thread.sleep(BEGIN_POLL);
+            begun.await(seen, left);
         }
     }
 

@@ -10,6 +10,7 @@ import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.concurrent.Semaphore;
@@ -34,6 +35,7 @@ public final class Replica {
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition moved = lock.newCondition();
     private final Map<Integer, Missing> missing = new HashMap<>();
+    private final Set<Integer> brought;
 
     /** Memory of shards that came to be held in another way meanwhile, which somebody may still read. */
     private final List<ShardMemory> surplus = new ArrayList<>();
@@ -50,7 +52,7 @@ public final class Replica {
     }
 
     /**
-     * Takes memory for all shards that the checkpoint does not hold.
+     * Takes memory for all shards that the checkpoint does not hold, to be touched part by part.
      *
      * @param changed run whenever a shard came to be held or was given up
      * @throws RuntimeException with the numbers, if the memory can not be had
@@ -59,19 +61,19 @@ public final class Replica {
         this.checkpoint = checkpoint;
         this.arenas = arenas;
         this.changed = changed;
-        try {
-            for (var shard : checkpoint.sharding().shards()) {
-                if (!checkpoint.holds(shard.index())) {
-                    var parts = checkpoint.parts(shard.index());
-                    var memory = arenas.take(Math.max(1, parts.offsets().bytes()));
-                    var copied = new ShardMemory.Copied(shard, parts.offsets(), memory);
-                    missing.put(shard.index(), new Missing(parts, copied, new BitSet()));
-                }
-            }
-        } catch (RuntimeException e) {
-            missing.values().forEach(taken -> arenas.give(taken.memory().memory()));
-            throw e;
+        var absent = checkpoint.sharding().shards().stream()
+                .filter(shard -> !checkpoint.holds(shard.index()))
+                .map(shard -> checkpoint.parts(shard.index()))
+                .toList();
+        var memory = arenas.takeUntouched(absent.stream()
+                .map(parts -> Math.max(1, parts.offsets().bytes()))
+                .toList());
+        for (int i = 0; i < absent.size(); i++) {
+            var parts = absent.get(i);
+            var copied = new ShardMemory.Copied(parts.shard(), parts.offsets(), memory.get(i));
+            missing.put(parts.shard().index(), new Missing(parts, copied, new BitSet()));
         }
+        brought = Set.copyOf(missing.keySet());
         missing.forEach((shard, taken) -> checkpoint.comes(shard, taken.memory(), leases));
         List.copyOf(missing.values()).forEach(this::settle);
     }
@@ -155,18 +157,26 @@ public final class Replica {
     }
 
     /**
-     * Where a part belongs; only for the leader.
+     * Where a part belongs; only for the leader. Memory that is fresh is made present here, by as many threads as there
+     * are readers, so that a join does not begin by waiting for all of it.
      *
      * @throws IllegalStateException if it is here already
+     * @throws java.io.UncheckedIOException with the numbers, if the memory can not be had any more
      */
     public MemorySegment target(Part part) {
+        var memory = memory(part);
+        memory.touch(part.offset(), part.bytes());
+        return memory.segment().asSlice(part.offset(), part.bytes());
+    }
+
+    private ArenaBlock memory(Part part) {
         lock.lock();
         try {
             var shard = missing.get(part.shard());
             if (shard == null || shard.here().get(part.index())) {
                 throw new IllegalStateException("part " + part.index() + " of shard " + part.shard() + " is here");
             }
-            return shard.memory().memory().segment().asSlice(part.offset(), part.bytes());
+            return shard.memory().memory();
         } finally {
             lock.unlock();
         }
@@ -215,6 +225,11 @@ public final class Replica {
         }
         missing.remove(index);
         return true;
+    }
+
+    /** Whether none of a bucket was here before: every part of it is checked when it comes. */
+    public boolean brings(Bucket bucket) {
+        return checkpoint.parts(List.of(bucket)).stream().allMatch(part -> brought.contains(part.shard()));
     }
 
     /** Whether all parts of a bucket are here. */

@@ -47,7 +47,7 @@ final class CudaStages implements DeviceStages {
     }
 
     @Override
-    public OwnBuckets own(List<Bucket> buckets) {
+    public OwnBuckets own(List<Bucket> buckets, Presence presence) {
         return new CudaOwnBuckets(buckets, checkpoint, ring(), lane(), check(), this::hostRing, times);
     }
 

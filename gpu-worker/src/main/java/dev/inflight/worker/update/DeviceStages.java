@@ -9,8 +9,12 @@ import org.jspecify.annotations.Nullable;
 
 /** The parts of one update's pipeline that depend on what buckets land on. */
 sealed interface DeviceStages permits HostStages, CudaStages {
-    /** Takes the slots of this worker's own buckets. */
-    OwnBuckets own(List<Bucket> buckets);
+    /**
+     * Takes the slots of this worker's own buckets.
+     *
+     * @param presence whether their bytes were checked already; asked when they are here
+     */
+    OwnBuckets own(List<Bucket> buckets, Presence presence);
 
     /** Takes the slots that others' buckets land in. */
     LandingSlots landing();

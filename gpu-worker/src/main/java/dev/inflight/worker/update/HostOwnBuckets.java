@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * On a host without a GPU the host store's arenas are as near as slots are: a bucket that lies in an arena as it would
- * in a slot is read there, and only checked. The others are copied to the ring, and every block is checked where it
+ * in a slot is read there, and only checked, unless that was done when it came. The others are copied to the ring, and every block is checked where it
  * landed, while it is still in the cache; only they need a ring. Arenas are numbered first, its slots follow.
  */
 final class HostOwnBuckets implements OwnBuckets {
@@ -29,6 +29,7 @@ final class HostOwnBuckets implements OwnBuckets {
     private static final int MOST_ARENAS = 256;
 
     private final StoredCheckpoint checkpoint;
+    private final Presence presence;
     private final @Nullable HostSlotRing ring;
     private final int firstRingSlot;
     private final StageTimes times;
@@ -40,8 +41,13 @@ final class HostOwnBuckets implements OwnBuckets {
 
     /** @param takeRing called if there are buckets that must be copied */
     HostOwnBuckets(
-            List<Bucket> buckets, StoredCheckpoint checkpoint, Supplier<HostSlotRing> takeRing, StageTimes times) {
+            List<Bucket> buckets,
+            StoredCheckpoint checkpoint,
+            Presence presence,
+            Supplier<HostSlotRing> takeRing,
+            StageTimes times) {
         this.checkpoint = checkpoint;
+        this.presence = presence;
         this.times = times;
         var arenas = new HashMap<Path, Integer>();
         for (var bucket : buckets) {
@@ -134,6 +140,9 @@ final class HostOwnBuckets implements OwnBuckets {
     }
 
     private void check(Bucket bucket, MemorySegment bytes) {
+        if (presence.isChecked(bucket)) {
+            return;
+        }
         long start = System.nanoTime();
         checkpoint.check(bucket, bytes);
         times.verifyNanos.add(System.nanoTime() - start);

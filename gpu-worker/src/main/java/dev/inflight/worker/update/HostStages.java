@@ -30,8 +30,8 @@ final class HostStages implements DeviceStages {
     }
 
     @Override
-    public OwnBuckets own(List<Bucket> buckets) {
-        return new HostOwnBuckets(buckets, checkpoint, this::ring, times);
+    public OwnBuckets own(List<Bucket> buckets, Presence presence) {
+        return new HostOwnBuckets(buckets, checkpoint, presence, this::ring, times);
     }
 
     @Override

@@ -12,12 +12,20 @@ interface Presence {
         }
 
         @Override
+        public boolean isChecked(Bucket bucket) {
+            return false;
+        }
+
+        @Override
         public void await(Bucket bucket) {
             // They are.
         }
     };
 
     boolean isHere(Bucket bucket);
+
+    /** Whether every byte was checked when it came to the host store, in the course of this update. */
+    boolean isChecked(Bucket bucket);
 
     /** Waits until they are, as long as some bytes come. */
     void await(Bucket bucket) throws InterruptedException;

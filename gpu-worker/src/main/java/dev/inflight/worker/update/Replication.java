@@ -27,7 +27,7 @@ import org.slf4j.LoggerFactory;
  */
 final class Replication implements Callable<Void> {
     /** Parts that one reader asks for at a time, so that a source always knows the next one. */
-    private static final int AHEAD = 2;
+    private static final int AHEAD = 4;
 
     private static final Logger LOG = LoggerFactory.getLogger(Replication.class);
 
@@ -75,7 +75,9 @@ final class Replication implements Callable<Void> {
         replica.lead();
         try {
             var missing = order.stream().filter(part -> !replica.isHere(part)).toList();
+            long begin = System.nanoTime();
             pull(new Pulls(JoinPlanner.plan(missing, receiver, hosts), settings.connections()), missing);
+            times.transferNanos.add(System.nanoTime() - begin);
             return null;
         } finally {
             replica.endLead();

@@ -132,7 +132,7 @@ final class Streaming implements AutoCloseable {
             replicate(mine);
         }
         if (!mine.isEmpty()) {
-            offer(mine, device.own(mine));
+            offer(mine, device.own(mine, presence));
         }
         if (order.exchange() == Exchange.NCCL) {
             joinMembers();
@@ -184,6 +184,11 @@ final class Streaming implements AutoCloseable {
         @Override
         public boolean isHere(Bucket bucket) {
             return replica.isHere(bucket);
+        }
+
+        @Override
+        public boolean isChecked(Bucket bucket) {
+            return replica.brings(bucket);
         }
 
         @Override

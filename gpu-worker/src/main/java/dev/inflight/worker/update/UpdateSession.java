@@ -7,6 +7,7 @@ import dev.inflight.protocol.link.EngineMessage;
 import dev.inflight.protocol.link.SliceException;
 import dev.inflight.protocol.link.WorkerMessage;
 import dev.inflight.protocol.plan.Membership;
+import dev.inflight.protocol.plan.Owner;
 import dev.inflight.protocol.plan.Ownership;
 import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.worker.link.EngineSession;
@@ -15,6 +16,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.LongConsumer;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -106,13 +108,23 @@ public final class UpdateSession implements AutoCloseable {
     }
 
     private Plans.Planned plan(StoredCheckpoint checkpoint, Membership members) {
-        var owners = Ownership.assign(order.checkpoint().shardCount(), members);
+        var owners = switch (order.strategy()) {
+            case BROADCAST -> Ownership.assign(order.checkpoint().shardCount(), members);
+            case P2P -> shardByShard();
+        };
         return context.plans()
                 .of(
                         checkpoint.layout(),
                         checkpoint.sharding(),
                         owners,
                         order.slots().bytes());
+    }
+
+    /** No bucket of a join is of two shards: it then lies in the shard's memory as in a slot and is not copied there. */
+    private List<Owner> shardByShard() {
+        return IntStream.range(0, order.checkpoint().shardCount())
+                .mapToObj(shard -> new Owner(context.worker(), List.of(shard)))
+                .toList();
     }
 
     /** Peer servers of hosts that know the checkpoint. */

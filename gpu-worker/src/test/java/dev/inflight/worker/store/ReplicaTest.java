@@ -97,6 +97,22 @@ class ReplicaTest {
     }
 
     @Test
+    void memoryOfShardsThatDidNotComeIsGivenBackAtOnce() throws IOException {
+        long before = files();
+        var replica = store.replicate(joined);
+        bring(replica, parts(0).getFirst());
+        assertThat(files()).isGreaterThan(before);
+        replica.leave();
+        assertThat(files()).isEqualTo(before);
+    }
+
+    private long files() throws IOException {
+        try (var files = Files.list(shm)) {
+            return files.count();
+        }
+    }
+
+    @Test
     void aPartThatIsNotWhatWasPublishedHasNotCome() {
         var replica = store.replicate(joined);
         var part = parts(1).getFirst();

@@ -65,6 +65,11 @@ class H2dStageTest {
             }
 
             @Override
+            public boolean isChecked(Bucket bucket) {
+                return false;
+            }
+
+            @Override
             public void await(Bucket bucket) throws InterruptedException {
                 if (bucket.index() > 0) {
                     come.await();

@@ -163,13 +163,13 @@ class JoinTest {
 
     @Test
     void withoutAnySourceOrFileTheJoinFailsNamingWhatIsMissing() throws Exception {
-        start("a", "machine-a", 12 * MIB);
+        start("a", "machine-a", 6 * MIB);
         start("c", "machine-c", 0);
         var target = publish("a");
         Files.delete(Path.of(target.source()));
         var session = session("c", target, host("a", 0));
         session.prepare();
-        awaitChunks(8);
+        awaitChunks(2);
         hosts.get("a").server.close();
 
         assertThatThrownBy(() -> {
@@ -193,7 +193,7 @@ class JoinTest {
         var first = session("c", target, host("a", 0));
         first.prepare();
         awaitChunks(1);
-        var second = session("d", target, host("a", 1), coming("c"));
+        var second = session("d", target, host("a", 1), replicating("c"));
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
             var one = threads.submit(() -> finish(first));
             var other = threads.submit(() -> run(second));
@@ -207,16 +207,16 @@ class JoinTest {
 
     @Test
     void whenTheHostInBetweenGivesUpTheNextJoinerTakesTheRestFromTheHolder() throws Exception {
-        start("a", "machine-a", 16 * MIB);
+        start("a", "machine-a", 8 * MIB);
         start("c", "machine-c", 0);
         start("d", "machine-d", 0);
         var target = publish("a");
         var first = session("c", target, host("a", 0));
         first.prepare();
         awaitChunks(1);
-        var second = session("d", target, host("a", 1), coming("c"));
+        var second = session("d", target, host("a", 1), replicating("c"));
         second.prepare();
-        awaitChunks(17);
+        awaitChunks(9);
         first.abort("changed my mind");
         var report = finish(second);
 
@@ -238,7 +238,7 @@ class JoinTest {
 
     @Test
     void aFastSourceGivesWhatASlowOneWouldGiveLast() throws Exception {
-        long slow = 8 * MIB;
+        long slow = 4 * MIB;
         start("a", "machine-a", slow);
         start("b", "machine-b", 0);
         start("c", "machine-c", 0);
@@ -283,12 +283,12 @@ class JoinTest {
 
     @Test
     void whenTheWorkerThatBringsPartsAbortsAnotherOfTheHostGoesOn() throws Exception {
-        start("a", "machine-a", 12 * MIB);
+        start("a", "machine-a", 8 * MIB);
         start("c", "machine-c", 0);
         var target = publish("a");
         var first = session("c", target, host("a", 0));
         first.prepare();
-        awaitChunks(8);
+        awaitChunks(1);
         var second = sending("c", target, host("a", 1));
         second.prepare();
         first.abort("changed my mind");
@@ -420,10 +420,17 @@ class JoinTest {
                 uploads);
     }
 
-    /** A host that is replicating everything. */
-    private Membership.Host coming(String name) {
-        var shards = hosts.get(name).store.coming().getFirst().shards();
-        return new Membership.Host(name, hosts.get(name).server.endpoint(), List.of(), place(name), shards, 0);
+    /** A host that replicates everything; what has come of it by now it holds. */
+    private Membership.Host replicating(String name) {
+        var host = hosts.get(name);
+        var coming = shards(host.store.coming());
+        // Asked for second, so that a shard that comes in between is in both rather than in neither.
+        var held = shards(host.store.held());
+        return new Membership.Host(name, host.server.endpoint(), held, place(name), coming, 0);
+    }
+
+    private static List<ShardRange> shards(List<HostStoreEvent.Held> checkpoints) {
+        return checkpoints.stream().flatMap(one -> one.shards().stream()).toList();
     }
 
     private UpdateSession session(String joiner, CheckpointRef target, Membership.Host... sources) {

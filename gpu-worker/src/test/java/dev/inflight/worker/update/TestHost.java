@@ -30,7 +30,7 @@ import java.util.concurrent.TimeUnit;
 /** A worker host without its actors, and a reference engine on it. */
 final class TestHost implements AutoCloseable {
     static final Duration PATIENCE = Duration.ofSeconds(10);
-    static final Duration PART_TIMEOUT = Duration.ofSeconds(2);
+    static final Duration PART_TIMEOUT = Duration.ofSeconds(4);
     static final long MAX_PART = 4 << 20;
 
     final String name;

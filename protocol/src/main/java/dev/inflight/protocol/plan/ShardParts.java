@@ -9,8 +9,11 @@ import java.util.List;
  * of the shard alone, so that all hosts number the same parts. Immutable.
  */
 public final class ShardParts {
-    /** No part is longer, in bytes. */
-    public static final long MOST_BYTES = 8 << 20;
+    /**
+     * No part is longer, in bytes. A host passes a part on when all of it has come: of a chain of joins, each begins one
+     * part's time after the one before it.
+     */
+    public static final long MOST_BYTES = 2 << 20;
 
     private static final long BLOCK = BlockHasher.BLOCK_BYTES;
 

@@ -1,0 +1,38 @@
+package dev.inflight.worker.device;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class SharedMemoryTest {
+    private static final long MIB = 1 << 20;
+
+    @TempDir
+    Path directory;
+
+    @Test
+    void memoryThatIsTouchedPartByPartKeepsWhatWasWritten() {
+        try (var memory = SharedMemory.createUntouched(directory.resolve("memory"), 10 * MIB, 0)) {
+            assertThat(memory.isTouched()).isFalse();
+            memory.touch(MIB, MIB);
+            memory.segment().set(ValueLayout.JAVA_BYTE, MIB, (byte) 7);
+            memory.touch(3 * MIB, 2 * MIB);
+            assertThat(memory.isTouched()).isFalse();
+            memory.touch(0, 10 * MIB);
+
+            assertThat(memory.isTouched()).isTrue();
+            assertThat(memory.segment().get(ValueLayout.JAVA_BYTE, MIB)).isEqualTo((byte) 7);
+        }
+        assertThat(directory).isEmptyDirectory();
+    }
+
+    @Test
+    void memoryIsTouchedAllAtOnceUnlessAskedOtherwise() {
+        try (var memory = SharedMemory.create(directory.resolve("memory"), 5 * MIB, Pinning.NONE)) {
+            assertThat(memory.isTouched()).isTrue();
+        }
+    }
+}
