@@ -1,21 +1,25 @@
 """A trainer's client of the coordinator's HTTP API: publish a checkpoint, update the engines, wait, verify.
 
 trainer = Trainer("http://127.0.0.1:8780")
-trainer.wait(trainer.publish("chat", "v2", "/dev/shm/chat-v2"))
+trainer.wait(trainer.publish("chat", "v2", model.state_dict()))  # or a path that the worker hosts see
 report = trainer.wait(trainer.update("chat", "v2")).result
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import http.client
 import json
+import os
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+
+from inflight import arena
 
 MAX_WAIT_MS = 30_000
 
@@ -181,12 +185,52 @@ class Trainer:
         self._url = url.rstrip("/")
         self._timeout_seconds = timeout_seconds
 
-    def publish(self, model: str, version: str, source: str) -> str:
-        """Starts loading a checkpoint into the host stores; ``source`` is a path as the worker hosts see it.
+    def publish(
+        self,
+        model: str,
+        version: str,
+        checkpoint: str | os.PathLike | Mapping[str, object] | Iterable[tuple[str, object]],
+        host: str | None = None,
+    ) -> str:
+        """Starts making a checkpoint known under a model and a version. Returns the operation's id.
 
-        Returns the operation's id.
+        :param checkpoint: a path as the worker hosts see it, or torch or numpy tensors by name. Tensors are written
+            once, into memory that a worker host on this machine lends, and may change when this returns.
+            Pairs are gathered before the first is written, since sizes must be known.
+        :param host: name of the worker host that lends the memory; by default one that shares this machine's
         """
-        return self._start("/v1/checkpoints", {"model": model, "version": version, "source": str(source)})
+        if isinstance(checkpoint, (str, os.PathLike)):
+            return self._publish(model, version, os.fspath(checkpoint))
+        layout = arena.lay_out(checkpoint)
+        lease = self._lend(layout.bytes, host)
+        try:
+            arena.write(layout, self._ready(lease)["path"])
+            return self._publish(model, version, lease["source"])
+        except BaseException:
+            # Else it would be the lease's time that frees the memory.
+            with contextlib.suppress(TrainerError):
+                self._request("POST", f"/v1/arenas/{_quoted(lease['lease'])}/give-back", {})
+            raise
+
+    def _publish(self, model: str, version: str, source: str) -> str:
+        return self._start("/v1/checkpoints", {"model": model, "version": version, "source": source})
+
+    def _lend(self, size: int, host: str | None) -> dict:
+        if host is not None:
+            return self._request("POST", "/v1/arenas", {"bytes": size, "host": host})
+        machine = arena.machine_identity()
+        if machine is None:
+            raise TrainerError("no worker host has run on this machine; tensors are written into memory of one")
+        return self._request("POST", "/v1/arenas", {"bytes": size, "machine": machine})
+
+    def _ready(self, lease: dict) -> dict:
+        """Waits until the arena's memory is present."""
+        while lease["state"] == "preparing":
+            path = f"/v1/arenas/{_quoted(lease['lease'])}?waitMs={MAX_WAIT_MS}"
+            lease = self._request("GET", path, None, MAX_WAIT_MS / 1000)
+        if lease["state"] != "ready":
+            raise TrainerError(f"host {lease['host']} has no memory to lend: {lease['error']}")
+        return lease
 
     def update(
         self,
@@ -206,7 +250,7 @@ class Trainer:
 
     def operation(self, id: str, wait_ms: int = 0) -> Operation:
         """The operation's present state; waits up to ``wait_ms`` for its end."""
-        path = f"/v1/operations/{urllib.parse.quote(id, safe='')}?waitMs={wait_ms}"
+        path = f"/v1/operations/{_quoted(id)}?waitMs={wait_ms}"
         return _operation(self._request("GET", path, None, wait_ms / 1000))
 
     def wait(
@@ -255,6 +299,10 @@ class Trainer:
         if not isinstance(tree, dict):
             raise UnreachableError(f"{method} {self._url}{path}: the answer is not the coordinator's: {text[:100]!r}")
         return tree
+
+
+def _quoted(segment: str) -> str:
+    return urllib.parse.quote(segment, safe="")
 
 
 def _reason(error: urllib.error.HTTPError) -> str:

@@ -20,6 +20,7 @@ import dev.inflight.coordinator.operation.CoordinatorQuery.GetStatus;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.coordinator.operation.OperationView;
 import dev.inflight.coordinator.operation.SessionEvent;
+import dev.inflight.coordinator.publish.LeaseRouting;
 import dev.inflight.coordinator.publish.PublishSession;
 import dev.inflight.coordinator.publish.PublishStart;
 import dev.inflight.coordinator.update.UpdateRequest;
@@ -28,6 +29,7 @@ import dev.inflight.coordinator.update.UpdateStart;
 import dev.inflight.coordinator.verify.VerifySession;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.HostStoreCommand;
+import dev.inflight.protocol.cluster.LeaseCommand;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
@@ -69,6 +71,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private record FromTrainer(TrainerCommand command) implements Command {}
 
     private record Query(GetStatus query) implements Command {}
+
+    private record AboutLease(LeaseCommand command) implements Command {}
 
     private record FleetChanged(Fleet fleet) implements Command {}
 
@@ -148,8 +152,9 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         return Behaviors.transformMessages(
                 Wire.class,
                 behavior,
-                messages ->
-                        messages.match(TrainerCommand.class, FromTrainer::new).match(GetStatus.class, Query::new));
+                messages -> messages.match(TrainerCommand.class, FromTrainer::new)
+                        .match(LeaseCommand.class, AboutLease::new)
+                        .match(GetStatus.class, Query::new));
     }
 
     @Override
@@ -157,6 +162,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         return newReceiveBuilder()
                 .onMessage(FromTrainer.class, this::onTrainer)
                 .onMessage(Query.class, this::onQuery)
+                .onMessage(AboutLease.class, this::onLease)
                 .onMessage(FleetChanged.class, this::onFleetChanged)
                 .onMessage(FromSession.class, this::onSession)
                 .onMessage(SessionStopped.class, this::onSessionStopped)
@@ -180,6 +186,11 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                                         : new Refused(Code.NOT_FOUND, "no operation " + get.id() + " is known"));
             }
         }
+        return this;
+    }
+
+    private Behavior<Command> onLease(AboutLease about) {
+        LeaseRouting.pass(about.command(), fleet);
         return this;
     }
 

@@ -50,11 +50,13 @@ public final class HttpApi extends AllDirectives {
     private final ActorSystem<?> system;
     private final ActorRef<Wire> coordinator;
     private final HttpSettings settings;
+    private final ArenaRoutes arenas;
 
     public HttpApi(ActorSystem<?> system, ActorRef<Wire> coordinator, HttpSettings settings) {
         this.system = system;
         this.coordinator = coordinator;
         this.settings = settings;
+        this.arenas = new ArenaRoutes(system, coordinator, settings);
     }
 
     /** Starts listening; coordinated shutdown ends it. */
@@ -80,6 +82,16 @@ public final class HttpApi extends AllDirectives {
                                 path("checkpoints", () -> post(() -> command(this::publish))),
                                 path("updates", () -> post(() -> command(this::update))),
                                 path("verifications", () -> post(() -> command(this::verify))),
+                                path("arenas", () -> post(() -> command(arenas::lend))),
+                                path(
+                                        PathMatchers.segment("arenas").slash(PathMatchers.segment()),
+                                        id -> get(() -> parameterOptional(
+                                                "waitMs", wait -> answer(() -> arenas.lease(id, waitMs(wait)))))),
+                                path(
+                                        PathMatchers.segment("arenas")
+                                                .slash(PathMatchers.segment())
+                                                .slash("give-back"),
+                                        id -> post(() -> command(body -> arenas.giveBack(id)))),
                                 path(
                                         PathMatchers.segment("operations").slash(PathMatchers.segment()),
                                         id -> get(() -> parameterOptional(
@@ -231,7 +243,7 @@ public final class HttpApi extends AllDirectives {
         };
     }
 
-    private static HttpResponse refused(Refused refused) {
+    static HttpResponse refused(Refused refused) {
         StatusCode code = switch (refused.code()) {
             case INVALID -> StatusCodes.BAD_REQUEST;
             case NOT_FOUND -> StatusCodes.NOT_FOUND;
@@ -252,7 +264,7 @@ public final class HttpApi extends AllDirectives {
         return json(code, Map.of("error", message));
     }
 
-    private static HttpResponse json(StatusCode code, Object value) {
+    static HttpResponse json(StatusCode code, Object value) {
         return HttpResponse.create().withStatus(code).withEntity(entity(value));
     }
 

@@ -9,6 +9,8 @@ import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreCommand.Holder;
 import dev.inflight.protocol.cluster.HostStoreEvent.Held;
+import dev.inflight.protocol.cluster.LeaseId;
+import dev.inflight.protocol.cluster.LeaseReply;
 import dev.inflight.protocol.link.SliceException;
 import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.protocol.plan.Membership;
@@ -39,6 +41,7 @@ public final class HostStore implements AutoCloseable {
 
     private final String host;
     private final ArenaPool arenas;
+    private final LentArenas lent;
     private final TimedPinning pinning;
     private final int threads;
     private final Duration exchangeTimeout;
@@ -47,20 +50,71 @@ public final class HostStore implements AutoCloseable {
     private final CheckpointTable table = new CheckpointTable();
     private volatile Runnable changed = () -> {};
 
+    /** A store that lends no arenas. */
+    public HostStore(
+            String host, ShmNames names, Pinning pinning, int threads, Duration exchangeTimeout, Duration peerTimeout) {
+        this(host, names, pinning, threads, exchangeTimeout, peerTimeout, LeaseSettings.NONE);
+    }
+
     /**
      * @param pinning for everything that devices copy from
      * @param threads threads that read a checkpoint
      * @param exchangeTimeout longest wait for another host's block sums
      * @param peerTimeout longest silence of another host
+     * @param leases how arenas are lent to trainers
      */
     public HostStore(
-            String host, ShmNames names, Pinning pinning, int threads, Duration exchangeTimeout, Duration peerTimeout) {
+            String host,
+            ShmNames names,
+            Pinning pinning,
+            int threads,
+            Duration exchangeTimeout,
+            Duration peerTimeout,
+            LeaseSettings leases) {
         this.host = host;
         this.pinning = new TimedPinning(pinning);
         this.arenas = new ArenaPool(names, this.pinning);
         this.threads = threads;
         this.exchangeTimeout = exchangeTimeout;
         this.exchange = new SumsExchange(peerTimeout);
+        // A pool of its own: who once had an arena mapped for writing must not reach the shards of other checkpoints.
+        this.lent = new LentArenas(
+                host,
+                new ArenaPool(names, this.pinning),
+                leases,
+                work -> Thread.ofVirtual().name("lend-arena").start(work),
+                System::nanoTime);
+    }
+
+    /**
+     * What is at a checkpoint's source, with its headers checked; to be closed.
+     *
+     * @throws CheckpointNotFoundException if this host sees nothing there
+     * @throws dev.inflight.protocol.checkpoint.CheckpointException if it can not be read or breaks the format
+     */
+    public TensorFiles open(String source) {
+        var lease = LeaseId.ofSource(source);
+        return lease == null ? CheckpointFiles.open(Path.of(source), pinning) : lent.open(lease);
+    }
+
+    /** Begins to make memory ready that a trainer writes a checkpoint into. */
+    public LeaseReply lend(long bytes) {
+        return lent.lend(bytes);
+    }
+
+    /** A lease as it is now. */
+    public LeaseReply lease(String id) {
+        return lent.view(id);
+    }
+
+    /** A trainer lets go of an arena without publishing it. */
+    public LeaseReply giveBack(String id) {
+        return lent.giveBack(id);
+    }
+
+    /** Takes back the arenas that were not published in time. */
+    public void expireLeases() {
+        lent.expire();
     }
 
     /**
@@ -82,7 +136,7 @@ public final class HostStore implements AutoCloseable {
 
     private StoredCheckpoint load(HostStoreCommand.Load order, Publication publication, LongConsumer progress)
             throws InterruptedException {
-        var files = CheckpointFiles.open(Path.of(order.source()), pinning);
+        var files = open(order.source());
         var loader = new ShardLoader(files, arenas, threads, progress);
         try {
             requireUnchanged(order, files.layout());
@@ -103,6 +157,10 @@ public final class HostStore implements AutoCloseable {
         } catch (RuntimeException | InterruptedException e) {
             loader.discard();
             throw e;
+        } finally {
+            if (files instanceof LentCheckpoint written) {
+                written.endLease();
+            }
         }
     }
 
@@ -136,7 +194,7 @@ public final class HostStore implements AutoCloseable {
      */
     public StoredCheckpoint restore(HostStoreCommand.Restore order, LongConsumer progress) throws InterruptedException {
         var ref = order.checkpoint();
-        var files = CheckpointFiles.open(Path.of(ref.source()), pinning);
+        var files = open(ref.source());
         var loader = new ShardLoader(files, arenas, threads, progress);
         try {
             var sharding = Sharding.of(files.layout(), ref.shardCount(), ref.maxPartBytes());
@@ -417,6 +475,7 @@ public final class HostStore implements AutoCloseable {
     @Override
     public void close() {
         table.removeAll().forEach(this::free);
+        lent.close();
         arenas.close();
     }
 }
