@@ -128,7 +128,10 @@ public abstract class FleetSpec extends MultiNodeJavaSpec {
             // What a node sets for itself; config/aeron-udp.conf names the driver's directory after it.
             Config process = ConfigFactory.parseMap(
                     Map.of("inflight.process", ProcessHandle.current().pid()));
+            // Loading classes may take longer than the default on a machine that builds beside.
+            Config patience = ConfigFactory.parseMap(Map.of("akka.logger-startup-timeout", "60s"));
             return own.withFallback(process)
+                    .withFallback(patience)
                     .withFallback(profile(System.getProperty(PROFILE, "local")))
                     .withFallback(profile("local"))
                     .withFallback(ConfigFactory.parseResources("application.conf"));

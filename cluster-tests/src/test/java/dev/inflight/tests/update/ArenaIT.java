@@ -9,8 +9,7 @@ import org.junit.jupiter.api.Test;
 class ArenaIT {
     @Test
     void enginesFollowATrainerThatPublishesItsTensors() throws Exception {
-        MultiJvm.of(ArenaSpec.class, FleetSpec.FIRST_WORKER + ArenaSpec.WORKERS)
-                .with(ArenaSpec.PYTHON, Python.require().toString())
-                .run(Duration.ofMinutes(4));
+        Python.require();
+        MultiJvm.of(ArenaSpec.class, FleetSpec.FIRST_WORKER + ArenaSpec.WORKERS).run(Duration.ofMinutes(4));
     }
 }

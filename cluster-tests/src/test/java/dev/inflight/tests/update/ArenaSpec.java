@@ -17,13 +17,11 @@ import java.util.Map;
 
 /** A Python trainer publishes out of its own memory; another one is killed before it does. */
 public final class ArenaSpec extends FleetSpec {
-    /** System property: the Python interpreter. */
-    public static final String PYTHON = "inflight.test.python";
-
     static final int WORKERS = 2;
 
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final Duration PATIENCE = Duration.ofSeconds(90);
+    private static final Path PYTHON = Path.of("../python/.venv/bin/python");
     private static final Path SCRIPT = Path.of("src/test/python/arena_trainer.py");
 
     public ArenaSpec() {
@@ -70,7 +68,7 @@ public final class ArenaSpec extends FleetSpec {
     }
 
     private static Process trainer(TestFleet fleet, String deed) throws IOException {
-        return new ProcessBuilder(System.getProperty(PYTHON), SCRIPT.toString(), fleet.http(), TestFleet.MODEL, deed)
+        return new ProcessBuilder(PYTHON.toString(), SCRIPT.toString(), fleet.http(), TestFleet.MODEL, deed)
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
     }
