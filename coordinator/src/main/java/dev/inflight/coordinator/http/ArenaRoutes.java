@@ -21,6 +21,9 @@ import org.jspecify.annotations.Nullable;
 
 /** Arenas of host memory that trainers borrow to write checkpoints into. */
 final class ArenaRoutes {
+    /** Memory takes seconds to touch. */
+    private static final long PREPARED_POLL_MS = 20;
+
     private final ActorSystem<?> system;
     private final ActorRef<Wire> coordinator;
     private final HttpSettings settings;
@@ -88,7 +91,7 @@ final class ArenaRoutes {
                 return CompletableFuture.completedFuture(reply);
             }
             var later = CompletableFuture.delayedExecutor(
-                    settings.pollInterval().toNanos(), TimeUnit.NANOSECONDS, system.executionContext()::execute);
+                    PREPARED_POLL_MS, TimeUnit.MILLISECONDS, system.executionContext()::execute);
             return CompletableFuture.supplyAsync(() -> prepared(id, deadlineNanos), later)
                     .thenCompose(answer -> answer);
         });

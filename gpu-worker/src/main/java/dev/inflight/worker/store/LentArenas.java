@@ -68,7 +68,7 @@ final class LentArenas implements AutoCloseable {
 
     /**
      * @param arenas closed by this
-     * @param blocking runs what takes as long as memory takes to touch
+     * @param blocking runs what takes as long as memory takes to touch or to unregister
      * @param nanoTime the clock, in nanoseconds
      */
     LentArenas(String host, ArenaPool arenas, LeaseSettings settings, Executor blocking, LongSupplier nanoTime) {
@@ -247,7 +247,7 @@ final class LentArenas implements AutoCloseable {
                 leases.remove(lent.id.toString());
                 LOG.warn("lease {} of {} bytes expired unpublished", lent.id, lent.bytes);
                 if (lent.memory != null) {
-                    lent.memory.file().close();
+                    blocking.execute(lent.memory.file()::close);
                 }
             }
         }

@@ -93,10 +93,10 @@ class LentArenasTest {
     void anExpiredArenaIsDeletedAndNotLentAgain() {
         var lease = ready(4096);
         nanos += TIMEOUT.toNanos() - 1;
-        arenas.expire();
+        expire();
         assertThat(files()).hasSize(1);
         nanos++;
-        arenas.expire();
+        expire();
         assertThat(files()).isEmpty();
         assertRefused(arenas.view(lease.lease()), Refused.Code.NOT_FOUND, lease.lease());
         assertThatExceptionOfType(CheckpointNotFoundException.class)
@@ -128,7 +128,7 @@ class LentArenasTest {
         assertRefused(arenas.giveBack(lease.lease()), Refused.Code.CONFLICT, "being published");
         version.endLease();
         nanos += 2 * TIMEOUT.toNanos();
-        arenas.expire();
+        expire();
         assertThat(Files.getPosixFilePermissions(Path.of(lease.path())))
                 .containsExactly(PosixFilePermission.OWNER_READ);
         assertRefused(arenas.view(lease.lease()), Refused.Code.NOT_FOUND, "published");
@@ -143,11 +143,11 @@ class LentArenasTest {
         var lease = written(TestCheckpoints.file(directory.resolve("a"), "t", 10));
         try (var reader = arenas.open(LeaseId.parse(lease.lease()))) {
             nanos += 2 * TIMEOUT.toNanos();
-            arenas.expire();
+            expire();
             assertThat(files()).hasSize(1);
             assertThat(reader.layout().tensors()).hasSize(1);
         }
-        arenas.expire();
+        expire();
         assertThat(files()).isEmpty();
     }
 
@@ -183,6 +183,13 @@ class LentArenasTest {
                 .isThrownBy(() -> arenas.open(new LeaseId("other", "0123456789ab")))
                 .withMessageContaining("arena:other-0123456789ab")
                 .withMessageContaining("host other; it has no files");
+    }
+
+    private void expire() {
+        arenas.expire();
+        while (!work.isEmpty()) {
+            work.remove().run();
+        }
     }
 
     private Lease lend(long bytes) {

@@ -106,6 +106,17 @@ class LentCheckpointTest {
     }
 
     @Test
+    void aVersionThatIsPublishedAgainIsHeldOnceAndTheSecondArenaIsFree() throws Exception {
+        var file = TestCheckpoints.file(directory.resolve("a"), "t", 1000);
+        store.load(load("v1", LeaseId.parse(written(file).lease()).source()), bytes -> {});
+        var held = store.held();
+        var second = written(file);
+        store.load(load("v1", LeaseId.parse(second.lease()).source()), bytes -> {});
+        assertThat(store.held()).isEqualTo(held).hasSize(1);
+        assertThat(ready(second.bytes()).path()).isEqualTo(second.path());
+    }
+
+    @Test
     void aPublishThatFailsGivesTheArenaBack() throws Exception {
         var lease = written(TestCheckpoints.file(directory.resolve("a"), "t", 1000));
         var order = load("v1", LeaseId.parse(lease.lease()).source());
