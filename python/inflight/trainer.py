@@ -1,12 +1,13 @@
 """A trainer's client of the coordinator's HTTP API: publish a checkpoint, update the engines, wait, verify.
 
 trainer = Trainer("http://127.0.0.1:8780")    # or Trainer("https://...", token_file="...", ca_file="...")
-trainer.wait(trainer.publish("chat", "v2", "/dev/shm/chat-v2"))
+trainer.wait(trainer.publish("chat", "v2", model.state_dict()))  # or a path that the worker hosts see
 report = trainer.wait(trainer.update("chat", "v2")).result
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import http.client
 import json
@@ -16,8 +17,10 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+
+from inflight import arena
 
 MAX_WAIT_MS = 30_000
 MAX_HISTORY = 1000
@@ -216,13 +219,53 @@ class Trainer:
         ca_file = ca_file or os.environ.get("INFLIGHT_CA_FILE")
         self._tls = ssl.create_default_context(cafile=ca_file) if self._url.startswith("https:") else None
 
-    def publish(self, model: str, version: str, source: str, idempotency_key: str | None = None) -> str:
-        """Starts loading a checkpoint into the host stores; ``source`` is a path as the worker hosts see it.
+    def publish(
+        self,
+        model: str,
+        version: str,
+        checkpoint: str | os.PathLike | Mapping[str, object] | Iterable[tuple[str, object]],
+        host: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> str:
+        """Starts making a checkpoint known under a model and a version. Returns the operation's id.
 
-        Returns the operation's id.
+        :param checkpoint: a path as the worker hosts see it, or torch or numpy tensors by name. Tensors are written
+            once, into memory that a worker host on this machine lends, and may change when this returns.
+            Pairs are gathered before the first is written, since sizes must be known.
+        :param host: name of the worker host that lends the memory; by default one that shares this machine's
         """
-        wanted = {"model": model, "version": version, "source": str(source)}
-        return self._start("/v1/checkpoints", wanted, idempotency_key)
+        if isinstance(checkpoint, (str, os.PathLike)):
+            return self._publish(model, version, os.fspath(checkpoint), idempotency_key)
+        layout = arena.lay_out(checkpoint)
+        lease = self._lend(layout.bytes, host)
+        try:
+            arena.write(layout, self._ready(lease)["path"])
+            return self._publish(model, version, lease["source"], idempotency_key)
+        except BaseException:
+            # Else it would be the lease's time that frees the memory.
+            with contextlib.suppress(TrainerError):
+                self._request("POST", f"/v1/arenas/{_quoted(lease['lease'])}/give-back", {})
+            raise
+
+    def _publish(self, model: str, version: str, source: str, idempotency_key: str | None) -> str:
+        return self._start("/v1/checkpoints", {"model": model, "version": version, "source": source}, idempotency_key)
+
+    def _lend(self, size: int, host: str | None) -> dict:
+        if host is not None:
+            return self._request("POST", "/v1/arenas", {"bytes": size, "host": host})
+        machine = arena.machine_identity()
+        if machine is None:
+            raise TrainerError("no worker host has run on this machine; tensors are written into memory of one")
+        return self._request("POST", "/v1/arenas", {"bytes": size, "machine": machine})
+
+    def _ready(self, lease: dict) -> dict:
+        """Waits until the arena's memory is present."""
+        while lease["state"] == "preparing":
+            path = f"/v1/arenas/{_quoted(lease['lease'])}?waitMs={MAX_WAIT_MS}"
+            lease = self._request("GET", path, None, MAX_WAIT_MS / 1000)
+        if lease["state"] != "ready":
+            raise TrainerError(f"host {lease['host']} has no memory to lend: {lease['error']}")
+        return lease
 
     def update(
         self,
@@ -243,7 +286,7 @@ class Trainer:
 
     def operation(self, id: str, wait_ms: int = 0) -> Operation:
         """The operation's present state; waits up to ``wait_ms`` for its end."""
-        path = f"/v1/operations/{urllib.parse.quote(id, safe='')}?waitMs={wait_ms}"
+        path = f"/v1/operations/{_quoted(id)}?waitMs={wait_ms}"
         return _operation(self._request("GET", path, None, wait_ms / 1000))
 
     def wait(
@@ -323,6 +366,8 @@ def _read_token(path: str) -> str:
     if len(lines) != 1:
         raise ValueError(f"{path}: must hold one line, TOKEN or name:TOKEN, but has {len(lines)}")
     return lines[0].rpartition(":")[2]
+def _quoted(segment: str) -> str:
+    return urllib.parse.quote(segment, safe="")
 
 
 def _reason(error: urllib.error.HTTPError) -> str:

@@ -5,7 +5,9 @@ import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import numpy as np
 import pytest
+from safetensors.numpy import load
 
 from inflight import trainer as t
 
@@ -165,6 +167,46 @@ def test_publish_and_verify_have_typed_results(coordinator, trainer):
     assert (result.in_place, result.touch_seconds, result.register_seconds) == (True, 0.05, 0.0)
     assert coordinator.requests[1][1] == "/v1/operations/a%2Fb?waitMs=30000"
     assert trainer.wait(trainer.verify("chat")).result.engines[0].mismatched == ["a"]
+
+
+def lease(state: str, path=None, **fields) -> dict:
+    return {"lease": "w1-0123456789ab", "host": "w1", "state": state, "source": "arena:w1-0123456789ab",
+            "path": path, "bytes": 1, "expiresInSeconds": 600.0, "error": None, **fields}  # fmt: skip
+
+
+def test_tensors_are_written_into_a_lent_arena_and_published_from_there(coordinator, trainer, tmp_path):
+    path = tmp_path / "arena"
+    path.write_bytes(bytes(4096))
+    coordinator.answers = [
+        (202, lease("preparing")), (200, lease("preparing")), (200, lease("ready", str(path))),
+        (202, {"operation": "op-1"}),
+    ]  # fmt: skip
+    assert trainer.publish("chat", "v2", {"a": np.arange(6, dtype=np.int16)}, host="w1") == "op-1"
+    sent = [request[:2] for request in coordinator.requests]
+    assert sent == [
+        ("POST", "/v1/arenas"),
+        ("GET", "/v1/arenas/w1-0123456789ab?waitMs=30000"),
+        ("GET", "/v1/arenas/w1-0123456789ab?waitMs=30000"),
+        ("POST", "/v1/checkpoints"),
+    ]
+    assert coordinator.requests[-1][2] == {"model": "chat", "version": "v2", "source": "arena:w1-0123456789ab"}
+    length = coordinator.requests[0][2]["bytes"]
+    assert load(path.read_bytes()[:length])["a"].tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_an_arena_is_given_back_when_it_can_not_be_published(coordinator, trainer, tmp_path):
+    path = tmp_path / "arena"
+    path.write_bytes(bytes(4096))
+    coordinator.answers = [
+        (202, lease("ready", str(path))), (409, {"error": "the version has other bytes"}), (200, lease("given-back")),
+        (202, lease("failed", error="7 bytes free")), (200, lease("given-back")),
+    ]  # fmt: skip
+    with pytest.raises(t.ConflictError, match="other bytes"):
+        trainer.publish("chat", "v2", {"a": np.zeros(6)}, host="w1")
+    with pytest.raises(t.TrainerError, match="host w1 has no memory to lend: 7 bytes free"):
+        trainer.publish("chat", "v2", {"a": np.zeros(6)}, host="w1")
+    back = [request for request in coordinator.requests if request[1].endswith("/give-back")]
+    assert back == [("POST", "/v1/arenas/w1-0123456789ab/give-back", {})] * 2
 
 
 def test_a_failed_update_raises_with_its_result(coordinator, trainer):

@@ -25,8 +25,10 @@ import dev.inflight.coordinator.operation.CoordinatorQuery.GetStatus;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.coordinator.operation.OperationView;
 import dev.inflight.coordinator.operation.SessionEvent;
+import dev.inflight.coordinator.publish.LeaseRouting;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.HostStoreCommand;
+import dev.inflight.protocol.cluster.LeaseCommand;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
@@ -57,6 +59,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private record FromTrainer(TrainerCommand command) implements Command {}
 
     private record Query(CoordinatorQuery query) implements Command {}
+
+    private record AboutLease(LeaseCommand command) implements Command {}
 
     private record FleetChanged(Fleet fleet) implements Command {}
 
@@ -205,7 +209,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 Wire.class,
                 behavior,
                 messages -> messages.match(TrainerCommand.class, FromTrainer::new)
-                        .match(CoordinatorQuery.class, Query::new));
+                        .match(CoordinatorQuery.class, Query::new)
+                        .match(LeaseCommand.class, AboutLease::new));
     }
 
     @Override
@@ -213,6 +218,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         return newReceiveBuilder()
                 .onMessage(FromTrainer.class, this::onTrainer)
                 .onMessage(Query.class, this::onQuery)
+                .onMessage(AboutLease.class, this::onLease)
                 .onMessage(FleetChanged.class, this::onFleetChanged)
                 .onMessage(FromSession.class, this::onSession)
                 .onMessage(SessionStopped.class, this::onSessionStopped)
@@ -242,6 +248,11 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             }
             case GetOperation get -> tellOperation(get);
         }
+        return this;
+    }
+
+    private Behavior<Command> onLease(AboutLease about) {
+        LeaseRouting.pass(about.command(), fleet);
         return this;
     }
 

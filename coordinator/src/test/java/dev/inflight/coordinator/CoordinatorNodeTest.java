@@ -105,6 +105,31 @@ class CoordinatorNodeTest {
     }
 
     @Test
+    void lendsArenasOfTheHostThatSharesTheTrainersMemoryAndPublishesFromThem() throws Exception {
+        startWithTwoHosts();
+        HttpResponse<String> lent = post("/v1/arenas", "{\"bytes\":1000,\"machine\":\"machine of h2\"}");
+        assertThat(lent.statusCode()).as(lent.body()).isEqualTo(202);
+        JsonNode lease = Json.tree(lent.body());
+        assertThat(lease.get("host").asText()).isEqualTo("h2");
+        assertThat(lease.get("state").asText()).isEqualTo("preparing");
+
+        String path = "/v1/arenas/" + lease.get("lease").asText();
+        JsonNode ready = get(path + "?waitMs=10000");
+        assertThat(ready.get("state").asText()).isEqualTo("ready");
+        assertThat(ready.get("path").asText()).isEqualTo("/dev/shm/arena");
+        assertThat(ready.get("expiresInSeconds").asDouble()).isEqualTo(600);
+
+        JsonNode published =
+                succeed("/v1/checkpoints", publish("v1", lease.get("source").asText()));
+        assertThat(published.at("/result/hosts")).hasSize(2);
+        assertThat(published.at("/result/digest").asText()).isEqualTo("digest of arena:h2-0123456789ab");
+        assertThat(Json.tree(post(path + "/give-back", "{}").body())
+                        .get("state")
+                        .asText())
+                .isEqualTo("given-back");
+    }
+
+    @Test
     void publishingTheSameBytesAgainSucceedsAndOtherBytesConflict() throws Exception {
         startWithTwoHosts();
         succeed("/v1/checkpoints", publish("v1", "/ckpt/v1"));
@@ -362,6 +387,14 @@ class CoordinatorNodeTest {
                 "/v1/updates       | {\"model\":\"m\",\"version\":\"v9\"}                             | 404 | v9",
                 "/v1/updates       | {\"model\":\"m\",\"version\":\"v9\",\"mode\":\"fast\"}           | 400 | mode: must be",
                 "/v1/updates       | {\"model\":\"m\",\"version\":\"v9\",\"strategy\":\"p3p\"}        | 400 | strategy: must be",
+                "/v1/arenas        | {\"host\":\"h1\"}                                               | 400 | bytes: is missing",
+                "/v1/arenas        | {\"bytes\":\"many\",\"host\":\"h1\"}                              | 400 | bytes: has the wrong type",
+                "/v1/arenas        | {\"bytes\":9}                                                     | 400 | machine: is missing",
+                "/v1/arenas        | {\"bytes\":9,\"machine\":\"other\"}                               | 404 | machine: no live worker host",
+                "/v1/arenas        | {\"bytes\":9,\"host\":\"h9\"}                                     | 404 | host: no live worker host is named h9",
+                "/v1/arenas/h9-0123456789ab/give-back | {}                                          | 404 | lease: no live worker host",
+                "/v1/arenas/..%2F..%2Fetc/give-back   | {}                                          | 404 | lease: no live worker host",
+                "/v1/checkpoints   | {\"model\":\"m\",\"version\":\"v1\",\"source\":\"arena:h9-0123456789ab\"} | 404 | source: no live worker host is named h9",
                 "/v1/verifications | {\"model\":\"other\"}                                            | 404 | other",
                 "/v1/nothing       | {}                                                               | 404 | there is no /v1/nothing",
                 "/v1/status        | {}                                                               | 405 | POST is not allowed here, only GET",

@@ -13,8 +13,11 @@ import dev.inflight.protocol.cluster.HostStoreEvent.HostState;
 import dev.inflight.protocol.cluster.HostStoreEvent.InspectRefused;
 import dev.inflight.protocol.cluster.HostStoreEvent.Inspected;
 import dev.inflight.protocol.cluster.HostStoreEvent.Loaded;
+import dev.inflight.protocol.cluster.LeaseReply.Lease;
+import dev.inflight.protocol.plan.Place;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A host store without bytes: a source's digest is its path. Paths with "missing" are not there, those with "broken"
@@ -72,11 +75,21 @@ final class FakeHost {
                         .tell(new Loaded(
                                 name, restore.publishId(), restore.checkpoint().digest(), 2048, 0, 0));
             case HostStoreCommand.Dismiss dismiss -> {}
+            case HostStoreCommand.Lend lend ->
+                lend.replyTo().tell(lease(name + "-0123456789ab", Lease.State.PREPARING, null));
+            case HostStoreCommand.GetLease get ->
+                get.replyTo().tell(lease(get.lease(), Lease.State.READY, "/dev/shm/arena"));
+            case HostStoreCommand.GiveBack back ->
+                back.replyTo().tell(lease(back.lease(), Lease.State.GIVEN_BACK, null));
             case HostStoreCommand.Release release -> {
                 held.removeIf(entry -> entry.checkpoint().digest().equals(release.digest()));
                 publish();
             }
         }
+    }
+
+    private Lease lease(String id, Lease.State state, @Nullable String path) {
+        return new Lease(id, name, state, path, 1000, 600_000, null);
     }
 
     private HostStoreEvent inspected(HostStoreCommand.Inspect inspect) {
@@ -91,7 +104,7 @@ final class FakeHost {
     }
 
     private HostState state() {
-        return new HostState(name, name + ":1", List.copyOf(held));
+        return new HostState(name, name + ":1", List.copyOf(held), new Place("machine of " + name, "", ""), List.of());
     }
 
     private void publish() {

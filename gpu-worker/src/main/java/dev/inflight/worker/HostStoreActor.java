@@ -16,13 +16,14 @@ import dev.inflight.protocol.cluster.HostStoreEvent.InspectRefused;
 import dev.inflight.protocol.cluster.HostStoreEvent.LoadFailed;
 import dev.inflight.protocol.cluster.HostStoreEvent.LoadProgress;
 import dev.inflight.protocol.cluster.HostStoreEvent.Loaded;
+import dev.inflight.protocol.cluster.LeaseReply;
+import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.plan.Place;
-import dev.inflight.worker.store.CheckpointFiles;
 import dev.inflight.worker.store.CheckpointNotFoundException;
 import dev.inflight.worker.store.HostStore;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.update.ShardTaking;
-import java.nio.file.Path;
+import java.time.Duration;
 import java.util.HashSet;
 import java.util.Set;
 import java.util.concurrent.Executor;
@@ -45,8 +46,15 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
         INSTANCE
     }
 
+    private enum Expire implements Message {
+        INSTANCE
+    }
+
     /** A replica changed what the store holds. */
     private record Changed() implements Message {}
+
+    /** How late an expired lease may be noticed. */
+    private static final Duration EXPIRY_CHECK = Duration.ofSeconds(1);
 
     private static final Logger LOG = LoggerFactory.getLogger(HostStoreActor.class);
 
@@ -88,7 +96,10 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
                     .receptionist()
                     .tell(Receptionist.register(
                             HostStoreCommand.KEY, context.getSelf().unsafeUpcast()));
-            return new HostStoreActor(context, host, endpoint, place, store, taking, departure);
+            return Behaviors.withTimers(timers -> {
+                timers.startTimerWithFixedDelay(Expire.INSTANCE, EXPIRY_CHECK);
+                return new HostStoreActor(context, host, endpoint, place, store, taking, departure);
+            });
         });
         return Behaviors.transformMessages(
                 HostStoreCommand.class, actor, commands -> commands.match(HostStoreCommand.class, Asked::new));
@@ -101,6 +112,7 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
                 .onMessage(Ended.class, this::onEnded)
                 .onMessage(Leave.class, leave -> onLeave())
                 .onMessage(Changed.class, changed -> onChanged())
+                .onMessage(Expire.class, expire -> onExpire())
                 .onSignal(Terminated.class, this::onSubscriberGone)
                 .build();
     }
@@ -112,11 +124,25 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
             case HostStoreCommand.Load load -> blocking.execute(() -> load(load));
             case HostStoreCommand.Restore restore -> blocking.execute(() -> restore(restore));
             case HostStoreCommand.Dismiss dismiss -> departure.end();
+            case HostStoreCommand.Lend lend -> lend.replyTo().tell(lend(lend.bytes()));
+            case HostStoreCommand.GetLease get -> get.replyTo().tell(store.lease(get.lease()));
+            case HostStoreCommand.GiveBack back -> back.replyTo().tell(store.giveBack(back.lease()));
             case HostStoreCommand.Release release -> {
                 store.release(release.digest());
                 tellState();
             }
         }
+        return this;
+    }
+
+    private LeaseReply lend(long bytes) {
+        return departure.hasBegun()
+                ? new Refused(Refused.Code.UNAVAILABLE, "host " + host + " is about to stop and lends nothing")
+                : store.lend(bytes);
+    }
+
+    private Behavior<Message> onExpire() {
+        store.expireLeases();
         return this;
     }
 
@@ -162,7 +188,7 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
 
     private void inspect(HostStoreCommand.Inspect order) {
         HostStoreEvent answer;
-        try (var files = CheckpointFiles.open(Path.of(order.source()), store.roots())) {
+        try (var files = store.open(order.source())) {
             var layout = files.layout();
             answer = new HostStoreEvent.Inspected(
                     host,
@@ -205,7 +231,7 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
                 throw e;
             }
             LOG.info("takes shards from other hosts, since their files can not be read: {}", e.getMessage());
-            return taking.take(order);
+            return taking.take(order, progress);
         }
     }
 

@@ -66,7 +66,8 @@ public final class WorkerNode {
                 settings.checkpointRoots(),
                 settings.storeThreads(),
                 settings.exchangeTimeout(),
-                settings.peerTimeout());
+                settings.peerTimeout(),
+                settings.leases());
         var nccl = settings.nccl() && settings.device() == WorkerSettings.DeviceKind.CUDA
                 ? NcclLibrary.loadIfUsable().orElse(null)
                 : null;

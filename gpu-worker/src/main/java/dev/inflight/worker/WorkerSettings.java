@@ -3,6 +3,7 @@ package dev.inflight.worker;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import dev.inflight.worker.store.CheckpointRoots;
+import dev.inflight.worker.store.LeaseSettings;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -30,6 +31,7 @@ import org.jspecify.annotations.Nullable;
  * @param partTimeout longest time in which such a host is alive but nothing of what was asked for comes
  * @param storeThreads threads that load a checkpoint
  * @param warmBytes memory for shards that is made ready at start
+ * @param leases how arenas are lent to trainers
  */
 public record WorkerSettings(
         String name,
@@ -58,6 +60,7 @@ public record WorkerSettings(
         int storeThreads,
         long warmBytes,
         Duration exchangeTimeout,
+        LeaseSettings leases,
         Duration prepareTimeout,
         Duration engineTimeout,
         Duration abortTimeout,
@@ -101,6 +104,7 @@ public record WorkerSettings(
                 threads == 0 ? Runtime.getRuntime().availableProcessors() : threads,
                 config.getBytes("store.warm-bytes"),
                 config.getDuration("store.exchange-timeout"),
+                new LeaseSettings(config.getDuration("store.lease-timeout"), config.getBytes("store.most-lent-bytes")),
                 config.getDuration("prepare-timeout"),
                 config.getDuration("engine-timeout"),
                 config.getDuration("abort-timeout"),

@@ -121,7 +121,7 @@ public final class LocalFleet implements AutoCloseable {
         run.dismiss(engine);
         engine.kill();
         engine.forgetAnnouncement();
-        FleetHost.Engine restarted = startEngine(engineLauncher, host, worker, limit);
+        FleetHost.Engine restarted = startEngine(engineLauncher, host, worker, 0, limit);
         host.restarted(worker, restarted);
         return restarted;
     }

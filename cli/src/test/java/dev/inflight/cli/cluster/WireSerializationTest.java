@@ -13,6 +13,8 @@ import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.Exchange;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent;
+import dev.inflight.protocol.cluster.LeaseReply;
+import dev.inflight.protocol.cluster.LeaseReply.Lease.State;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.Strategy;
@@ -93,6 +95,7 @@ class WireSerializationTest {
         Set<Class<?>> all = Stream.of(
                         HostStoreCommand.class,
                         HostStoreEvent.class,
+                        LeaseReply.class,
                         OperationReply.class,
                         TrainerCommand.class,
                         WorkerCommand.class,
@@ -110,7 +113,15 @@ class WireSerializationTest {
 
     private Stream<Wire> hostStoreMessages() {
         ActorRef<HostStoreEvent> replyTo = kit.<HostStoreEvent>createTestProbe().ref();
+        ActorRef<LeaseReply> asker = kit.<LeaseReply>createTestProbe().ref();
+        String lease = "host-0-0123456789ab";
         return Stream.of(
+                new HostStoreCommand.Lend("host-0", null, 1L << 41, asker),
+                new HostStoreCommand.Lend(null, "boot-1/nonce", 1, asker),
+                new HostStoreCommand.GetLease(lease, asker),
+                new HostStoreCommand.GiveBack(lease, asker),
+                new LeaseReply.Lease(lease, "host-0", State.READY, "/dev/shm/a", 1L << 41, 600_000, null),
+                new LeaseReply.Lease(lease, "host-0", State.FAILED, null, 1, 600_000, "no memory"),
                 new HostStoreCommand.Subscribe(replyTo),
                 new HostStoreCommand.Inspect("p1", "/models/m", replyTo),
                 new HostStoreCommand.Load(

@@ -6,11 +6,11 @@ import java.nio.file.Path;
 import org.junit.jupiter.api.Assumptions;
 
 /** The Python environment that the build of python/ makes. */
-final class Python {
+public final class Python {
     private Python() {}
 
     /** The interpreter; the calling test is skipped, loudly, where this machine has no usable Python. */
-    static Path require() throws IOException, InterruptedException {
+    public static Path require() throws IOException, InterruptedException {
         Path python = Launched.HOME.resolve("python");
         int exitCode = new ProcessBuilder(
                         "bash", python.resolve("build-venv.sh").toString())

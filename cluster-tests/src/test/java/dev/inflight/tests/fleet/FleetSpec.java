@@ -132,7 +132,10 @@ public abstract class FleetSpec extends MultiNodeJavaSpec {
                     pid,
                     "inflight.coordinator.data-dir",
                     shared().resolve("ledger-" + pid).toString()));
+            // Loading classes may take longer than the default on a machine that builds beside.
+            Config patience = ConfigFactory.parseMap(Map.of("akka.logger-startup-timeout", "60s"));
             return own.withFallback(process)
+                    .withFallback(patience)
                     .withFallback(profile(System.getProperty(PROFILE, "local")))
                     .withFallback(profile("local"))
                     .withFallback(ConfigFactory.parseResources("application.conf"));

@@ -113,6 +113,11 @@ public final class TestFleet implements AutoCloseable {
         return checkpoints.get(version);
     }
 
+    /** Where the coordinator's HTTP API is. */
+    public String http() throws IOException {
+        return NodeFile.read(directory, "coordinator").http();
+    }
+
     /** What {@code GET /v1/status} says. */
     public JsonNode status() throws InterruptedException {
         return coordinator.status();

@@ -44,12 +44,14 @@ public final class HttpApi {
     private final ActorRef<Wire> coordinator;
     private final HttpSettings settings;
     private final HistoryApi history;
+    private final ArenaRoutes arenas;
 
     public HttpApi(ActorSystem<?> system, ActorRef<Wire> coordinator, HttpSettings settings) {
         this.system = system;
         this.coordinator = coordinator;
         this.settings = settings;
         this.history = new HistoryApi(system, coordinator, settings);
+        this.arenas = new ArenaRoutes(system, coordinator, settings);
     }
 
     /** Starts listening; coordinated shutdown ends it. */
@@ -83,7 +85,10 @@ public final class HttpApi {
                 post("/v1/checkpoints", this::publish),
                 post("/v1/updates", this::update),
                 post("/v1/verifications", this::verify),
-                get("/v1/history", history::answer));
+                get("/v1/history", history::answer),
+                post("/v1/arenas", arenas::lend),
+                get("/v1/arenas/{lease}", call -> arenas.lease(call.parameter("lease"), waitMs(call.query("waitMs")))),
+                post("/v1/arenas/{lease}/give-back", call -> arenas.giveBack(call.parameter("lease"))));
     }
 
     /** Method and path of every route, e.g. {@code GET /v1/operations/{id}}. */
@@ -184,7 +189,7 @@ public final class HttpApi {
         };
     }
 
-    private static HttpResponse refused(Refused refused) {
+    static HttpResponse refused(Refused refused) {
         StatusCode code = switch (refused.code()) {
             case INVALID -> StatusCodes.BAD_REQUEST;
             case NOT_FOUND -> StatusCodes.NOT_FOUND;

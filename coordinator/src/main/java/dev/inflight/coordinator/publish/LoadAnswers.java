@@ -19,6 +19,11 @@ final class LoadAnswers {
     private final Map<String, Long> bytes = new HashMap<>();
 
     LoadAnswers(Loading loading) {
+        expect(loading);
+    }
+
+    /** More hosts are to answer. */
+    void expect(Loading loading) {
         loading.holders().stream().map(Holder::host).forEach(expected::add);
     }
 

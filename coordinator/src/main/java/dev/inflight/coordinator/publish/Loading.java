@@ -5,7 +5,9 @@ import dev.inflight.protocol.plan.ShardRange;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.SortedMap;
+import java.util.function.Predicate;
 
 /**
  * Which host loads which shards of a new checkpoint.
@@ -49,6 +51,29 @@ record Loading(int shardCount, long maxPartBytes, List<Holder> holders) {
             }
         }
         return new Loading(shardCount, partBytes, List.copyOf(holders));
+    }
+
+    /** The same shards, all of them on one host. */
+    Loading allOn(String host, String endpoint) {
+        Holder all = new Holder(host, endpoint, List.of(new ShardRange(0, shardCount - 1)));
+        return new Loading(shardCount, maxPartBytes, List.of(all));
+    }
+
+    /** What is left to the other hosts. */
+    Loading without(String host) {
+        return where(name -> !name.equals(host));
+    }
+
+    /** What is for these hosts. */
+    Loading on(Set<String> hosts) {
+        return where(hosts::contains);
+    }
+
+    private Loading where(Predicate<String> host) {
+        return new Loading(
+                shardCount,
+                maxPartBytes,
+                holders.stream().filter(holder -> host.test(holder.host())).toList());
     }
 
     private static long partBytes(Sizes sizes, int shardCount, boolean wholeTensors, long maxPartBytes) {

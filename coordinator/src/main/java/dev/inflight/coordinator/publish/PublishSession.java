@@ -21,28 +21,35 @@ import dev.inflight.protocol.cluster.HostStoreEvent.Inspected;
 import dev.inflight.protocol.cluster.HostStoreEvent.LoadFailed;
 import dev.inflight.protocol.cluster.HostStoreEvent.LoadProgress;
 import dev.inflight.protocol.cluster.HostStoreEvent.Loaded;
+import dev.inflight.protocol.cluster.LeaseId;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
+import dev.inflight.protocol.plan.Membership;
+import dev.inflight.protocol.plan.ShardRange;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
  * One publish: asks every host what it sees at the source, has those that see it load their shards, and ends when all
- * agree on the manifest's digest.
+ * agree on the manifest's digest. What a trainer wrote into an arena is held whole by the host that lent it; the others
+ * take their shards out of its store.
  */
 public final class PublishSession extends AbstractBehavior<PublishSession.Command> {
     private enum State {
         INSPECTING,
-        LOADING
+        LOADING,
+        SPREADING
     }
 
     /** What the session hears. */
@@ -64,10 +71,15 @@ public final class PublishSession extends AbstractBehavior<PublishSession.Comman
     private final ActorRef<HostStoreEvent> hostEvents;
     private final SortedMap<String, FleetHost> hosts = new TreeMap<>();
     private final Inspection inspection;
+
+    /** Host that lent the arena the checkpoint is in; null if it is in files. */
+    private final @Nullable String lender;
+
     private final long startNanos;
     private State state = State.INSPECTING;
     private Fleet fleet;
     private @Nullable Loading loading;
+    private @Nullable Loading spread;
     private @Nullable LoadAnswers answers;
     private SessionEvent.@Nullable Running reported;
 
@@ -80,7 +92,9 @@ public final class PublishSession extends AbstractBehavior<PublishSession.Comman
         this.hostEvents = context.messageAdapter(HostStoreEvent.class, FromHost::new);
         this.hosts.putAll(start.fleet().hosts());
         this.hosts.keySet().retainAll(workersByHost(hosts).keySet());
-        this.inspection = new Inspection(start.source(), hosts.keySet());
+        LeaseId lease = LeaseId.ofSource(start.source());
+        this.lender = lease == null ? null : lease.host();
+        this.inspection = new Inspection(start.source(), asked());
     }
 
     public static Behavior<Command> create(PublishStart start) {
@@ -101,10 +115,26 @@ public final class PublishSession extends AbstractBehavior<PublishSession.Comman
         if (hosts.isEmpty()) {
             return refuse(new Refused(Code.UNAVAILABLE, "no host with a GPU worker has joined"));
         }
+        if (asked().isEmpty()) {
+            return refuse(new Refused(Code.NOT_FOUND, "source: no live worker host is named " + lender));
+        }
         HostStoreCommand inspect = new HostStoreCommand.Inspect(start.id(), start.source(), hostEvents);
-        hosts.values().forEach(host -> host.ref().tell(inspect));
+        asked().forEach(host -> tell(host, inspect));
         timers.startSingleTimer(Tick.TIMEOUT, start.settings().inspectTimeout());
         return this;
+    }
+
+    /** Hosts that may see the source. */
+    private Set<String> asked() {
+        Set<String> asked = new TreeSet<>(hosts.keySet());
+        if (lender != null) {
+            asked.retainAll(Set.of(lender));
+        }
+        return asked;
+    }
+
+    private void tell(String host, HostStoreCommand command) {
+        Objects.requireNonNull(hosts.get(host)).ref().tell(command);
     }
 
     private Behavior<Command> onFleetChanged(FleetChanged changed) {
@@ -207,14 +237,11 @@ public final class PublishSession extends AbstractBehavior<PublishSession.Comman
                 .anyMatch(engine -> engine != null && engine.model().equals(start.model()) && engine.wholeTensors());
         // Published again, equal bytes must become equal shards.
         CheckpointRef equal = known != null ? known : twin(whole);
-        Loading chosen = equal != null
-                ? Loading.spread(equal.shardCount(), equal.maxPartBytes(), workers, endpoints)
-                : Loading.forWorkers(
-                        workers,
-                        endpoints,
-                        new Loading.Sizes(seen.tensors(), seen.bytes(), seen.largestTensorBytes()),
-                        whole,
-                        start.settings().maxPartBytes());
+        Loading chosen = loading(seen, lender == null ? workers : workersByHost(hosts), endpoints, equal, whole);
+        if (lender != null) {
+            spread = chosen.without(lender);
+            chosen = chosen.allOn(lender, endpoints.getOrDefault(lender, ""));
+        }
         loading = chosen;
         answers = new LoadAnswers(chosen);
         state = State.LOADING;
@@ -228,16 +255,28 @@ public final class PublishSession extends AbstractBehavior<PublishSession.Comman
                 chosen.maxPartBytes(),
                 chosen.holders(),
                 hostEvents);
-        hosts.forEach((name, host) -> {
-            if (chosen.holders().stream().anyMatch(holder -> holder.host().equals(name))) {
-                host.ref().tell(load);
-            }
-        });
+        chosen.holders().forEach(holder -> tell(holder.host(), load));
         timers.startSingleTimer(Tick.TIMEOUT, start.settings().loadTimeout());
         timers.startTimerWithFixedDelay(Tick.REPORT, start.settings().progressInterval());
         restartStallTimer();
         report();
         return this;
+    }
+
+    private Loading loading(
+            Inspected seen,
+            SortedMap<String, Integer> workers,
+            Map<String, String> endpoints,
+            @Nullable CheckpointRef equal,
+            boolean wholeTensors) {
+        return equal != null
+                ? Loading.spread(equal.shardCount(), equal.maxPartBytes(), workers, endpoints)
+                : Loading.forWorkers(
+                        workers,
+                        endpoints,
+                        new Loading.Sizes(seen.tensors(), seen.bytes(), seen.largestTensorBytes()),
+                        wholeTensors,
+                        start.settings().maxPartBytes());
     }
 
     /**
@@ -267,21 +306,53 @@ public final class PublishSession extends AbstractBehavior<PublishSession.Comman
             return fail(named() + " is published with digest " + known.digest() + "; " + start.source() + " has digest "
                     + all.digest() + "; publish it under another version");
         }
-        return succeed(chosen, all);
+        CheckpointRef checkpoint = checkpoint(chosen, all.digest());
+        if (state == State.LOADING && lender != null && spread != null) {
+            // Who was lost meanwhile is not needed: the lending host has everything.
+            spread = spread.on(hosts.keySet());
+            if (!spread.holders().isEmpty()) {
+                return spread(checkpoint, lender, spread, all);
+            }
+        }
+        return succeed(checkpoint, chosen, all);
     }
 
-    private Behavior<Command> succeed(Loading chosen, LoadAnswers all) {
+    private CheckpointRef checkpoint(Loading chosen, String digest) {
         Inspected seen = inspection.seen().firstEntry().getValue();
-        CheckpointRef checkpoint = new CheckpointRef(
+        return new CheckpointRef(
                 start.model(),
                 start.version(),
-                all.digest(),
+                digest,
                 start.source(),
                 chosen.shardCount(),
                 chosen.maxPartBytes(),
                 seen.tensors(),
                 seen.bytes(),
                 seen.largestTensorBytes());
+    }
+
+    /** Has the other hosts take their shards out of the lending host's store. */
+    private Behavior<Command> spread(CheckpointRef checkpoint, String from, Loading rest, LoadAnswers all) {
+        state = State.SPREADING;
+        all.expect(rest);
+        FleetHost source = Objects.requireNonNull(hosts.get(from));
+        List<Membership.Host> sources = List.of(new Membership.Host(
+                from,
+                source.endpoint(),
+                List.of(new ShardRange(0, checkpoint.shardCount() - 1)),
+                source.place(),
+                List.of(),
+                0));
+        rest.holders()
+                .forEach(holder -> tell(
+                        holder.host(),
+                        new HostStoreCommand.Restore(start.id(), checkpoint, holder.shards(), sources, hostEvents)));
+        report();
+        return this;
+    }
+
+    private Behavior<Command> succeed(CheckpointRef checkpoint, Loading chosen, LoadAnswers all) {
+        Inspected seen = inspection.seen().firstEntry().getValue();
         PublishResult result = new PublishResult(
                 start.model(),
                 start.version(),
@@ -298,7 +369,8 @@ public final class PublishSession extends AbstractBehavior<PublishSession.Comman
                         operation(OperationReply.State.SUCCEEDED, "published", null, Json.write(result)),
                         checkpoint,
                         Set.of(all.digest()),
-                        shown -> isVisible(checkpoint, chosen, shown)));
+                        shown -> isVisible(checkpoint, chosen, shown)
+                                && (spread == null || isVisible(checkpoint, spread, shown))));
         return Behaviors.stopped();
     }
 

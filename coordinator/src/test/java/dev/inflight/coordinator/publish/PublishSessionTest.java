@@ -15,6 +15,7 @@ import dev.inflight.coordinator.operation.SessionEvent.PublishEnded;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.HostStoreCommand.Inspect;
 import dev.inflight.protocol.cluster.HostStoreCommand.Load;
+import dev.inflight.protocol.cluster.HostStoreCommand.Restore;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.cluster.HostStoreEvent.InspectRefused;
 import dev.inflight.protocol.cluster.HostStoreEvent.Inspected;
@@ -163,6 +164,53 @@ class PublishSessionTest {
         assertThat(ended().operation().error()).contains("no host loaded anything");
     }
 
+    @Test
+    void aLentCheckpointIsLoadedWholeByItsHostAndSpreadFromThere() {
+        start("arena:h1-0123456789ab");
+        inspect("h1", "layout");
+        fleet.hosts.get("h2").expectNoMessage();
+        Load load = load("h1");
+        assertThat(load.shardCount()).isEqualTo(3);
+        assertThat(load.holders())
+                .singleElement()
+                .satisfies(holder -> assertThat(holder.shards()).containsExactly(new ShardRange(0, 2)));
+        load.replyTo().tell(new Loaded("h1", "p", "d", 8, 0, 0));
+
+        Restore restore = fleet.hosts.get("h2").expectMessageClass(Restore.class);
+        assertThat(restore.shards()).containsExactly(new ShardRange(2, 2));
+        assertThat(restore.checkpoint().digest()).isEqualTo("d");
+        assertThat(restore.sources())
+                .singleElement()
+                .satisfies(source -> assertThat(source.name()).isEqualTo("h1"));
+        restore.replyTo().tell(new Loaded("h2", "p", "d", 8, 0, 0));
+        PublishEnded ended = ended();
+        assertThat(ended.operation().resultJson()).contains("\"hosts\":[\"h1\",\"h2\"]");
+        fleet.host("h1", TestFleet.held(ended.checkpoint(), 0, 2));
+        assertThat(ended.visibleIn(fleet.view())).isFalse();
+        fleet.host("h2", TestFleet.held(ended.checkpoint(), 2, 2));
+        assertThat(ended.visibleIn(fleet.view())).isTrue();
+    }
+
+    @Test
+    void aLentCheckpointNeedsTheHostThatLentItsArena() {
+        start("arena:h3-0123456789ab");
+        NotTaken notTaken = parent.expectMessageClass(NotTaken.class);
+        assertThat(notTaken.refused().code()).isEqualTo(Code.NOT_FOUND);
+        assertThat(notTaken.refused().message()).contains("source: ", "h3");
+    }
+
+    @Test
+    void failsWhenAHostCanNotTakeItsShardsOfALentCheckpoint() {
+        start("arena:h1-0123456789ab");
+        inspect("h1", "layout");
+        load("h1").replyTo().tell(new Loaded("h1", "p", "d", 8, 0, 0));
+        Restore restore = fleet.hosts.get("h2").expectMessageClass(Restore.class);
+        restore.replyTo().tell(new LoadFailed("h2", "p", "no memory"));
+        PublishEnded ended = ended();
+        assertThat(ended.operation().error()).isEqualTo("host h2: no memory");
+        assertThat(ended.loaded()).containsExactly("d");
+    }
+
     private PublishEnded loseWhileLoading(String host) {
         inspect("h1", "layout");
         inspect("h2", "layout");
@@ -184,8 +232,12 @@ class PublishSessionTest {
     private List<CheckpointRef> published = List.of();
 
     private void start() {
+        start("/ckpt");
+    }
+
+    private void start(String source) {
         session = kit.spawn(PublishSession.create(new PublishStart(
-                "p", "m", "v1", "/ckpt", null, published, fleet.view(), settings, () -> 0L, parent.getRef())));
+                "p", "m", "v1", source, null, published, fleet.view(), settings, () -> 0L, parent.getRef())));
     }
 
     private void inspect(String host, String layout) {

@@ -18,7 +18,7 @@ import java.util.Map;
  * The open files of one checkpoint. All methods may be called from any thread; {@link #close} only when no other call
  * runs and no mapping is in use. Interrupting a thread inside {@link #read} closes the file for all.
  */
-public final class CheckpointFiles implements AutoCloseable {
+public final class CheckpointFiles implements TensorFiles {
     private final Path root;
     private final List<CheckpointFile> files;
     private final CheckpointLayout layout;
@@ -94,27 +94,19 @@ public final class CheckpointFiles implements AutoCloseable {
         return root;
     }
 
+    @Override
     public CheckpointLayout layout() {
         return layout;
     }
 
-    /** Whether all files lie in {@code /dev/shm}, so that mapping them takes the place of loading. */
+    @Override
     public boolean inPlace() {
         return inPlace;
     }
 
-    /**
-     * Copies a slice's bytes from its file.
-     *
-     * @param destination accessible from the calling thread
-     * @param offset where in {@code destination} the slice's first byte goes
-     * @throws CheckpointException if the file can not be read or became shorter
-     */
+    @Override
     public void read(Slice slice, MemorySegment destination, long offset) {
-        TensorSpec tensor = layout.tensors().get(slice.tensor());
-        if (slice.begin() < 0 || slice.begin() > slice.end() || slice.end() > tensor.bytes()) {
-            throw new IllegalArgumentException(slice + " is not in a tensor of " + tensor.bytes() + " bytes");
-        }
+        TensorSpec tensor = TensorFiles.tensor(layout, slice);
         CheckpointFile file = files.get(tensor.file());
         try {
             file.read(tensor.begin() + slice.begin(), destination.asSlice(offset, slice.bytes()));
@@ -123,12 +115,12 @@ public final class CheckpointFiles implements AutoCloseable {
         }
     }
 
-    /**
-     * The whole file, mapped for reading until {@link #close}. The bytes are the file's: it must not be changed.
-     *
-     * @param file index into the layout's files
-     * @throws CheckpointException if the file can not be mapped
-     */
+    @Override
+    public Path path(int file) {
+        return root.resolve(layout.files().get(file).name());
+    }
+
+    @Override
     public MemorySegment map(int file) {
         synchronized (mapped) {
             return mapped.computeIfAbsent(file, this::mapNow);

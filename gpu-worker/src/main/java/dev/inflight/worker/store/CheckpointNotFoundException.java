@@ -8,4 +8,8 @@ public final class CheckpointNotFoundException extends CheckpointException {
     public CheckpointNotFoundException(Path source) {
         super(source.toString(), "no such file or directory on this host");
     }
+
+    CheckpointNotFoundException(String source, String why) {
+        super(source, why);
+    }
 }

@@ -41,10 +41,17 @@ final class CheckpointTable {
         return entry == null ? null : entry.stored();
     }
 
-    /** The known checkpoint, or the one made now; from now on {@code ref} is one of its names. */
+    /**
+     * The known checkpoint, or the one made now; from now on it has the names in {@code ref}. Published again from another
+     * source, a version keeps its first.
+     */
     synchronized StoredCheckpoint hold(CheckpointRef ref, Supplier<StoredCheckpoint> fresh) {
         var entry = entries.computeIfAbsent(key(ref), k -> new Entry(fresh.get(), new HashSet<>()));
-        entry.refs().add(ref);
+        if (entry.refs().stream()
+                .noneMatch(other ->
+                        other.model().equals(ref.model()) && other.version().equals(ref.version()))) {
+            entry.refs().add(ref);
+        }
         return entry.stored();
     }
 

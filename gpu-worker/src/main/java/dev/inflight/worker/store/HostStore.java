@@ -9,6 +9,8 @@ import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreCommand.Holder;
 import dev.inflight.protocol.cluster.HostStoreEvent.Held;
+import dev.inflight.protocol.cluster.LeaseId;
+import dev.inflight.protocol.cluster.LeaseReply;
 import dev.inflight.protocol.link.SliceException;
 import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.protocol.plan.Membership;
@@ -38,6 +40,7 @@ public final class HostStore implements AutoCloseable {
 
     private final String host;
     private final ArenaPool arenas;
+    private final LentArenas lent;
     private final TimedPinning pinning;
     private final CheckpointRoots roots;
     private final int threads;
@@ -48,10 +51,10 @@ public final class HostStore implements AutoCloseable {
     private final Changes begun = new Changes();
     private volatile Runnable changed = () -> {};
 
-    /** Reads checkpoints from anywhere. */
+    /** Reads checkpoints from anywhere and lends no arenas. */
     public HostStore(
             String host, ShmNames names, Pinning pinning, int threads, Duration exchangeTimeout, Duration peerTimeout) {
-        this(host, names, pinning, CheckpointRoots.ANYWHERE, threads, exchangeTimeout, peerTimeout);
+        this(host, names, pinning, CheckpointRoots.ANYWHERE, threads, exchangeTimeout, peerTimeout, LeaseSettings.NONE);
     }
 
     /**
@@ -60,6 +63,7 @@ public final class HostStore implements AutoCloseable {
      * @param threads threads that read a checkpoint
      * @param exchangeTimeout longest wait for another host's block sums
      * @param peerTimeout longest silence of another host
+     * @param leases how arenas are lent to trainers
      */
     public HostStore(
             String host,
@@ -68,7 +72,8 @@ public final class HostStore implements AutoCloseable {
             CheckpointRoots roots,
             int threads,
             Duration exchangeTimeout,
-            Duration peerTimeout) {
+            Duration peerTimeout,
+            LeaseSettings leases) {
         this.host = host;
         this.roots = roots;
         this.pinning = new TimedPinning(pinning);
@@ -76,6 +81,44 @@ public final class HostStore implements AutoCloseable {
         this.threads = threads;
         this.exchangeTimeout = exchangeTimeout;
         this.exchange = new SumsExchange(peerTimeout);
+        // A pool of its own: who once had an arena mapped for writing must not reach the shards of other checkpoints.
+        this.lent = new LentArenas(
+                host,
+                new ArenaPool(names, this.pinning),
+                leases,
+                work -> Thread.ofVirtual().name("lend-arena").start(work),
+                System::nanoTime);
+    }
+
+    /**
+     * What is at a checkpoint's source, with its headers checked; to be closed.
+     *
+     * @throws CheckpointNotFoundException if this host sees nothing there
+     * @throws dev.inflight.protocol.checkpoint.CheckpointException if it can not be read or breaks the format
+     */
+    public TensorFiles open(String source) {
+        var lease = LeaseId.ofSource(source);
+        return lease == null ? CheckpointFiles.open(Path.of(source), roots, pinning) : lent.open(lease);
+    }
+
+    /** Begins to make memory ready that a trainer writes a checkpoint into. */
+    public LeaseReply lend(long bytes) {
+        return lent.lend(bytes);
+    }
+
+    /** A lease as it is now. */
+    public LeaseReply lease(String id) {
+        return lent.view(id);
+    }
+
+    /** A trainer lets go of an arena without publishing it. */
+    public LeaseReply giveBack(String id) {
+        return lent.giveBack(id);
+    }
+
+    /** Takes back the arenas that were not published in time. */
+    public void expireLeases() {
+        lent.expire();
     }
 
     /** Where checkpoints are read from. */
@@ -102,7 +145,7 @@ public final class HostStore implements AutoCloseable {
 
     private StoredCheckpoint load(HostStoreCommand.Load order, Publication publication, LongConsumer progress)
             throws InterruptedException {
-        var files = CheckpointFiles.open(Path.of(order.source()), roots, pinning);
+        var files = open(order.source());
         var loader = new ShardLoader(files, arenas, threads, progress);
         try {
             requireUnchanged(order, files.layout());
@@ -123,6 +166,10 @@ public final class HostStore implements AutoCloseable {
         } catch (RuntimeException | InterruptedException e) {
             loader.discard();
             throw e;
+        } finally {
+            if (files instanceof LentCheckpoint written) {
+                written.endLease();
+            }
         }
     }
 
@@ -157,7 +204,7 @@ public final class HostStore implements AutoCloseable {
      */
     public StoredCheckpoint restore(HostStoreCommand.Restore order, LongConsumer progress) throws InterruptedException {
         var ref = order.checkpoint();
-        var files = CheckpointFiles.open(Path.of(ref.source()), roots, pinning);
+        var files = open(ref.source());
         var loader = new ShardLoader(files, arenas, threads, progress);
         try {
             var sharding = Sharding.of(files.layout(), ref.shardCount(), ref.maxPartBytes());
@@ -441,6 +488,7 @@ public final class HostStore implements AutoCloseable {
     @Override
     public void close() {
         table.removeAll().forEach(this::free);
+        lent.close();
         arenas.close();
     }
 }

@@ -11,13 +11,13 @@ import java.util.function.LongConsumer;
 
 /** Brings shards of one checkpoint into memory, or maps them where they lie, and owns that memory until given away. */
 final class ShardLoader {
-    private final CheckpointFiles files;
+    private final TensorFiles files;
     private final ArenaPool arenas;
     private final ShardReader reader;
     private final Map<Integer, ShardMemory> loaded = new HashMap<>();
 
     /** @param files closed by this loader, at once or with the memory of an in-place checkpoint */
-    ShardLoader(CheckpointFiles files, ArenaPool arenas, int threads, LongConsumer progress) {
+    ShardLoader(TensorFiles files, ArenaPool arenas, int threads, LongConsumer progress) {
         this.files = files;
         this.arenas = arenas;
         this.reader = new ShardReader(files, threads, progress);
@@ -63,13 +63,13 @@ final class ShardLoader {
     }
 
     static void free(Collection<ShardMemory> memories, ArenaPool arenas) {
-        var mapped = new HashSet<CheckpointFiles>();
+        var mapped = new HashSet<TensorFiles>();
         for (var memory : memories) {
             switch (memory) {
                 case ShardMemory.Copied copied -> arenas.give(copied.memory());
                 case ShardMemory.InPlace inPlace -> mapped.add(inPlace.files());
             }
         }
-        mapped.forEach(CheckpointFiles::close);
+        mapped.forEach(TensorFiles::close);
     }
 }

@@ -45,8 +45,8 @@ sealed interface ShardMemory {
         }
     }
 
-    /** The checkpoint's own files, which lie in {@code /dev/shm}. */
-    record InPlace(Shard shard, CheckpointLayout layout, CheckpointFiles files) implements ShardMemory {
+    /** The checkpoint's own files, which lie in {@code /dev/shm}, or the arena that a trainer wrote. */
+    record InPlace(Shard shard, CheckpointLayout layout, TensorFiles files) implements ShardMemory {
         @Override
         public MemorySegment slice(int position) {
             return mapped(shard.slices().get(position));
@@ -77,8 +77,7 @@ sealed interface ShardMemory {
             }
             var slice = part.placements().getFirst().slice();
             var tensor = layout.tensors().get(slice.tensor());
-            var name = layout.files().get(tensor.file()).name();
-            return new FileRange(files.root().resolve(name).toString(), tensor.begin() + slice.begin());
+            return new FileRange(files.path(tensor.file()).toString(), tensor.begin() + slice.begin());
         }
     }
 }

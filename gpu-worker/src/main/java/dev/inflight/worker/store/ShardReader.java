@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  * call starts its own threads and returns only when they have ended; interrupting the caller ends them early.
  */
 public final class ShardReader {
-    private final CheckpointFiles files;
+    private final TensorFiles files;
     private final int threads;
     private final LongConsumer progress;
 
@@ -30,7 +30,7 @@ public final class ShardReader {
      * @param threads how many threads read
      * @param progress told how many more bytes are done, a block at a time, by the reading threads
      */
-    public ShardReader(CheckpointFiles files, int threads, LongConsumer progress) {
+    public ShardReader(TensorFiles files, int threads, LongConsumer progress) {
         if (threads < 1) {
             throw new IllegalArgumentException("threads is " + threads + ", not at least 1");
         }

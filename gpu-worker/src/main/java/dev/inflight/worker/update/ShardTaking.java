@@ -9,6 +9,8 @@ import dev.inflight.worker.store.StoredCheckpoint;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongConsumer;
 
 /** Takes shards from other hosts into this one's store, for no engine of its own: another host is about to leave. */
 public final class ShardTaking {
@@ -34,9 +36,10 @@ public final class ShardTaking {
     /**
      * Returns when this host holds the shards.
      *
+     * @param progress told how many more bytes have come, by several threads
      * @throws RuntimeException naming what can not be had
      */
-    public StoredCheckpoint take(Restore order) throws InterruptedException {
+    public StoredCheckpoint take(Restore order, LongConsumer progress) throws InterruptedException {
         var checkpoint = store.adopt(
                 order.checkpoint(),
                 order.sources().stream().map(Membership.Host::endpoint).toList());
@@ -48,17 +51,14 @@ public final class ShardTaking {
         }
         var receiver = new Membership.Host(host, "", List.of(), place, List.of(), 0);
         var replica = store.replicate(checkpoint);
+        var times = new StageTimes();
+        var told = new AtomicLong();
         try {
-            new Replication(
-                            checkpoint,
-                            replica,
-                            parts,
-                            receiver,
-                            order.sources(),
-                            settings,
-                            peerTimeout,
-                            new StageTimes(),
-                            () -> {})
+            new Replication(checkpoint, replica, parts, receiver, order.sources(), settings, peerTimeout, times, () -> {
+                        long now = times.receivedBytes.sum();
+                        long before = told.getAndAccumulate(now, Math::max);
+                        progress.accept(Math.max(0, now - before));
+                    })
                     .call();
         } finally {
             replica.leave();

@@ -5,6 +5,7 @@ import akka.actor.typed.receptionist.ServiceKey;
 import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.ShardRange;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** What the coordinator asks of a host's store. One store actor runs per worker host. */
 public sealed interface HostStoreCommand extends Wire {
@@ -68,6 +69,23 @@ public sealed interface HostStoreCommand extends Wire {
 
     /** A host that is about to stop need not wait longer: what it alone held is elsewhere, as far as that can be. */
     record Dismiss() implements HostStoreCommand {}
+
+    /**
+     * Asks for memory that a trainer on the same machine writes a checkpoint into, as the bytes of one safetensors file.
+     * Of the host that is named, else of one that sees the same shared memory.
+     *
+     * @param host the lending host; may be null for the coordinator
+     * @param machine identity of the trainer's shared memory, as in {@link dev.inflight.protocol.plan.Place}
+     * @param bytes length of header and tensors
+     */
+    record Lend(@Nullable String host, @Nullable String machine, long bytes, ActorRef<LeaseReply> replyTo)
+            implements HostStoreCommand, LeaseCommand {}
+
+    /** Asks for a lease's present state. */
+    record GetLease(String lease, ActorRef<LeaseReply> replyTo) implements HostStoreCommand, LeaseCommand {}
+
+    /** The trainer has unmapped the arena and does not publish it. */
+    record GiveBack(String lease, ActorRef<LeaseReply> replyTo) implements HostStoreCommand, LeaseCommand {}
 
     /** Which host loads which shards. */
     record Holder(String host, String endpoint, List<ShardRange> shards) {}

@@ -26,7 +26,7 @@ public sealed interface OperationReply extends Wire {
             implements OperationReply {}
 
     /** The request was not taken; nothing changed. */
-    record Refused(Code code, String message) implements OperationReply {
+    record Refused(Code code, String message) implements OperationReply, LeaseReply {
         public enum Code {
             INVALID,
             NOT_FOUND,
