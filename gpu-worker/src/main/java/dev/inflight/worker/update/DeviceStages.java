@@ -12,8 +12,8 @@ sealed interface DeviceStages permits HostStages, CudaStages {
     /** Takes the slots of this worker's own buckets. */
     OwnBuckets own(List<Bucket> buckets);
 
-    /** Takes the slots that others' buckets land in. */
-    LandingSlots landing();
+    /** Takes slots that others' buckets land in. */
+    LandingSlots landing(int count);
 
     /** Whether the engine itself can read the slots of a worker that shares memory with this one. */
     boolean engineReadsPeers();
