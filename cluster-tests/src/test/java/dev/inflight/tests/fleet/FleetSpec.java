@@ -127,9 +127,8 @@ public abstract class FleetSpec extends MultiNodeJavaSpec {
                     "akka.testconductor.barrier-timeout", "120s"));
             // What a node sets for itself; config/aeron-udp.conf names the driver's directory after it.
             // Several of them start at once, perhaps on a busy machine.
-            Config process = ConfigFactory.parseMap(Map.of(
-                    "inflight.process", ProcessHandle.current().pid(),
-                    "akka.logger-startup-timeout", "60s"));
+            Config process = ConfigFactory.parseMap(
+                    Map.of("inflight.process", ProcessHandle.current().pid(), "akka.logger-startup-timeout", "60s"));
             return own.withFallback(process)
                     .withFallback(profile(System.getProperty(PROFILE, "local")))
                     .withFallback(profile("local"))

@@ -69,7 +69,8 @@ final class OwnerRepair {
             settle(running, fleet);
         }
         again.entrySet()
-                .removeIf(entry -> !fleet.isLiveHost(entry.getKey(), entry.getValue().ref()));
+                .removeIf(entry ->
+                        !fleet.isLiveHost(entry.getKey(), entry.getValue().ref()));
         ShardSet needed = lost.stream().map(this::owned).reduce(ShardSet.EMPTY, ShardSet::plus);
         List<Membership.Host> holders = holders(needed, fleet);
         ShardSet nowhere = needed;
