@@ -73,6 +73,7 @@ final class FakeWorker {
             case WorkerCommand.Begin begin -> begin(begin);
             case WorkerCommand.Stream stream -> stage(stream);
             case WorkerCommand.Drop drop -> {}
+            case WorkerCommand.Repair repair -> {}
             case WorkerCommand.Commit commit -> commit(commit);
             case WorkerCommand.Abort abort -> {
                 become(null);

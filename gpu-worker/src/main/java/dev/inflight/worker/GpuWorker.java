@@ -141,6 +141,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
             case WorkerCommand.Begin begin -> onBegin(begin.epoch());
             case WorkerCommand.Stream stream -> onStream(stream.epoch());
             case WorkerCommand.Drop drop -> onDrop(drop);
+            case WorkerCommand.Repair repair -> onRepair(repair);
             case WorkerCommand.Commit commit -> onCommit(commit.epoch());
             case WorkerCommand.Abort abort -> onAbort(abort);
             case WorkerCommand.Verify verify -> onVerify(verify);
@@ -264,6 +265,12 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
     private void onDrop(WorkerCommand.Drop drop) {
         if (current != null && current.epoch() == drop.epoch()) {
             current.session.drop(drop.worker());
+        }
+    }
+
+    private void onRepair(WorkerCommand.Repair repair) {
+        if (current != null && current.epoch() == repair.epoch() && current.canAbort()) {
+            current.session.repair(repair.owners(), repair.hosts());
         }
     }
 

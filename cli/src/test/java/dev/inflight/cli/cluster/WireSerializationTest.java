@@ -171,6 +171,7 @@ class WireSerializationTest {
                 new WorkerCommand.Begin(7),
                 new WorkerCommand.Stream(7),
                 new WorkerCommand.Drop(7, "host-0/1"),
+                new WorkerCommand.Repair(7, List.of("host-0/1"), MEMBERSHIP.hosts()),
                 new WorkerCommand.Commit(7),
                 new WorkerCommand.Abort(7, "worker host-0/1 is gone", replyTo),
                 new WorkerCommand.Verify("y1", CHECKPOINT, MEMBERSHIP, replyTo));
@@ -192,6 +193,7 @@ class WireSerializationTest {
                 new WorkerEvent.Failed(worker, 7, "peer sent nothing", "host-1"),
                 new WorkerEvent.Failed(worker, 7, "engine refused", null),
                 new WorkerEvent.ConsumerLost(worker, 7, "host-0/1", "its connection broke"),
+                new WorkerEvent.OwnerLost(worker, 7, "host-0/1", "its connection broke"),
                 new WorkerEvent.Committed(worker, 7, 1234),
                 new WorkerEvent.Aborted(worker, 7, EMPTY_ENGINE),
                 new WorkerEvent.Aborted(worker, 7, null),

@@ -186,15 +186,34 @@ public final class TestFleet implements AutoCloseable {
 
     /** The same within another limit. */
     public JsonNode abortedBy(Deed deed, String id, Duration limit) throws Exception {
+        return endedBy(deed, id, limit, OperationReply.State.FAILED, "aborted");
+    }
+
+    /**
+     * Does something deadly to a streaming update, which must commit all the same, and in time.
+     *
+     * @return the update's result
+     */
+    public JsonNode outlives(Deed deed, String id) throws Exception {
+        return endedBy(deed, id, ABORT_LIMIT, OperationReply.State.SUCCEEDED, "committed");
+    }
+
+    private JsonNode endedBy(Deed deed, String id, Duration limit, OperationReply.State state, String outcome)
+            throws Exception {
         long begin = System.nanoTime();
         deed.commit();
         Operation operation = trainer.ended(id);
         Duration took = Duration.ofNanos(System.nanoTime() - begin);
-        System.out.println("aborted " + took.toMillis() + " ms after the deed: " + operation);
-        assertThat(operation.state()).as("%s", operation).isEqualTo(OperationReply.State.FAILED);
-        assertThat(result(operation).path("outcome").asText()).isEqualTo("aborted");
+        System.out.println(outcome + " " + took.toMillis() + " ms after the deed: " + operation);
+        assertThat(operation.state()).as("%s", operation).isEqualTo(state);
+        assertThat(result(operation).path("outcome").asText()).isEqualTo(outcome);
         assertThat(took).as("time from the deed to the end").isLessThan(limit);
         return result(operation);
+    }
+
+    /** Id of the worker with this index. */
+    public String worker(int index) {
+        return workers.get(index) + "/0";
     }
 
     /** Ends the worker's JVM with SIGKILL. */

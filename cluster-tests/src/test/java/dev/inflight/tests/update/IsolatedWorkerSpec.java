@@ -24,13 +24,13 @@ public final class IsolatedWorkerSpec extends FleetSpec {
         fleet.update("v1", LoadMode.SHADOW);
 
         String id = fleet.beginHeldUpdate("v2", LoadMode.IN_PLACE, 1);
-        JsonNode aborted = fleet.abortedBy(() -> isolate(1), id);
-        assertThat(aborted.at("/restore/outcome").asText()).isEqualTo("restored");
-        fleet.requireServing("v1", reachable);
+        JsonNode result = fleet.outlives(() -> isolate(1), id);
+        assertThat(result.at("/repair/owners/0").asText()).as("%s", result).isEqualTo(fleet.worker(1));
+        fleet.requireServing("v2", reachable);
         fleet.requireNotServing(fleet.engine(1));
 
-        fleet.update("v2", LoadMode.IN_PLACE);
-        fleet.requireServing("v2", reachable);
+        fleet.update("v1", LoadMode.IN_PLACE);
+        fleet.requireServing("v1", reachable);
         fleet.requireNotServing(fleet.engine(1));
     }
 }

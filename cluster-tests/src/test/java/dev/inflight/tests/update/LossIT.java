@@ -7,17 +7,20 @@ import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Whoever is lost while weights stream, the others serve what they served before: within 15 s, also if it is the
- * coordinator and another one takes over.
+ * Whoever is lost while weights stream, the others end with the new version, or serve what they served before if it is
+ * the coordinator and another one takes over: within 15 s.
  */
 class LossIT {
     private static final Duration LIMIT = Duration.ofMinutes(4);
 
-    @Test
-    void ofAWorkerHostByKill() throws Exception {
+    @ParameterizedTest
+    @ValueSource(strings = {"on", "off"})
+    void ofAWorkerHostByKill(String mapSharedMemory) throws Exception {
         MultiJvm.of(KilledWorkerSpec.class, FleetSpec.FIRST_WORKER + KilledWorkerSpec.WORKERS)
+                .with(KilledWorkerSpec.MAP_SHARED_MEMORY, mapSharedMemory)
                 .killing(FleetSpec.FIRST_WORKER + 1)
                 .killing(FleetSpec.FIRST_WORKER + 2)
                 .run(LIMIT);
@@ -33,9 +36,11 @@ class LossIT {
                 .run(LIMIT);
     }
 
-    @Test
-    void ofAnEngineByKill() throws Exception {
+    @ParameterizedTest
+    @ValueSource(strings = {"continue", "abort"})
+    void ofAnEngineByKill(String onMemberLoss) throws Exception {
         MultiJvm.of(KilledEngineSpec.class, FleetSpec.FIRST_WORKER + KilledEngineSpec.WORKERS)
+                .with(KilledEngineSpec.ON_MEMBER_LOSS, onMemberLoss)
                 .run(LIMIT);
     }
 

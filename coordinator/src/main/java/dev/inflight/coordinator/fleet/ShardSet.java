@@ -29,6 +29,12 @@ public final class ShardSet {
         return new ShardSet(bits);
     }
 
+    public static ShardSet ofIndexes(Collection<Integer> shards) {
+        BitSet bits = new BitSet();
+        shards.forEach(bits::set);
+        return new ShardSet(bits);
+    }
+
     public static ShardSet of(int shard) {
         BitSet bits = new BitSet();
         bits.set(shard);

@@ -8,6 +8,7 @@ import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Slots;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.SortedSet;
@@ -32,6 +33,7 @@ sealed interface Preparation {
      * @param members all workers that take part, by id
      * @param receivers ids of those whose engine takes the weights
      * @param owners ids of those that have buckets to send
+     * @param replaceable shards of owners that others could stand in for, by worker id
      * @param failed engines of the model that are FAILED and so stay out, by worker id
      */
     record Ready(
@@ -42,10 +44,12 @@ sealed interface Preparation {
             SortedMap<String, FleetWorker> members,
             SortedSet<String> receivers,
             Set<String> owners,
+            Map<String, ShardSet> replaceable,
             SortedMap<String, EngineStatus> failed)
             implements Preparation {
         public Ready {
             owners = Set.copyOf(owners);
+            replaceable = Map.copyOf(replaceable);
         }
     }
 }

@@ -185,13 +185,23 @@ final class Preparer {
             return no(Code.UNAVAILABLE, "the host store of a taking part worker is not there; try again");
         }
         try {
-            Set<String> owners = new TreeSet<>();
-            Ownership.assign(checkpoint.shardCount(), membership).forEach(owner -> owners.add(owner.worker()));
-            Slots slots = slots(members.values(), receivers, owners.size());
+            Map<String, ShardSet> owned = new TreeMap<>();
+            Ownership.assign(checkpoint.shardCount(), membership)
+                    .forEach(owner -> owned.put(owner.worker(), ShardSet.ofIndexes(owner.shards())));
+            Slots slots = slots(members.values(), receivers, owned.size());
             ExchangeChoice exchange = ExchangeChoice.of(settings.exchange(), members.values(), restoring);
             // A broadcast can not go on without one of its ranks, whether it sends or not.
-            Set<String> needed = exchange.exchange() == Exchange.NCCL ? members.keySet() : owners;
-            return new Preparation.Ready(membership, slots, mode, exchange, members, ids, needed, failed);
+            boolean nccl = exchange.exchange() == Exchange.NCCL;
+            return new Preparation.Ready(
+                    membership,
+                    slots,
+                    mode,
+                    exchange,
+                    members,
+                    ids,
+                    nccl ? members.keySet() : owned.keySet(),
+                    nccl ? Map.of() : owned,
+                    failed);
         } catch (PlanException | ExchangeChoice.NotPossibleException e) {
             return no(Code.INVALID, String.valueOf(e.getMessage()));
         }
@@ -238,6 +248,7 @@ final class Preparer {
                     new TreeMap<>(Map.of(joiner.id(), joiner)),
                     new TreeSet<>(self),
                     self,
+                    Map.of(),
                     failed);
         } catch (PlanException e) {
             return no(Code.INVALID, String.valueOf(e.getMessage()));

@@ -6,6 +6,7 @@ import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Slots;
+import java.util.List;
 import java.util.Objects;
 import java.util.SortedMap;
 import org.jspecify.annotations.Nullable;
@@ -27,6 +28,17 @@ record Round(
             FleetWorker worker = members.get(id);
             if (worker != null) {
                 worker.ref().tell(command(send, updateId, settings, replyTo));
+            }
+        }
+    }
+
+    /** Tells all members that are still part of it who stands in for lost owners. */
+    void repair(List<Membership.Host> hosts) {
+        for (String id : attempt.active()) {
+            FleetWorker worker = members.get(id);
+            if (worker != null) {
+                List<String> owners = List.copyOf(attempt.lostTo(id));
+                worker.ref().tell(new WorkerCommand.Repair(attempt.epoch(), owners, hosts));
             }
         }
     }
@@ -62,6 +74,7 @@ record Round(
                 slots,
                 prepared.exchange().exchange(),
                 settings.stallTimeout().toMillis(),
+                attempt.outlivesOwners(),
                 replyTo);
     }
 }

@@ -6,6 +6,7 @@ import dev.inflight.protocol.cluster.WorkerEvent.Begun;
 import dev.inflight.protocol.cluster.WorkerEvent.Committed;
 import dev.inflight.protocol.cluster.WorkerEvent.ConsumerLost;
 import dev.inflight.protocol.cluster.WorkerEvent.Failed;
+import dev.inflight.protocol.cluster.WorkerEvent.OwnerLost;
 import dev.inflight.protocol.cluster.WorkerEvent.PrepareRefused;
 import dev.inflight.protocol.cluster.WorkerEvent.Prepared;
 import dev.inflight.protocol.cluster.WorkerEvent.Progress;
@@ -35,7 +36,8 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * Entering COMMITTING is the commit point: before it trouble aborts, after it the update rolls forward. A receiver that
- * no other member needs does not abort it by being lost: it is dropped, and the attempt goes on.
+ * no other member needs does not abort it by being lost: it is dropped, and the attempt goes on. So does it without an
+ * owner that others can stand in for; only while PREPARING that ends the attempt, which is then worth another one.
  */
 final class UpdateAttempt {
     enum State {
@@ -57,7 +59,7 @@ final class UpdateAttempt {
         PREPARE,
         BEGIN,
         STREAM,
-        /** The attempt goes on without one of its members. */
+        /** One of the members, which may have been dropped, takes nothing more. */
         DROP,
         COMMIT,
         ABORT
@@ -79,7 +81,9 @@ final class UpdateAttempt {
     private final SortedSet<String> members;
     private final SortedSet<String> receivers;
     private final SortedMap<String, String> expendable;
+    private final SortedSet<String> replaceable;
     private final SortedMap<String, String> dropped = new TreeMap<>();
+    private final SortedMap<String, Set<String>> missed = new TreeMap<>();
     private final SortedMap<String, String> planDigests = new TreeMap<>();
     private final SortedSet<String> begun = new TreeSet<>();
     private final SortedMap<String, Long> loadedBytes = new TreeMap<>();
@@ -92,18 +96,22 @@ final class UpdateAttempt {
     private State state;
     private @Nullable String reason;
     private @Nullable String blamed;
+    private boolean untouched;
+    private boolean shrunk;
 
     private UpdateAttempt(
             long epoch,
             Collection<String> members,
             Collection<String> receivers,
             Map<String, String> expendable,
+            Collection<String> replaceable,
             State state,
             @Nullable String reason) {
         this.epoch = epoch;
         this.members = new TreeSet<>(members);
         this.receivers = new TreeSet<>(receivers);
         this.expendable = new TreeMap<>(expendable);
+        this.replaceable = new TreeSet<>(replaceable);
         this.state = state;
         this.reason = reason;
         if (this.receivers.isEmpty() || !this.members.containsAll(this.receivers)) {
@@ -113,26 +121,32 @@ final class UpdateAttempt {
 
     /** An attempt that needs every member. */
     static UpdateAttempt of(long epoch, Collection<String> members, Collection<String> receivers) {
-        return of(epoch, members, receivers, Map.of());
+        return of(epoch, members, receivers, Map.of(), Set.of());
     }
 
     /**
      * @param expendable receivers that no other member needs, by worker the id of their engine: if one of them is lost
      *     before the commit point, the attempt goes on with the others
+     * @param replaceable owners that others can stand in for: the same holds for them, and for their engines if they
+     *     are among the expendable
      */
     static UpdateAttempt of(
-            long epoch, Collection<String> members, Collection<String> receivers, Map<String, String> expendable) {
-        return new UpdateAttempt(epoch, members, receivers, expendable, State.PREPARING, null);
+            long epoch,
+            Collection<String> members,
+            Collection<String> receivers,
+            Map<String, String> expendable,
+            Collection<String> replaceable) {
+        return new UpdateAttempt(epoch, members, receivers, expendable, replaceable, State.PREPARING, null);
     }
 
     /** Finishes an epoch whose coordinator is gone and which passed its commit point. */
     static UpdateAttempt rollForward(long epoch, Collection<String> members, Collection<String> receivers) {
-        return new UpdateAttempt(epoch, members, receivers, Map.of(), State.COMMITTING, null);
+        return new UpdateAttempt(epoch, members, receivers, Map.of(), Set.of(), State.COMMITTING, null);
     }
 
     /** Ends an epoch whose coordinator is gone and which did not pass its commit point. */
     static UpdateAttempt giveUp(long epoch, Collection<String> members, Collection<String> receivers, String reason) {
-        return new UpdateAttempt(epoch, members, receivers, Map.of(), State.ABORTING, reason);
+        return new UpdateAttempt(epoch, members, receivers, Map.of(), Set.of(), State.ABORTING, reason);
     }
 
     /** The first orders. */
@@ -165,6 +179,7 @@ final class UpdateAttempt {
             case Committed done -> onCommitted(done);
             case Aborted done -> onAborted(done);
             case ConsumerLost told -> onConsumerLost(told);
+            case OwnerLost told -> onOwnerLost(told);
             case WorkerState other -> List.of();
             case Verified other -> List.of();
         };
@@ -181,6 +196,7 @@ final class UpdateAttempt {
             case Committed done -> done.epoch();
             case Aborted done -> done.epoch();
             case ConsumerLost told -> told.epoch();
+            case OwnerLost told -> told.epoch();
             case WorkerState other -> NO_EPOCH;
             case Verified other -> NO_EPOCH;
         };
@@ -194,6 +210,7 @@ final class UpdateAttempt {
         if (canDrop(worker)) {
             return drop(worker, "lost before the commit point");
         }
+        shrunk |= outlivesOwners();
         return switch (state) {
             case PREPARING, BEGINNING, STREAMING, STAGED -> abort("worker " + worker + " was lost");
             case COMMITTING -> {
@@ -325,9 +342,10 @@ final class UpdateAttempt {
         return switch (state) {
             case PREPARING, BEGINNING, STREAMING, STAGED -> {
                 // A worker whose engine is gone names it.
-                if (canDrop(failed.worker()) && Objects.equals(suspect, expendable.get(failed.worker()))) {
+                if (canDrop(failed.worker()) && isEngineOf(failed.worker(), suspect)) {
                     yield drop(failed.worker(), failed.reason());
                 }
+                shrunk |= outlivesOwners() && isEngineOf(failed.worker(), suspect);
                 blamed = suspect;
                 yield abort(told);
             }
@@ -349,8 +367,17 @@ final class UpdateAttempt {
         };
     }
 
+    private boolean isEngineOf(String worker, @Nullable String suspect) {
+        return suspect != null && Objects.equals(suspect, expendable.get(worker));
+    }
+
     private List<Send> onConsumerLost(ConsumerLost told) {
         if (!isBeforeCommit() || dropped.containsKey(told.consumer())) {
+            return List.of();
+        }
+        boolean lostToEachOther = lostTo(told.consumer()).contains(told.worker());
+        if (replaceable.contains(told.consumer()) || lostToEachOther) {
+            // An owner is dropped only if the cluster has lost it, or its engine is gone.
             return List.of();
         }
         String reason = "consumer " + told.consumer() + " was lost: " + told.reason();
@@ -359,16 +386,27 @@ final class UpdateAttempt {
                 : onFailed(new Failed(told.worker(), epoch, reason, told.consumer()));
     }
 
+    /** Perhaps it lives, and only the way between the two is gone. Then it goes on without that consumer. */
+    private List<Send> onOwnerLost(OwnerLost told) {
+        boolean known = dropped.containsKey(told.owner());
+        if (!isBeforeCommit() || known || !replaceable.contains(told.owner())) {
+            return List.of();
+        }
+        missed.computeIfAbsent(told.worker(), worker -> new TreeSet<>()).add(told.owner());
+        return List.of(new Send(Order.DROP, new TreeSet<>(Set.of(told.owner())), told.worker()));
+    }
+
     private boolean isBeforeCommit() {
         return state.compareTo(State.COMMITTING) < 0;
     }
 
     /** The last one that takes anything is not dropped: nothing would be left to commit. */
     private boolean canDrop(String worker) {
+        boolean owner = replaceable.contains(worker);
         return isBeforeCommit()
-                && expendable.containsKey(worker)
+                && (owner ? state != State.PREPARING : expendable.containsKey(worker))
                 && !dropped.containsKey(worker)
-                && takers().size() > 1;
+                && takers().stream().anyMatch(taker -> !taker.equals(worker));
     }
 
     private List<Send> drop(String worker, String why) {
@@ -403,6 +441,7 @@ final class UpdateAttempt {
     }
 
     private List<Send> abort(String why) {
+        untouched = state == State.PREPARING;
         state = State.ABORTING;
         reason = why;
         SortedSet<String> alive = active();
@@ -430,8 +469,35 @@ final class UpdateAttempt {
         return rest;
     }
 
-    private SortedSet<String> active() {
+    /** Members that were not dropped. */
+    SortedSet<String> active() {
         return missing(dropped.keySet(), members);
+    }
+
+    /** Owners that were dropped or that some receiver misses, as long as something is to come from them. */
+    SortedSet<String> lostOwners() {
+        TreeSet<String> all = new TreeSet<>(dropped.keySet());
+        missed.values().forEach(all::addAll);
+        all.retainAll(isBeforeCommit() ? replaceable : Set.of());
+        return all;
+    }
+
+    /** Those of them that a worker takes nothing more from. */
+    SortedSet<String> lostTo(String worker) {
+        SortedSet<String> all = new TreeSet<>(dropped.keySet());
+        all.addAll(missed.getOrDefault(worker, Set.of()));
+        all.retainAll(replaceable);
+        return all;
+    }
+
+    /** Whether it can go on without some of its owners. */
+    boolean outlivesOwners() {
+        return !replaceable.isEmpty();
+    }
+
+    /** Whether it was aborted by the loss of a member before any engine was touched: those that are left may do. */
+    boolean isWorthAnother() {
+        return state == State.ABORTED && untouched && shrunk;
     }
 
     /** Receivers that were not dropped. */
@@ -513,6 +579,7 @@ final class UpdateAttempt {
     Map<String, String> failures() {
         Map<String, String> all = new TreeMap<>(dropped);
         all.putAll(failures);
+        all.keySet().retainAll(receivers);
         return all;
     }
 }

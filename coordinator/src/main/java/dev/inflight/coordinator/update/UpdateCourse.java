@@ -13,6 +13,7 @@ import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.WorkerEvent;
+import dev.inflight.protocol.plan.Membership;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -21,6 +22,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -46,6 +49,9 @@ final class UpdateCourse {
 
     record ToWorkers(Round round, Send send) implements Action {}
 
+    /** Says to the members that are left of a round which hosts stand in for lost owners; none do yet if there is none. */
+    record Repairing(Round round, List<Membership.Host> hosts) implements Action {}
+
     record ToHost(FleetHost host, String restoreId, CheckpointRef checkpoint, ShardSet shards) implements Action {}
 
     /** The last action. */
@@ -66,6 +72,9 @@ final class UpdateCourse {
     private @Nullable LostShards lostShards;
     private @Nullable Round main;
     private @Nullable Round round;
+    private @Nullable OwnerRepair repair;
+    private final SortedMap<String, FleetWorker> lostBefore = new TreeMap<>();
+    private int attempts;
     private @Nullable UpdateReport report;
     private @Nullable PhaseTimes phases;
     private long rollbackStartNanos;
@@ -130,9 +139,20 @@ final class UpdateCourse {
         return round == null ? List.of() : follow(round, round.attempt().on(event));
     }
 
-    /** @param failure null if the shards are back */
-    List<Action> onRestored(String restoreId, @Nullable String failure) {
-        return lostShards == null ? List.of() : restoring(lostShards, lostShards.answered(restoreId, failure));
+    /**
+     * @param failure null if the shards are back
+     * @param bytes what was read for that
+     */
+    List<Action> onRestored(String restoreId, @Nullable String failure, long bytes) {
+        if (lostShards != null) {
+            return restoring(lostShards, lostShards.answered(restoreId, failure));
+        }
+        if (round == null || repair == null) {
+            return List.of();
+        }
+        List<Action> actions = new ArrayList<>(repair.answered(restoreId, failure, bytes));
+        actions.addAll(follow(round, List.of()));
+        return actions;
     }
 
     List<Action> resend() {
@@ -148,7 +168,14 @@ final class UpdateCourse {
         if (lostShards != null) {
             return impossible("lost shards could not be loaded again within " + waited);
         }
-        return round == null ? List.of() : follow(round, round.attempt().deadline(waited));
+        if (round == null) {
+            return List.of();
+        }
+        return follow(
+                round,
+                isRepairing()
+                        ? round.attempt().cancel("shards of lost owners could not be loaded again within " + waited)
+                        : round.attempt().deadline(waited));
     }
 
     private List<Action> prepareAfterJoins() {
@@ -180,7 +207,8 @@ final class UpdateCourse {
                                 start.epochs().next(),
                                 ready.members().keySet(),
                                 ready.receivers(),
-                                expendable(ready))));
+                                expendable(ready),
+                                replaceable(ready).keySet())));
         };
     }
 
@@ -211,7 +239,9 @@ final class UpdateCourse {
             for (String receiver : ready.receivers()) {
                 FleetWorker worker = ready.members().get(receiver);
                 EngineStatus engine = worker == null ? null : worker.engine();
-                if (engine != null && !ready.owners().contains(receiver)) {
+                boolean needed = ready.owners().contains(receiver)
+                        && !ready.replaceable().containsKey(receiver);
+                if (engine != null && !needed) {
                     engines.put(receiver, engine.engine());
                 }
             }
@@ -219,9 +249,16 @@ final class UpdateCourse {
         return engines;
     }
 
+    private Map<String, ShardSet> replaceable(Preparation.Ready ready) {
+        return start.settings().onMemberLoss() == UpdateSettings.OnMemberLoss.CONTINUE ? ready.replaceable() : Map.of();
+    }
+
     private List<Action> no(Refused refused) {
         // Whoever asked has been answered already if something was awaited.
-        if (main != null || !restored.isEmpty() || !start.awaited().isEmpty()) {
+        if (main != null
+                || attempts > 0
+                || !restored.isEmpty()
+                || !start.awaited().isEmpty()) {
             return impossible(refused.message());
         }
         state = State.DONE;
@@ -245,11 +282,16 @@ final class UpdateCourse {
         round = next;
         if (main == null) {
             main = next;
-            report = new UpdateReport(next);
+            report = new UpdateReport(next, lostBefore);
             phases = new PhaseTimes(next.attempt().state(), start.nanoTime().getAsLong());
             rollback.goal(FormerVersions.of(next));
             state = State.UPDATING;
         }
+        Preparation.Ready ready = next.ready();
+        repair = ready == null
+                ? null
+                : new OwnerRepair(
+                        start.id() + "/" + next.attempt().epoch(), goal.checkpoint(), replaceable(ready), next);
         List<Action> actions = new ArrayList<>(toWorkers(next, next.attempt().start()));
         // The fleet may have changed since the members were chosen.
         actions.addAll(follow(next, losses(next)));
@@ -258,6 +300,7 @@ final class UpdateCourse {
 
     private List<Action> follow(Round current, List<Send> sends) {
         List<Action> actions = new ArrayList<>(toWorkers(current, sends));
+        actions.addAll(repair(current));
         if (state == State.UPDATING && phases != null) {
             phases.at(current.attempt().state(), start.nanoTime().getAsLong());
         }
@@ -268,18 +311,38 @@ final class UpdateCourse {
         return actions;
     }
 
+    /** Has others stand in for owners that were lost. */
+    private List<Action> repair(Round current) {
+        OwnerRepair under = repair;
+        if (under == null) {
+            return List.of();
+        }
+        List<Action> actions = new ArrayList<>(under.follow(current.attempt(), fleet));
+        if (under.failure() != null) {
+            String lost = String.join(", ", current.attempt().lostOwners());
+            actions.addAll(toWorkers(
+                    current,
+                    current.attempt().cancel("nobody can stand in for lost " + lost + ": " + under.failure())));
+        }
+        return actions;
+    }
+
     private List<Action> ended(Round over) {
         UpdateAttempt attempt = over.attempt();
         boolean committed = attempt.state() == UpdateAttempt.State.COMMITTED;
         epochs.put(attempt.epoch(), committed);
         if (report != null) {
-            report.ended(over);
+            report.ended(over, repair == null ? null : repair.result());
         }
+        repair = null;
         if (!committed) {
             attempt.members().stream()
                     .filter(id -> !attempt.aborted().containsKey(id))
                     .forEach(silent::add);
             idle.addAll(attempt.aborted().keySet());
+        }
+        if (isWorthAnother(over)) {
+            return again(over);
         }
         if (!committed && !start.isJoin()) {
             if (state == State.UPDATING) {
@@ -294,6 +357,28 @@ final class UpdateCourse {
             }
         }
         return next();
+    }
+
+    /** Preparing with whom is left is bounded like restoring updates. */
+    private boolean isWorthAnother(Round over) {
+        return state == State.UPDATING
+                && over.attempt().isWorthAnother()
+                && attempts < start.settings().restoreAttempts();
+    }
+
+    private List<Action> again(Round over) {
+        attempts++;
+        for (String id : over.attempt().receivers()) {
+            FleetWorker worker = over.members().get(id);
+            if (worker != null && !fleet.isLive(id, worker.ref())) {
+                lostBefore.put(id, worker);
+            }
+        }
+        main = null;
+        report = null;
+        phases = null;
+        state = State.RESTORING_SHARDS;
+        return prepare();
     }
 
     private List<Action> next() {
@@ -375,6 +460,7 @@ final class UpdateCourse {
                 state,
                 epochs.size(),
                 lostShards != null,
+                isRepairing(),
                 round == null ? "" : round.attempt().state());
     }
 
@@ -390,7 +476,7 @@ final class UpdateCourse {
         return switch (round.attempt().state()) {
             case PREPARING -> settings.prepareTimeout();
             case BEGINNING -> settings.beginTimeout();
-            case STREAMING, STAGED -> settings.streamTimeout();
+            case STREAMING, STAGED -> isRepairing() ? settings.restoreTimeout() : settings.streamTimeout();
             case COMMITTING, COMMITTED -> settings.commitTimeout();
             case ABORTING, ABORTED -> settings.abortTimeout();
         };
@@ -399,6 +485,11 @@ final class UpdateCourse {
     /** Whether the present state must also show progress. */
     boolean limitedByIdleness() {
         return lostShards != null || (round != null && round.attempt().state() == UpdateAttempt.State.STREAMING);
+    }
+
+    /** Shards of a lost owner are being loaded again. */
+    private boolean isRepairing() {
+        return round != null && repair != null && repair.restoring();
     }
 
     long doneBytes() {
@@ -427,6 +518,9 @@ final class UpdateCourse {
     private String phase() {
         Enum<?> shown =
                 state == State.UPDATING && round != null ? round.attempt().state() : state;
+        if (shown == UpdateAttempt.State.STREAMING && isRepairing()) {
+            return "repairing";
+        }
         return shown.name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
 

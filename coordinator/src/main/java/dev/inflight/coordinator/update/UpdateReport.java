@@ -14,6 +14,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
@@ -25,13 +27,25 @@ final class UpdateReport {
     private final Round main;
     private final Map<String, EngineNow> now = new HashMap<>();
     private final Set<String> members = new TreeSet<>();
+    private final SortedMap<String, FleetWorker> lostBefore;
+    private UpdateResult.@Nullable Repair repair;
 
-    UpdateReport(Round main) {
+    /** @param lostBefore receivers that were lost before there was a plan that all agreed on */
+    UpdateReport(Round main, Map<String, FleetWorker> lostBefore) {
         this.main = main;
+        this.lostBefore = new TreeMap<>(lostBefore);
+        this.lostBefore.keySet().removeAll(main.attempt().receivers());
     }
 
-    /** Takes in a round that ended. */
-    void ended(Round round) {
+    /**
+     * Takes in a round that ended.
+     *
+     * @param how what was done for owners that it lost; null if there was nothing to do
+     */
+    void ended(Round round, UpdateResult.@Nullable Repair how) {
+        if (round.attempt().epoch() == main.attempt().epoch()) {
+            repair = how;
+        }
         members.addAll(round.members().keySet());
         for (Aborted answer : round.attempt().aborted().values()) {
             EngineStatus engine = answer.engine();
@@ -119,6 +133,7 @@ final class UpdateReport {
                         .distinct()
                         .sorted()
                         .toList(),
+                repair,
                 restore);
     }
 
@@ -132,9 +147,9 @@ final class UpdateReport {
         if (!committed()) {
             return main.attempt().reason();
         }
-        return main.attempt().failures().isEmpty()
-                ? null
-                : "committed, but not live on " + main.attempt().failures();
+        Map<String, String> notLive = new TreeMap<>(main.attempt().failures());
+        lostBefore.keySet().forEach(id -> notLive.put(id, "lost while preparing"));
+        return notLive.isEmpty() ? null : "committed, but not live on " + notLive;
     }
 
     private List<UpdateResult.EngineResult> engines() {
@@ -152,6 +167,8 @@ final class UpdateReport {
                     state.version(),
                     done == null ? null : done.stallMicros() / 1e3));
         }
+        lostBefore.forEach((id, worker) -> engines.add(new UpdateResult.EngineResult(
+                worker.engine() == null ? null : worker.engine().engine(), id, "failed", null, null, null)));
         if (main.ready() != null) {
             main.ready()
                     .failed()

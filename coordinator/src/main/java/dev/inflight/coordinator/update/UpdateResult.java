@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param receivedBytes what the engine's host took for a join, from other hosts or the original files; 0 of an update
  * @param resentBytes what of it came more than once or was thrown away
  * @param sources hosts that it came from
+ * @param repair who stood in for owners that were lost; null if none was, or what they had was not needed any more
  */
 record UpdateResult(
         String model,
@@ -38,6 +39,7 @@ record UpdateResult(
         long receivedBytes,
         long resentBytes,
         List<String> sources,
+        @Nullable Repair repair,
         @Nullable Restore restore) {
 
     /** The result of an update that no worker heard of. */
@@ -63,6 +65,7 @@ record UpdateResult(
                 0,
                 0,
                 List.of(),
+                null,
                 null);
     }
 
@@ -116,6 +119,13 @@ record UpdateResult(
             return reports.stream().mapToLong(micros).max().orElse(0) / 1e6;
         }
     }
+
+    /**
+     * @param owners workers that were lost, at least to some, before all that they were to send had come
+     * @param standIns hosts from whose stores the rest was taken
+     * @param restoredBytes what hosts read again for that
+     */
+    record Repair(List<String> owners, List<String> standIns, long restoredBytes) {}
 
     /**
      * @param outcome {@code restored} or {@code failed}

@@ -105,8 +105,8 @@ public final class UpdateSession extends AbstractBehavior<UpdateSession.Command>
                 restartIdleTimer();
                 yield this;
             }
-            case Loaded loaded -> carryOut(course.onRestored(loaded.publishId(), null));
-            case LoadFailed failed -> carryOut(course.onRestored(failed.publishId(), failed.message()));
+            case Loaded loaded -> carryOut(course.onRestored(loaded.publishId(), null, loaded.bytes()));
+            case LoadFailed failed -> carryOut(course.onRestored(failed.publishId(), failed.message(), 0));
             default -> this;
         };
     }
@@ -124,6 +124,7 @@ public final class UpdateSession extends AbstractBehavior<UpdateSession.Command>
             switch (action) {
                 case UpdateCourse.ToWorkers to ->
                     to.round().send(to.send(), start.id(), start.settings(), workerEvents);
+                case UpdateCourse.Repairing repairing -> repairing.round().repair(repairing.hosts());
                 case UpdateCourse.ToHost to ->
                     to.host()
                             .ref()

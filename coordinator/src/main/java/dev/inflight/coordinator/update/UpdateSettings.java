@@ -22,11 +22,11 @@ public record UpdateSettings(
         int maxSlots,
         ExchangeSetting exchange,
         Duration progressInterval) {
-    /** What becomes of an update before its commit point when an engine is lost that others do not need. */
+    /** What becomes of an update before its commit point when a member is lost that others can do without or stand in for. */
     public enum OnMemberLoss {
-        /** It goes on without that engine, which joins when it is back. */
+        /** It goes on without that member's engine, which joins when it is back. */
         CONTINUE,
-        /** It is aborted, as for the loss of any other member. */
+        /** It is aborted. */
         ABORT
     }
 

@@ -11,6 +11,7 @@ import dev.inflight.protocol.cluster.WorkerEvent.Begun;
 import dev.inflight.protocol.cluster.WorkerEvent.Committed;
 import dev.inflight.protocol.cluster.WorkerEvent.ConsumerLost;
 import dev.inflight.protocol.cluster.WorkerEvent.Failed;
+import dev.inflight.protocol.cluster.WorkerEvent.OwnerLost;
 import dev.inflight.protocol.cluster.WorkerEvent.PrepareRefused;
 import dev.inflight.protocol.cluster.WorkerEvent.Prepared;
 import dev.inflight.protocol.cluster.WorkerEvent.Progress;
@@ -209,7 +210,7 @@ class UpdateAttemptTest {
 
     @Test
     void abortsWhenTheLastReceiverIsLost() {
-        UpdateAttempt some = UpdateAttempt.of(7, Set.of("b", "source"), Set.of("b"), Map.of("b", "e-b"));
+        UpdateAttempt some = UpdateAttempt.of(7, Set.of("b", "source"), Set.of("b"), Map.of("b", "e-b"), Set.of());
         assertThat(orders(some.lost("b"))).containsExactly(Order.ABORT);
         assertThat(some.state()).isEqualTo(State.ABORTING);
     }
@@ -233,8 +234,118 @@ class UpdateAttemptTest {
         assertThat(early.reason()).isEqualTo("not wanted");
     }
 
+    @Test
+    void goesOnWithoutALostOwnerThatOthersCanStandInFor() {
+        UpdateAttempt some = outlivingOwners();
+        begin(some);
+        assertThat(some.lost("b"))
+                .containsExactly(
+                        new Send(Order.DROP, new TreeSet<>(Set.of("a", "source")), "b"),
+                        new Send(Order.ABORT, new TreeSet<>(Set.of("b")), null));
+        assertThat(some.lost("source")).extracting(Send::order).containsExactly(Order.DROP, Order.ABORT);
+        assertThat(some.lostOwners()).containsExactly("b", "source");
+        assertThat(orders(some.on(new Staged("a", 7, REPORT)))).containsExactly(Order.COMMIT);
+        assertThat(some.lostOwners()).isEmpty();
+        some.on(new Committed("a", 7, 5));
+        assertThat(some.state()).isEqualTo(State.COMMITTED);
+        assertThat(some.failures()).isEqualTo(Map.of("b", "lost before the commit point"));
+    }
+
+    @Test
+    void goesOnWithoutAnOwnerWhileEnginesPause() {
+        UpdateAttempt some = outlivingOwners();
+        agree(some);
+        some.on(new Begun("a", 7));
+        some.on(new Begun("b", 7));
+        assertThat(orders(some.lost("source"))).containsExactly(Order.DROP, Order.ABORT, Order.STREAM);
+    }
+
+    @Test
+    void dropsAnOwnerWhoseEngineIsGoneButNotOneThatPeersLost() {
+        UpdateAttempt some = outlivingOwners();
+        begin(some);
+        assertThat(some.on(new ConsumerLost("a", 7, "b", "its connection broke")))
+                .isEmpty();
+        assertThat(orders(some.on(new Failed("b", 7, "engine e-b was lost: link closed", "e-b"))))
+                .containsExactly(Order.DROP, Order.ABORT);
+        UpdateAttempt other = outlivingOwners();
+        begin(other);
+        assertThat(orders(other.on(new Failed("a", 7, "owner b was lost and nobody took its place", "b"))))
+                .containsExactly(Order.ABORT);
+    }
+
+    @Test
+    void keepsAnOwnerThatOnlyAPeerLostAndThatPeerToo() {
+        UpdateAttempt some = UpdateAttempt.of(
+                7, Set.of("a", "b", "source"), Set.of("a", "b"), Map.of("a", "e-a", "b", "e-b"), Set.of("source"));
+        begin(some);
+        assertThat(some.on(new OwnerLost("a", 7, "source", "a chunk was damaged")))
+                .containsExactly(new Send(Order.DROP, new TreeSet<>(Set.of("source")), "a"));
+        assertThat(some.lostTo("a")).containsExactly("source");
+        assertThat(some.lostTo("b")).isEmpty();
+        assertThat(some.on(new ConsumerLost("source", 7, "a", "its connection broke")))
+                .isEmpty();
+        some.on(new Staged("a", 7, REPORT));
+        assertThat(some.on(new Staged("b", 7, REPORT)))
+                .singleElement()
+                .satisfies(send -> assertThat(send.workers()).containsExactly("a", "b", "source"));
+    }
+
+    @Test
+    void abortsWithoutAReceiverEvenIfOthersCouldStandIn() {
+        UpdateAttempt some = outlivingOwners();
+        begin(some);
+        some.lost("a");
+        assertThat(orders(some.lost("b"))).containsExactly(Order.ABORT);
+    }
+
+    @Test
+    void isWorthAnotherIfAnOwnerIsLostBeforeAnyEngineIsTouchedAndOnlyThen() {
+        UpdateAttempt some = outlivingOwners();
+        some.on(new PrepareRefused("a", 7, "can not reach b"));
+        some.on(new Aborted("a", 7, null));
+        some.on(new Aborted("source", 7, null));
+        some.lost("b");
+        assertThat(some.isWorthAnother()).isTrue();
+
+        UpdateAttempt refused = outlivingOwners();
+        refused.on(new PrepareRefused("a", 7, "no memory"));
+        List.of("a", "b", "source").forEach(worker -> refused.on(new Aborted(worker, 7, null)));
+        assertThat(refused.state()).isEqualTo(State.ABORTED);
+        assertThat(refused.isWorthAnother()).isFalse();
+
+        UpdateAttempt begun = outlivingOwners();
+        begin(begun);
+        begun.on(new Failed("a", 7, "bad block", null));
+        begun.lost("b");
+        begun.on(new Aborted("a", 7, null));
+        begun.on(new Aborted("source", 7, null));
+        assertThat(begun.state()).isEqualTo(State.ABORTED);
+        assertThat(begun.isWorthAnother()).isFalse();
+    }
+
+    private static UpdateAttempt outlivingOwners() {
+        return UpdateAttempt.of(
+                7,
+                Set.of("a", "b", "source"),
+                Set.of("a", "b"),
+                Map.of("a", "e-a", "b", "e-b"),
+                Set.of("a", "b", "source"));
+    }
+
+    private static void agree(UpdateAttempt some) {
+        List.of("a", "b", "source").forEach(worker -> some.on(new Prepared(worker, 7, "p")));
+    }
+
+    private static void begin(UpdateAttempt some) {
+        agree(some);
+        List.of("a", "b", "source").forEach(worker -> some.on(new Begun(worker, 7)));
+        assertThat(some.state()).isEqualTo(State.STREAMING);
+    }
+
     private static UpdateAttempt withExpendableB() {
-        UpdateAttempt some = UpdateAttempt.of(7, Set.of("a", "b", "source"), Set.of("a", "b"), Map.of("b", "e-b"));
+        UpdateAttempt some =
+                UpdateAttempt.of(7, Set.of("a", "b", "source"), Set.of("a", "b"), Map.of("b", "e-b"), Set.of());
         List.of("a", "b", "source").forEach(worker -> some.on(new Prepared(worker, 7, "p")));
         List.of("a", "b", "source").forEach(worker -> some.on(new Begun(worker, 7)));
         assertThat(some.state()).isEqualTo(State.STREAMING);
@@ -243,10 +354,11 @@ class UpdateAttemptTest {
 
     /** Whoever of the expendable is lost whenever: what commits was staged, and only the dropped are told to abort. */
     @Property(tries = 2000)
-    void commitsOnlyWhatIsStagedWhoeverIsDropped(@ForAll long seed) {
+    void commitsOnlyWhatIsStagedWhoeverIsDropped(@ForAll long seed, @ForAll boolean owners) {
         Random random = new Random(seed);
         List<String> members = List.of("a", "b", "c");
-        UpdateAttempt any = UpdateAttempt.of(7, members, members, Map.of("b", "e-b", "c", "e-c"));
+        UpdateAttempt any = UpdateAttempt.of(
+                7, members, members, Map.of("b", "e-b", "c", "e-c"), owners ? Set.of("b", "c") : Set.of());
         List<Send> sent = new ArrayList<>(any.start());
         Set<String> staged = new HashSet<>();
         Set<String> dropped = new HashSet<>();

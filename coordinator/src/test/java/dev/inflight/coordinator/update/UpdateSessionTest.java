@@ -35,6 +35,7 @@ import dev.inflight.protocol.cluster.WorkerCommand.Abort;
 import dev.inflight.protocol.cluster.WorkerCommand.Begin;
 import dev.inflight.protocol.cluster.WorkerCommand.Commit;
 import dev.inflight.protocol.cluster.WorkerCommand.Prepare;
+import dev.inflight.protocol.cluster.WorkerCommand.Repair;
 import dev.inflight.protocol.cluster.WorkerCommand.Stream;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.cluster.WorkerEvent.Aborted;
@@ -73,7 +74,7 @@ class UpdateSessionTest {
     private final TestFleet fleet = new TestFleet(kit);
     private final Epochs epochs = new Epochs(() -> Instant.EPOCH);
     private final WorkerClaims claims = new WorkerClaims();
-    private final UpdateSettings settings = TestFleet.settings("").update();
+    private UpdateSettings settings = TestFleet.settings("").update();
     private Set<String> awaited = Set.of();
 
     @BeforeEach
@@ -279,8 +280,14 @@ class UpdateSessionTest {
         expectAll(Abort.class);
     }
 
+    private void neverGoOnWithoutAMember() {
+        settings = TestFleet.settings("inflight.coordinator.update.on-member-loss = abort")
+                .update();
+    }
+
     @Test
-    void abortsWhenAWorkerIsLostWhileStreaming() {
+    void abortsWhenAWorkerIsLostWhileStreamingIfSetTo() {
+        neverGoOnWithoutAMember();
         ActorRef<UpdateSession.Command> session = start(null);
         ActorRef<WorkerEvent> answers = prepareAll(LoadMode.SHADOW, 6);
         TestProbe<WorkerCommand> survivor = fleet.workers.get("h1/0");
@@ -289,6 +296,119 @@ class UpdateSessionTest {
         survivor.expectMessageClass(Abort.class);
         answers.tell(new Aborted("h1/0", 6, serving("e1", "v1")));
         assertThat(ended().operation().error()).isEqualTo("worker h2/0 was lost");
+    }
+
+    @Test
+    void aHostLoadsWhatALostOwnerHadAndStandsInForIt() {
+        ActorRef<UpdateSession.Command> session = start(LoadMode.IN_PLACE);
+        ActorRef<WorkerEvent> answers = prepareAll(LoadMode.IN_PLACE, 6);
+        TestProbe<WorkerCommand> survivor = fleet.workers.get("h1/0");
+        fleet.withoutWorker("h2/0").withoutHost("h2");
+        session.tell(new UpdateSession.FleetChanged(fleet.view()));
+        assertThat(survivor.expectMessageClass(WorkerCommand.Drop.class).worker())
+                .isEqualTo("h2/0");
+        assertThat(survivor.expectMessageClass(Repair.class).hosts()).isEmpty();
+
+        Restore restore = fleet.hosts.get("h1").expectMessageClass(Restore.class);
+        assertThat(restore.checkpoint()).isEqualTo(V2);
+        assertThat(restore.shards()).containsExactly(new ShardRange(1, 1));
+        fishPhase("repairing");
+        restore.replyTo().tell(new HostStoreEvent.Loaded("h1", restore.publishId(), V2.digest(), 4711, 0, 0));
+
+        Repair repair = survivor.expectMessageClass(Repair.class);
+        assertThat(repair.owners()).containsExactly("h2/0");
+        assertThat(repair.hosts()).singleElement().satisfies(host -> {
+            assertThat(host.name()).isEqualTo("h1");
+            assertThat(host.shards()).containsExactly(new ShardRange(1, 1));
+        });
+        answers.tell(new Staged("h1/0", 6, REPORT));
+        survivor.expectMessageClass(Commit.class);
+        answers.tell(new Committed("h1/0", 6, 1));
+
+        UpdateEnded ended = ended();
+        assertThat(ended.operation().state()).isEqualTo(OperationReply.State.SUCCEEDED);
+        JsonNode result = Json.tree(ended.operation().resultJson());
+        assertThat(result.at("/repair/owners/0").asText()).isEqualTo("h2/0");
+        assertThat(result.at("/repair/standIns/0").asText()).isEqualTo("h1");
+        assertThat(result.at("/repair/restoredBytes").asLong()).isEqualTo(4711);
+        assertThat(result.at("/engines/1/outcome").asText()).isEqualTo("failed");
+        assertThat(result.get("reason").asText()).contains("h2/0=lost before the commit point");
+    }
+
+    @Test
+    void aHostWhoseEngineIsGoneStandsInForItsWorkerAndAnotherOneIfItIsLostToo() {
+        fleet.host("h3").worker("h3/0", serving("e3", "v1"));
+        ActorRef<UpdateSession.Command> session = start(LoadMode.SHADOW);
+        ActorRef<WorkerEvent> answers = prepareAll(LoadMode.SHADOW, 6, "h1/0", "h2/0", "h3/0");
+        TestProbe<WorkerCommand> survivor = fleet.workers.get("h1/0");
+        answers.tell(new Failed("h2/0", 6, "engine e2 was lost: link closed", "e2"));
+        survivor.expectMessageClass(WorkerCommand.Drop.class);
+        assertThat(survivor.expectMessageClass(Repair.class).hosts())
+                .extracting(Membership.Host::name)
+                .containsExactly("h2");
+        fleet.withoutWorker("h2/0").withoutHost("h2");
+        session.tell(new UpdateSession.FleetChanged(fleet.view()));
+        assertThat(survivor.expectMessageClass(Repair.class).hosts()).isEmpty();
+        Restore failing = fleet.hosts.get("h3").expectMessageClass(Restore.class);
+        failing.replyTo().tell(new HostStoreEvent.LoadFailed("h3", failing.publishId(), "no such file"));
+        Restore restore = fleet.hosts.get("h1").expectMessageClass(Restore.class);
+        restore.replyTo().tell(new HostStoreEvent.Loaded("h1", restore.publishId(), V2.digest(), 1, 0, 0));
+        assertThat(survivor.expectMessageClass(Repair.class).hosts())
+                .extracting(Membership.Host::name)
+                .containsExactly("h1");
+        answers.tell(new Progress("h1/0", 6, 1));
+        survivor.expectNoMessage(Duration.ZERO);
+    }
+
+    @Test
+    void abortsWithTheReasonWhenNobodyCanStandInForALostOwner() {
+        ActorRef<UpdateSession.Command> session = start(LoadMode.SHADOW);
+        ActorRef<WorkerEvent> answers = prepareAll(LoadMode.SHADOW, 6);
+        fleet.withoutWorker("h2/0").withoutHost("h2");
+        session.tell(new UpdateSession.FleetChanged(fleet.view()));
+        Restore restore = fleet.hosts.get("h1").expectMessageClass(Restore.class);
+        restore.replyTo().tell(new HostStoreEvent.LoadFailed("h1", restore.publishId(), "/ckpt/v2: no such file"));
+        TestProbe<WorkerCommand> survivor = fleet.workers.get("h1/0");
+        survivor.fishForMessage(
+                Duration.ofSeconds(3),
+                order -> order instanceof Abort
+                        ? akka.actor.testkit.typed.javadsl.FishingOutcomes.complete()
+                        : akka.actor.testkit.typed.javadsl.FishingOutcomes.continueAndIgnore());
+        answers.tell(new Aborted("h1/0", 6, serving("e1", "v1")));
+        assertThat(ended().operation().error()).contains("h2/0", "/ckpt/v2: no such file");
+    }
+
+    @Test
+    void preparesAgainWithThoseThatAreLeftIfAnOwnerIsLostWhilePreparing() {
+        ActorRef<UpdateSession.Command> session = start(LoadMode.IN_PLACE);
+        ActorRef<WorkerEvent> answers = expectPrepare("h1/0").replyTo();
+        expectPrepare("h2/0");
+        TestProbe<WorkerCommand> survivor = fleet.workers.get("h1/0");
+        answers.tell(new PrepareRefused("h1/0", 6, "can not reach h2/0"));
+        survivor.expectMessageClass(Abort.class);
+        answers.tell(new Aborted("h1/0", 6, serving("e1", "v1")));
+        fleet.withoutWorker("h2/0").withoutHost("h2");
+        session.tell(new UpdateSession.FleetChanged(fleet.view()));
+
+        Restore restore = fleet.hosts.get("h1").expectMessageClass(Restore.class);
+        restore.replyTo().tell(new HostStoreEvent.Loaded("h1", restore.publishId(), V2.digest(), 1, 0, 0));
+        Prepare again = expectPrepare("h1/0");
+        assertThat(again.epoch()).isEqualTo(7);
+        assertThat(again.repairs()).isTrue();
+        answers.tell(new Prepared("h1/0", 7, "plan"));
+        survivor.expectMessageClass(Begin.class);
+        answers.tell(new Begun("h1/0", 7));
+        survivor.expectMessageClass(Stream.class);
+        answers.tell(new Staged("h1/0", 7, REPORT));
+        survivor.expectMessageClass(Commit.class);
+        answers.tell(new Committed("h1/0", 7, 1));
+
+        UpdateEnded ended = ended();
+        assertThat(ended.operation().state()).isEqualTo(OperationReply.State.SUCCEEDED);
+        assertThat(ended.epochs()).isEqualTo(Map.of(6L, false, 7L, true));
+        JsonNode result = Json.tree(ended.operation().resultJson());
+        assertThat(result.at("/engines/1/worker").asText()).isEqualTo("h2/0");
+        assertThat(result.at("/engines/1/outcome").asText()).isEqualTo("failed");
     }
 
     @Test
@@ -352,6 +472,7 @@ class UpdateSessionTest {
 
     @Test
     void restoresLostShardsOnASurvivorBeforeTheRestoringUpdate() {
+        neverGoOnWithoutAMember();
         ActorRef<UpdateSession.Command> session = start(LoadMode.IN_PLACE);
         ActorRef<WorkerEvent> answers = prepareAll(LoadMode.IN_PLACE, 6);
         fleet.withoutWorker("h2/0").withoutHost("h2");
@@ -512,6 +633,7 @@ class UpdateSessionTest {
 
     @Test
     void restoresAnEngineThatLostItsLinkAndCameBackWithoutWeights() {
+        neverGoOnWithoutAMember();
         ActorRef<UpdateSession.Command> session = start(LoadMode.IN_PLACE);
         ActorRef<WorkerEvent> answers = prepareAll(LoadMode.IN_PLACE, 6);
         answers.tell(new Failed("h2/0", 6, "engine e2 was lost", "e2"));
@@ -565,21 +687,32 @@ class UpdateSessionTest {
     }
 
     private ActorRef<WorkerEvent> prepareAll(LoadMode mode, long epoch) {
-        Prepare prepare = expectPrepare("h1/0");
-        expectPrepare("h2/0");
+        return prepareAll(mode, epoch, "h1/0", "h2/0");
+    }
+
+    private ActorRef<WorkerEvent> prepareAll(LoadMode mode, long epoch, String... workers) {
+        List<Prepare> prepares =
+                java.util.stream.Stream.of(workers).map(this::expectPrepare).toList();
+        Prepare prepare = prepares.getFirst();
         assertThat(prepare.mode()).isEqualTo(mode);
         assertThat(prepare.epoch()).isEqualTo(epoch);
         assertThat(prepare.checkpoint()).isEqualTo(V2);
-        prepare.replyTo().tell(new Prepared("h1/0", epoch, "plan"));
-        prepare.replyTo().tell(new Prepared("h2/0", epoch, "plan"));
-        beginAll(prepare.replyTo(), epoch);
+        for (String worker : workers) {
+            prepare.replyTo().tell(new Prepared(worker, epoch, "plan"));
+        }
+        beginAll(prepare.replyTo(), epoch, workers);
         return prepare.replyTo();
     }
 
     private void beginAll(ActorRef<WorkerEvent> answers, long epoch) {
+        beginAll(answers, epoch, "h1/0", "h2/0");
+    }
+
+    private void beginAll(ActorRef<WorkerEvent> answers, long epoch, String... workers) {
         expectAll(Begin.class);
-        answers.tell(new Begun("h1/0", epoch));
-        answers.tell(new Begun("h2/0", epoch));
+        for (String worker : workers) {
+            answers.tell(new Begun(worker, epoch));
+        }
         expectAll(Stream.class);
     }
 

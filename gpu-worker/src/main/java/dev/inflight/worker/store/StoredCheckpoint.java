@@ -211,7 +211,8 @@ public final class StoredCheckpoint {
         return held.putIfAbsent(shard, memory) == null;
     }
 
-    boolean holds(int shard) {
+    /** Whether all bytes of a shard are here. */
+    public boolean holds(int shard) {
         return held.containsKey(shard);
     }
 

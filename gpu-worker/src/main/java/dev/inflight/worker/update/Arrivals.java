@@ -7,10 +7,13 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /** Hand-over from the stages that bring buckets to the one that reloads them, one place per bucket. Thread-safe. */
 final class Arrivals {
-    private final CompletableFuture<Arrival>[] arrivals;
+    private final CompletableFuture<@Nullable Arrival>[] arrivals;
+    private volatile boolean heldUp;
+    private volatile int resumptions;
 
     /**
      * A bucket that is verified and readable.
@@ -31,6 +34,19 @@ final class Arrivals {
         arrivals[bucket].complete(new Arrival(firstSlot + at.slot(), at.offset(), release));
     }
 
+    /** The bucket will not come, if it has not yet, since its owner was lost. */
+    void lost(int bucket) {
+        arrivals[bucket].complete(null);
+    }
+
+    /** While arrivals are held up no wait ends for want of one, and patience begins anew afterwards. */
+    synchronized void holdUp(boolean now) {
+        if (heldUp && !now) {
+            resumptions++;
+        }
+        heldUp = now;
+    }
+
     /** Ends the wait for every bucket that has not come. */
     void fail(UpdateException reason) {
         for (var arrival : arrivals) {
@@ -38,14 +54,24 @@ final class Arrivals {
         }
     }
 
-    /** @throws UpdateException if the bucket has not come after {@code patience}, or the one given to {@link #fail} */
+    /**
+     * @return null if its owner was lost before it came
+     * @throws UpdateException if the bucket has not come after {@code patience}, or the one given to {@link #fail}
+     */
+    @Nullable
     Arrival await(int bucket, Duration patience) throws InterruptedException {
-        try {
-            return arrivals[bucket].get(patience.toMillis(), TimeUnit.MILLISECONDS);
-        } catch (TimeoutException e) {
-            throw new UpdateException("bucket " + bucket + " did not come within " + patience.toMillis() + " ms", null);
-        } catch (ExecutionException e) {
-            throw e.getCause() instanceof UpdateException failure ? failure : new IllegalStateException(e);
+        while (true) {
+            int resumed = resumptions;
+            try {
+                return arrivals[bucket].get(patience.toMillis(), TimeUnit.MILLISECONDS);
+            } catch (TimeoutException e) {
+                if (!heldUp && resumed == resumptions) {
+                    throw new UpdateException(
+                            "bucket " + bucket + " did not come within " + patience.toMillis() + " ms", null);
+                }
+            } catch (ExecutionException e) {
+                throw e.getCause() instanceof UpdateException failure ? failure : new IllegalStateException(e);
+            }
         }
     }
 }

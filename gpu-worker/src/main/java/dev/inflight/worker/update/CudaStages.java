@@ -48,16 +48,17 @@ final class CudaStages implements DeviceStages {
 
     @Override
     public OwnBuckets own(List<Bucket> buckets, Presence presence) {
-        return new CudaOwnBuckets(buckets, checkpoint, ring(), lane(), check(), this::hostRing, times);
+        return new CudaOwnBuckets(
+                buckets, checkpoint, ring(slots.count()), lane(), check(), () -> hostRing(slots.count()), times);
     }
 
     @Override
-    public LandingSlots landing() {
-        return new CudaLanding(ring(), lane());
+    public LandingSlots landing(int count) {
+        return new CudaLanding(ring(count), lane());
     }
 
-    private CudaSlotRing ring() {
-        var ring = device.slots(slots.count(), slots.bytes());
+    private CudaSlotRing ring(int count) {
+        var ring = device.slots(count, slots.bytes());
         closer.add(() -> {
             if (!stuck) {
                 ring.close();
@@ -66,8 +67,8 @@ final class CudaStages implements DeviceStages {
         return ring;
     }
 
-    private HostSlotRing hostRing() {
-        var ring = device.hostSlots(slots.count(), slots.bytes());
+    private HostSlotRing hostRing(int count) {
+        var ring = device.hostSlots(count, slots.bytes());
         closer.add(ring::close);
         return ring;
     }
@@ -126,11 +127,12 @@ final class CudaStages implements DeviceStages {
     private final class CudaLanding implements LandingSlots {
         private final CudaSlotRing ring;
         private final CudaLane lane;
-        private final Lazy<HostSlotRing> inbound = new Lazy<>(CudaStages.this::hostRing);
+        private final Lazy<HostSlotRing> inbound;
 
         CudaLanding(CudaSlotRing ring, CudaLane lane) {
             this.ring = ring;
             this.lane = lane;
+            this.inbound = new Lazy<>(() -> hostRing(ring.count()));
         }
 
         @Override

@@ -16,8 +16,8 @@ sealed interface DeviceStages permits HostStages, CudaStages {
      */
     OwnBuckets own(List<Bucket> buckets, Presence presence);
 
-    /** Takes the slots that others' buckets land in. */
-    LandingSlots landing();
+    /** Takes slots that others' buckets land in. */
+    LandingSlots landing(int count);
 
     /** Whether the engine itself can read the slots of a worker that shares memory with this one. */
     boolean engineReadsPeers();

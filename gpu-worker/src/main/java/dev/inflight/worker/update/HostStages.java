@@ -31,16 +31,16 @@ final class HostStages implements DeviceStages {
 
     @Override
     public OwnBuckets own(List<Bucket> buckets, Presence presence) {
-        return new HostOwnBuckets(buckets, checkpoint, presence, this::ring, times);
+        return new HostOwnBuckets(buckets, checkpoint, presence, () -> ring(slots.count()), times);
     }
 
     @Override
-    public LandingSlots landing() {
-        return new HostLanding(ring());
+    public LandingSlots landing(int count) {
+        return new HostLanding(ring(count));
     }
 
-    private HostSlotRing ring() {
-        var ring = device.slots(slots.count(), slots.bytes());
+    private HostSlotRing ring(int count) {
+        var ring = device.slots(count, slots.bytes());
         closer.add(ring::close);
         return ring;
     }

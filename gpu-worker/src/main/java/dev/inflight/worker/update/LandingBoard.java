@@ -4,13 +4,22 @@ import dev.inflight.protocol.plan.Bucket;
 import dev.inflight.worker.transport.SlotRange;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
-/** The landing slots of one update: one ring for all remote owners, taken in plan order. Thread-safe. */
+/**
+ * A ring of landing slots of one update. Its turns are in plan order over all buckets that are expected to land there;
+ * without such expectations they are in the order in which buckets come. Thread-safe.
+ */
 final class LandingBoard {
     private final LandingSlots slots;
     private final SlotBoard board;
     private final Duration patience;
-    private int[] turns = {};
+    private final AtomicInteger came = new AtomicInteger();
+    private final Map<Integer, Integer> entered = new ConcurrentHashMap<>();
+    private int @Nullable [] turns;
 
     LandingBoard(LandingSlots slots, Duration patience) {
         this.slots = slots;
@@ -29,22 +38,45 @@ final class LandingBoard {
 
     /** Says which buckets will land, before the first does. */
     void expect(List<Bucket> inPlanOrder, int buckets) {
-        turns = new int[buckets];
+        var expected = new int[buckets];
         for (int turn = 0; turn < inPlanOrder.size(); turn++) {
-            turns[inPlanOrder.get(turn).index()] = turn;
+            expected[inPlanOrder.get(turn).index()] = turn;
         }
+        turns = expected;
     }
 
-    /** Waits for the bucket's slot. */
+    /** Waits for the bucket's slot. One that has it already, but never landed, keeps it. */
     int enter(int bucket) throws InterruptedException {
-        return board.enter(bucket, turns[bucket]).slot();
+        var known = entered.get(bucket);
+        if (known != null) {
+            return known;
+        }
+        var expected = turns;
+        int turn = expected == null ? came.getAndIncrement() : expected[bucket];
+        int slot = board.enter(bucket, turn).slot();
+        entered.put(bucket, slot);
+        return slot;
     }
 
     /** The bucket is in its slot and verified. */
     void landed(int bucket, Incoming.Located located) {
-        board.ready(bucket);
+        landed(bucket);
         var at = new SlotRange(board.at(bucket).slot(), 0);
-        located.at(bucket, at, () -> board.consumed(bucket, UpdateSession.SELF));
+        located.at(bucket, at, () -> consumed(bucket));
+    }
+
+    void landed(int bucket) {
+        entered.remove(bucket);
+        board.ready(bucket);
+    }
+
+    /** Its slot is free again. */
+    void consumed(int bucket) {
+        board.consumed(bucket, UpdateSession.SELF);
+    }
+
+    void holdUp(boolean now) {
+        board.holdUp(now);
     }
 
     void fail(String reason) {

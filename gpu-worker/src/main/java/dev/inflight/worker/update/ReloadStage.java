@@ -28,6 +28,7 @@ final class ReloadStage implements Callable<Void> {
     private final List<Bucket> buckets;
     private final Presence presence;
     private final Arrivals arrivals;
+    private final Repairs repairs;
     private final Duration patience;
     private final Duration endTimeout;
     private final StageTimes times;
@@ -36,6 +37,7 @@ final class ReloadStage implements Callable<Void> {
 
     /**
      * @param presence waited for before the patience with a bucket begins
+     * @param repairs brings what lost owners did not
      * @param patience longest wait for a bucket, and for the engine to load one
      * @param endTimeout longest wait for the engine to find that it has everything
      * @param progress told of the bytes loaded so far
@@ -47,6 +49,7 @@ final class ReloadStage implements Callable<Void> {
             List<Bucket> buckets,
             Presence presence,
             Arrivals arrivals,
+            Repairs repairs,
             Duration patience,
             Duration endTimeout,
             StageTimes times,
@@ -57,6 +60,7 @@ final class ReloadStage implements Callable<Void> {
         this.buckets = buckets;
         this.presence = presence;
         this.arrivals = arrivals;
+        this.repairs = repairs;
         this.patience = patience;
         this.endTimeout = endTimeout;
         this.times = times;
@@ -65,12 +69,18 @@ final class ReloadStage implements Callable<Void> {
 
     @Override
     public Void call() throws InterruptedException {
+        try (repairs) {
+            return reload();
+        }
+    }
+
+    private Void reload() throws InterruptedException {
         lastLoadedNanos = System.nanoTime();
         var loads = new ArrayList<CompletableFuture<Void>>();
         for (var bucket : buckets) {
             presence.await(bucket);
             var arrival = arrivals.await(bucket.index(), patience);
-            loads.add(load(bucket, arrival));
+            loads.add(load(bucket, arrival == null ? repairs.bring(bucket) : arrival));
         }
         var ended = engine.end(new WorkerMessage.End(epoch));
         for (var load : loads) {

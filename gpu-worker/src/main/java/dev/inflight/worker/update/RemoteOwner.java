@@ -13,12 +13,17 @@ final class RemoteOwner {
     private final String worker;
     private final List<Bucket> buckets;
     private final BucketTransfer transfer;
+    private final boolean replaceable;
 
-    /** @param buckets in plan order */
-    RemoteOwner(String worker, List<Bucket> buckets, BucketTransfer transfer) {
+    /**
+     * @param buckets in plan order
+     * @param replaceable whether what it does not give can be had elsewhere
+     */
+    RemoteOwner(String worker, List<Bucket> buckets, BucketTransfer transfer, boolean replaceable) {
         this.worker = worker;
         this.buckets = buckets;
         this.transfer = transfer;
+        this.replaceable = replaceable;
     }
 
     String worker() {
@@ -62,12 +67,31 @@ final class RemoteOwner {
         }
     }
 
+    /**
+     * To a lost owner that can be replaced there is nothing to give back. What was taken is good all the same: it was
+     * verified, and nothing else comes to a lost owner's slots and arenas while the update lasts, since nobody writes for
+     * a process that is gone, and a worker that lives is in no other update before this one has ended.
+     */
     void giveBack(int bucket) {
         try {
             transfer.consumed(bucket);
         } catch (PeerException e) {
-            throw lost(e);
+            if (!replaceable) {
+                throw lost(e);
+            }
         }
+    }
+
+    /** Whether it is the owner who was lost, so that others can take its place. */
+    boolean isMissed(UpdateException failure) {
+        return replaceable
+                && failure.getCause() instanceof PeerException
+                && !Thread.currentThread().isInterrupted();
+    }
+
+    /** Takes nothing more from it: a call in progress ends as if the owner were gone. */
+    void leave() {
+        transfer.close();
     }
 
     private UpdateException lost(PeerException e) {

@@ -20,8 +20,8 @@ import org.jspecify.annotations.Nullable;
  * consumers can read where the host store keeps it takes the slot's turn without its memory. Turns follow the
  * plan's order, and so do all consumers; whoever holds the lowest turn can therefore always go on.
  *
- * <p>Thread-safe. Every wait ends: with what it waited for, after {@code patience} without any movement on the board,
- * or with the failure given to {@link #fail}.
+ * <p>Thread-safe. Every wait ends: with what it waited for, after {@code patience} without any movement on the board
+ * while it is not held up, or with the failure given to {@link #fail}.
  */
 public final class SlotBoard {
     private static final int FREE = -1;
@@ -36,6 +36,7 @@ public final class SlotBoard {
     private final int[] laps;
     private long movements;
     private boolean sealed;
+    private boolean heldUp;
     private @Nullable String failure;
 
     private static final class Entry {
@@ -220,6 +221,17 @@ public final class SlotBoard {
         }
     }
 
+    /** While the board is held up nothing need move: no wait ends for that, and patience begins anew afterwards. */
+    void holdUp(boolean now) {
+        lock.lock();
+        try {
+            heldUp = now;
+            signal();
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** Ends every present and later wait with {@code reason}; the first reason stays. */
     public void fail(String reason) {
         lock.lock();
@@ -242,6 +254,9 @@ public final class SlotBoard {
         long seen = movements;
         long left = patience.toNanos();
         while (failure == null && !condition.getAsBoolean()) {
+            if (left <= 0 && heldUp) {
+                left = patience.toNanos();
+            }
             if (left <= 0) {
                 throw new UpdateException(
                         "nothing moved for " + patience.toMillis() + " ms while waiting for " + what + laggards(),

@@ -27,6 +27,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Future;
@@ -34,13 +35,18 @@ import java.util.function.BiConsumer;
 import java.util.function.LongConsumer;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The slots, transfers and stages of one update on one worker. Stages overlap: while the engine reloads bucket i, the
  * next ones are fetched and the one after is copied from the host store.
  */
 final class Streaming implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Streaming.class);
+
     /** What must be given back; once it is closed, whatever is taken afterwards is given back at once. */
     private final Closer closer = new Closer();
 
@@ -61,6 +67,8 @@ final class Streaming implements AutoCloseable {
     private final List<Source> sources = new ArrayList<>();
     private @Nullable Own own;
     private @Nullable Landings landing;
+    private @Nullable Landings spare;
+    private final LostOwners lostOwners;
     private volatile @Nullable Collective collective;
     private final List<Future<Void>> moving = new ArrayList<>();
     private Presence presence = Presence.ALWAYS;
@@ -70,7 +78,7 @@ final class Streaming implements AutoCloseable {
     /** This worker's own buckets and their turns. */
     private record Own(OwnBuckets buckets, SlotBoard board) {}
 
-    /** The landing slots and the engine's number of the first. */
+    /** Landing slots and the engine's number of the first. */
     private record Landings(LandingBoard board, int firstSlot) {}
 
     /**
@@ -107,6 +115,7 @@ final class Streaming implements AutoCloseable {
         this.progress = progress;
         this.patience = Duration.ofMillis(order.stallTimeoutMs());
         this.device = stages();
+        this.lostOwners = new LostOwners(patience);
         this.arrivals = new Arrivals(plan.buckets().size());
         this.runner = new StageRunner("inflight-update-" + order.epoch() + "-" + context.worker());
     }
@@ -290,8 +299,11 @@ final class Streaming implements AutoCloseable {
     }
 
     private void addSource(Owner owner, BucketTransfer transfer) {
-        var remote = new RemoteOwner(owner.worker(), bucketsOf(owner.worker()), transfer);
+        var remote = new RemoteOwner(owner.worker(), bucketsOf(owner.worker()), transfer, order.repairs());
         if (remote.mapped() && device.engineReadsPeers()) {
+            if (order.repairs()) {
+                spare();
+            }
             sources.add(new Source(remote, announce(HostOwnBuckets.memories(remote.slots())), false));
         } else {
             sources.add(new Source(remote, landings().firstSlot(), true));
@@ -302,23 +314,39 @@ final class Streaming implements AutoCloseable {
     private Landings landings() {
         var known = landing;
         if (known == null) {
-            var taken = device.landing();
-            var ring = taken.ring();
-            int first = announce(
-                    IntStream.range(0, ring.count()).mapToObj(ring::memory).toList());
-            known = new Landings(new LandingBoard(taken, patience), first);
+            known = landings(order.slots().count());
             landing = known;
         }
         return known;
     }
 
     /**
-     * Whose buckets others wait for can not be done without. Any other consumer may be: the coordinator decides, and
-     * until then its buckets stay, for no longer than the board's patience.
+     * One slot for what is missing of lost owners whose slots the engine reads: it maps slots only when an update begins.
+     */
+    private Landings spare() {
+        var known = spare;
+        if (known == null) {
+            known = landings(1);
+            spare = known;
+        }
+        return known;
+    }
+
+    private Landings landings(int count) {
+        var taken = device.landing(count);
+        var ring = taken.ring();
+        int first =
+                announce(IntStream.range(0, ring.count()).mapToObj(ring::memory).toList());
+        return new Landings(new LandingBoard(taken, patience), first);
+    }
+
+    /**
+     * Whose buckets others wait for can not be done without, unless they can be had elsewhere. Any other consumer may be:
+     * the coordinator decides, and until then its buckets stay, for no longer than the board's patience.
      */
     private void consumerLost(String consumer, String reason) {
         var mine = own;
-        if (!bucketsOf(consumer).isEmpty()) {
+        if (!order.repairs() && !bucketsOf(consumer).isEmpty()) {
             fail.accept("consumer " + consumer + " was lost: " + reason, consumer);
         } else if (mine == null || mine.board().isConsumer(consumer)) {
             order.replyTo().tell(new WorkerEvent.ConsumerLost(context.worker(), order.epoch(), consumer, reason));
@@ -331,6 +359,63 @@ final class Streaming implements AutoCloseable {
         if (mine != null) {
             mine.board().leave(consumer);
         }
+    }
+
+    /**
+     * Takes nothing more from lost owners. While nobody holds what they owned, it is not for want of peers' patience that
+     * the update ends here. Does not block.
+     */
+    void repair(List<String> owners, List<Membership.Host> hosts) {
+        boolean heldUp = hosts.isEmpty();
+        arrivals.holdUp(heldUp);
+        var mine = own;
+        if (mine != null) {
+            mine.board().holdUp(heldUp);
+        }
+        boards().forEach(board -> board.holdUp(heldUp));
+        lostOwners.tell(owners, hosts);
+        for (var source : sources) {
+            if (owners.contains(source.owner().worker())) {
+                Thread.ofVirtual().name("inflight-lost-owner").start(source.owner()::leave);
+            }
+        }
+    }
+
+    private List<LandingBoard> boards() {
+        return Stream.of(landing, spare)
+                .filter(Objects::nonNull)
+                .map(Landings::board)
+                .toList();
+    }
+
+    private void lost(RemoteOwner owner, List<Bucket> missing, UpdateException why) {
+        LOG.info(
+                "epoch {}: {} buckets of owner {} did not come: {}",
+                order.epoch(),
+                missing.size(),
+                owner.worker(),
+                why.getMessage());
+        var reason = String.valueOf(why.getMessage());
+        lostOwners.missed(owner.worker(), reason);
+        missing.forEach(bucket -> arrivals.lost(bucket.index()));
+        if (!owner.mapped()) {
+            // Otherwise the engine may be reading in its slots, which it must not be told to use again.
+            order.replyTo().tell(new WorkerEvent.OwnerLost(context.worker(), order.epoch(), owner.worker(), reason));
+        }
+    }
+
+    private Repairs repairs() {
+        var bytes = new StoreBytes(checkpoint, context.joins(), context.peers().timeout());
+        return new Repairs(lostOwners, bytes, checkpoint, this::placeOfMissing, times);
+    }
+
+    /** A bucket that would have landed keeps its turn. */
+    private Repairs.Place placeOfMissing(Bucket bucket) {
+        var owner = plan.owners().get(bucket.owner()).worker();
+        boolean lands = sources.stream()
+                .anyMatch(source -> source.lands() && source.owner().worker().equals(owner));
+        var place = lands ? landings() : spare();
+        return new Repairs.Place(owner, place.board(), place.firstSlot());
     }
 
     private List<Bucket> bucketsOf(String worker) {
@@ -386,7 +471,14 @@ final class Streaming implements AutoCloseable {
             stages.add(broadcasts::finish);
         }
         for (var source : sources) {
-            stages.add(new FetchStage(source.owner(), incoming(source)));
+            try {
+                stages.add(new FetchStage(source.owner(), incoming(source), this::lost));
+            } catch (UpdateException e) {
+                if (!source.owner().isMissed(e)) {
+                    throw e;
+                }
+                lost(source.owner(), source.owner().buckets(), e);
+            }
         }
         if (engine != null) {
             stages.add(new ReloadStage(
@@ -396,6 +488,7 @@ final class Streaming implements AutoCloseable {
                     plan.buckets(),
                     presence,
                     arrivals,
+                    repairs(),
                     patience,
                     context.engineTimeout(),
                     times,
@@ -446,10 +539,7 @@ final class Streaming implements AutoCloseable {
         if (mine != null) {
             mine.board().fail(reason);
         }
-        var landed = landing;
-        if (landed != null) {
-            landed.board().fail(reason);
-        }
+        boards().forEach(board -> board.fail(reason));
         var broadcasts = collective;
         if (broadcasts != null) {
             broadcasts.cancel();

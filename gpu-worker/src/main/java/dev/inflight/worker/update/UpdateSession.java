@@ -267,11 +267,24 @@ public final class UpdateSession implements AutoCloseable {
         }
     }
 
-    /** The update goes on without a worker that takes this one's buckets and has none to send. Does not block. */
+    /** The update goes on without a worker that takes this one's buckets. Does not block. */
     public void drop(String consumer) {
         var stages = streaming;
         if (stages != null) {
             stages.drop(consumer);
+        }
+    }
+
+    /**
+     * The update goes on without owners that were lost. Does not block.
+     *
+     * @param owners all that were lost so far
+     * @param hosts who holds what they owned; empty while some of it is nowhere
+     */
+    public void repair(List<String> owners, List<Membership.Host> hosts) {
+        var stages = streaming;
+        if (stages != null) {
+            stages.repair(owners, hosts);
         }
     }
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
+import akka.actor.testkit.typed.javadsl.FishingOutcomes;
 import akka.actor.testkit.typed.javadsl.TestProbe;
 import com.typesafe.config.ConfigFactory;
 import dev.inflight.protocol.checkpoint.Dtype;
@@ -28,6 +29,7 @@ import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -35,6 +37,9 @@ import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -54,6 +59,10 @@ class UpdateSessionTest {
 
     private final List<TestHost> hosts = new ArrayList<>();
     private final TestProbe<WorkerEvent> coordinator = KIT.createTestProbe();
+
+    private final AtomicLong loaded = new AtomicLong();
+    private Duration patience = TestHost.PATIENCE;
+    private boolean repairs;
 
     /** One for each host that there was at the last publish. */
     private int shards;
@@ -219,6 +228,165 @@ class UpdateSessionTest {
         others.forEach(UpdateSession::close);
     }
 
+    @ParameterizedTest(name = "{0}, owner on {1}, another receiver on {2}, {3} slots")
+    @CsvSource({
+        "IN_PLACE, this-machine, this-machine, 3",
+        "SHADOW, another-machine, this-machine, 3",
+        "IN_PLACE, another-machine, another-machine, 2",
+        "SHADOW, this-machine, another-machine, 1",
+    })
+    void whatALostOwnerHadIsTakenOutOfAnothersStore(LoadMode mode, String ofOwner, String ofOther, int slots)
+            throws Exception {
+        start("this-machine", ofOther, ofOwner);
+        var target = publish("v1", 1);
+        var sessions = repairable(1, target, mode, slots);
+        begin(sessions);
+        var others = sessions.subList(0, 2);
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            var streaming = others.stream()
+                    .map(session -> threads.submit(session::stream))
+                    .toList();
+            // It has sent what its slots hold, and sends no more.
+            awaitProgress(1);
+            lose(sessions.get(2), others);
+            hosts.get(1).store.restore(restore(target, 2), bytes -> {});
+            others.forEach(session -> session.repair(List.of("c/0"), holders(hosts.get(1), 2)));
+            for (var one : streaming) {
+                assertThat(one.get().loadedBytes()).isEqualTo(target.bytes());
+            }
+        }
+        together(others, UpdateSession::commit);
+        others.forEach(UpdateSession::close);
+        hosts.remove(2).close();
+        assertThat(mismatches(target)).containsExactly(0L, 0L);
+    }
+
+    @Test
+    void nobodyRunsOutOfPatienceWhileAStandInIsSought() throws Exception {
+        start("this-machine", "another-machine", "another-machine");
+        var target = publish("v1", 1);
+        patience = Duration.ofSeconds(1);
+        var sessions = repairable(1, target, LoadMode.SHADOW, 3);
+        begin(sessions);
+        var others = sessions.subList(0, 2);
+        lose(sessions.get(2), others);
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            var streaming = others.stream()
+                    .map(session -> threads.submit(session::stream))
+                    .toList();
+            assertThatThrownBy(() -> streaming.getFirst().get(3 * patience.toMillis(), TimeUnit.MILLISECONDS))
+                    .isInstanceOf(TimeoutException.class);
+            // The one that shall stand in is lost as well: nothing answers there.
+            var gone = new Membership.Host("gone", "127.0.0.1:1", List.of(new ShardRange(2, 2)));
+            others.forEach(session -> session.repair(List.of("c/0"), List.of(gone)));
+            others.forEach(session -> session.repair(List.of("c/0"), List.of()));
+            hosts.getFirst().store.restore(restore(target, 2), bytes -> {});
+            others.forEach(session -> session.repair(List.of("c/0"), holders(hosts.getFirst(), 2)));
+            for (var one : streaming) {
+                assertThat(one.get().loadedBytes()).isEqualTo(target.bytes());
+            }
+        }
+        together(others, UpdateSession::commit);
+        others.forEach(UpdateSession::close);
+        hosts.remove(2).close();
+        assertThat(mismatches(target)).containsExactly(0L, 0L);
+    }
+
+    @Test
+    void ownersLostOneAfterTheOtherAreReplacedInPlanOrder() throws Exception {
+        start("this-machine", "this-machine", "another-machine");
+        var target = publish("v1", 1);
+        var sessions = repairable(1, target, LoadMode.IN_PLACE, 3);
+        begin(sessions);
+        var left = sessions.getFirst();
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            var streaming = threads.submit(left::stream);
+            lose(sessions.get(2), List.of(left));
+            hosts.getFirst().store.restore(restore(target, 2), bytes -> {});
+            left.repair(List.of("c/0"), holders(hosts.getFirst(), 2));
+            sessions.get(1).abort("its engine is gone");
+            left.drop("b/0");
+            // Its host lives, and so does its store.
+            left.repair(
+                    List.of("b/0", "c/0"),
+                    List.of(
+                            holders(hosts.getFirst(), 2).getFirst(),
+                            holders(hosts.get(1), 1).getFirst()));
+            assertThat(streaming.get().loadedBytes()).isEqualTo(target.bytes());
+        }
+        left.commit();
+        left.close();
+        hosts.remove(2).close();
+        hosts.remove(1).close();
+        assertThat(mismatches(target)).containsExactly(0L);
+    }
+
+    @Test
+    void anOwnerThatNobodyReplacesIsTheReasonWithinTheStallTimeout() throws Exception {
+        start("this-machine", "another-machine");
+        var target = publish("v1", 1);
+        patience = Duration.ofSeconds(1);
+        var sessions = repairable(1, target, LoadMode.SHADOW, 3);
+        begin(sessions);
+        sessions.get(1).abort("the test ends it");
+        // Its own slots, which the lost one holds, may be waited for as long.
+        assertThatThrownBy(sessions.getFirst()::stream)
+                .isInstanceOf(UpdateException.class)
+                .hasMessageMatching(
+                        "(owner b/0 was lost and nobody took its place within 1000 ms|nothing moved.*b/0).*");
+        sessions.getFirst().abort("the test ends it");
+    }
+
+    @Test
+    void anOwnerThatLivesGoesOnWhenAnotherTakesWhatItHasFromItsStore() throws Exception {
+        start("this-machine", "another-machine");
+        var target = publish("v1", 1);
+        var sessions = repairable(1, target, LoadMode.SHADOW, 1);
+        begin(sessions);
+        sessions.getFirst().repair(List.of("b/0"), holders(hosts.get(1), 1));
+        sessions.get(1).drop("a/0");
+        sessions.get(1).repair(List.of(), holders(hosts.get(1), 1));
+        assertThat(together(sessions, UpdateSession::stream))
+                .allMatch(report -> report.loadedBytes() == target.bytes());
+        together(sessions, UpdateSession::commit);
+        sessions.forEach(UpdateSession::close);
+        assertThat(mismatches(target)).containsExactly(0L, 0L);
+        coordinator.fishForMessage(
+                TestHost.PATIENCE,
+                event -> event instanceof WorkerEvent.OwnerLost told
+                                && told.owner().equals("b/0")
+                        ? FishingOutcomes.complete()
+                        : FishingOutcomes.continueAndIgnore());
+    }
+
+    private void awaitProgress(long bytes) throws InterruptedException {
+        while (loaded.get() < bytes) {
+            Thread.sleep(1);
+        }
+    }
+
+    /** As if its process were killed: nobody answers any more. */
+    private void lose(UpdateSession owner, List<UpdateSession> others) throws Exception {
+        hosts.getLast().server.close();
+        owner.abort("the test ends it");
+        others.forEach(session -> {
+            session.drop("c/0");
+            session.repair(List.of("c/0"), List.of());
+        });
+    }
+
+    private static HostStoreCommand.Restore restore(CheckpointRef target, int shard) {
+        return new HostStoreCommand.Restore(
+                "restore",
+                target,
+                List.of(new ShardRange(shard, shard)),
+                KIT.<HostStoreEvent>createTestProbe().getRef());
+    }
+
+    private static List<Membership.Host> holders(TestHost host, int shard) {
+        return List.of(new Membership.Host(host.name, host.server.endpoint(), List.of(new ShardRange(shard, shard))));
+    }
+
     @Test
     void anAbortBeforeBeginLeavesTheEngineUntouchedAndBeginRefused() throws Exception {
         start("this-machine");
@@ -316,6 +484,12 @@ class UpdateSessionTest {
         return sessions;
     }
 
+    private List<UpdateSession> repairable(long epoch, CheckpointRef target, LoadMode mode, int slots)
+            throws Exception {
+        repairs = true;
+        return prepare(epoch, target, mode, slots);
+    }
+
     private List<UpdateSession> sessions(long epoch, CheckpointRef target, LoadMode mode, int slots) {
         var order = new WorkerCommand.Prepare(
                 epoch,
@@ -326,10 +500,11 @@ class UpdateSessionTest {
                 membership(),
                 new Slots(slots, 2 * MIB, "test"),
                 Exchange.TRANSFERS,
-                TestHost.PATIENCE.toMillis(),
+                patience.toMillis(),
+                repairs,
                 coordinator.getRef());
         return hosts.stream()
-                .map(host -> new UpdateSession(host.context, order, host.engine, bytes -> {}))
+                .map(host -> new UpdateSession(host.context, order, host.engine, loaded::set))
                 .toList();
     }
 

@@ -4,6 +4,7 @@ import akka.actor.typed.ActorRef;
 import akka.actor.typed.receptionist.ServiceKey;
 import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Slots;
+import java.util.List;
 
 /** What the coordinator asks of a GPU worker. A command of an older epoch than the worker has seen is ignored. */
 public sealed interface WorkerCommand extends Wire {
@@ -21,6 +22,8 @@ public sealed interface WorkerCommand extends Wire {
      *     hosts that hold or replicate shards
      * @param exchange how buckets come from worker to worker
      * @param stallTimeoutMs the worker fails the update when nothing moved for this long
+     * @param repairs whether the update goes on without an owner that is lost: its buckets are then waited for until
+     *     {@link Repair} says where else they are
      */
     record Prepare(
             long epoch,
@@ -32,8 +35,35 @@ public sealed interface WorkerCommand extends Wire {
             Slots slots,
             Exchange exchange,
             long stallTimeoutMs,
+            boolean repairs,
             ActorRef<WorkerEvent> replyTo)
-            implements WorkerCommand {}
+            implements WorkerCommand {
+        /** An update that needs all of its owners. */
+        public Prepare(
+                long epoch,
+                String updateId,
+                CheckpointRef checkpoint,
+                LoadMode mode,
+                Strategy strategy,
+                Membership membership,
+                Slots slots,
+                Exchange exchange,
+                long stallTimeoutMs,
+                ActorRef<WorkerEvent> replyTo) {
+            this(
+                    epoch,
+                    updateId,
+                    checkpoint,
+                    mode,
+                    strategy,
+                    membership,
+                    slots,
+                    exchange,
+                    stallTimeoutMs,
+                    false,
+                    replyTo);
+        }
+    }
 
     /**
      * Introduces the update to the engine, which pauses first if it loads in place; answered by
@@ -45,8 +75,24 @@ public sealed interface WorkerCommand extends Wire {
     /** Starts streaming; ends in {@link WorkerEvent.Staged} or {@link WorkerEvent.Failed}. */
     record Stream(long epoch) implements WorkerCommand {}
 
-    /** The update goes on without a worker that has no buckets to send: nobody waits for it to take any. */
+    /** The update goes on, but a worker takes no bucket of this one any more: that is not waited for. */
     record Drop(long epoch, String worker) implements WorkerCommand {}
+
+    /**
+     * Owners were lost, to this worker at least: what did not come from them is taken out of host stores. While no host
+     * is named, nobody fails for want of buckets, also one that lost none of those owners itself. Each of these replaces
+     * the one before.
+     *
+     * @param owners all owners lost to this worker so far
+     * @param hosts live hosts that hold what these owned, with the shards of the checkpoint in their stores; empty while
+     *     some of it is nowhere
+     */
+    record Repair(long epoch, List<String> owners, List<Membership.Host> hosts) implements WorkerCommand {
+        public Repair {
+            owners = List.copyOf(owners);
+            hosts = List.copyOf(hosts);
+        }
+    }
 
     /** Makes the staged weights live; answered by {@link WorkerEvent.Committed} or {@link WorkerEvent.Failed}. */
     record Commit(long epoch) implements WorkerCommand {}

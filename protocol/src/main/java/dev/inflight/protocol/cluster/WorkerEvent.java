@@ -72,10 +72,17 @@ public sealed interface WorkerEvent extends Wire {
             @Nullable String suspect) implements WorkerEvent {}
 
     /**
-     * A worker that takes this one's buckets, and has none to send, is out of touch. This one goes on, and waits for
-     * {@link WorkerCommand.Drop} or {@link WorkerCommand.Abort}.
+     * A worker that takes this one's buckets, and without whom the update can go on, is out of touch. This one goes on,
+     * and waits for {@link WorkerCommand.Drop} or {@link WorkerCommand.Abort}.
      */
     record ConsumerLost(String worker, long epoch, String consumer, String reason) implements WorkerEvent {}
+
+    /**
+     * This worker can take nothing more from an owner without whom the update can go on, nor reads anything where that
+     * owner has it. It goes on with what others give, and waits for {@link WorkerCommand.Repair} or
+     * {@link WorkerCommand.Abort}.
+     */
+    record OwnerLost(String worker, long epoch, String owner, String reason) implements WorkerEvent {}
 
     /** @param stallMicros time the engine could not serve during the update */
     record Committed(String worker, long epoch, long stallMicros) implements WorkerEvent {}
