@@ -14,6 +14,7 @@ import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
 import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Ownership;
+import dev.inflight.protocol.plan.Place;
 import dev.inflight.protocol.plan.PlanException;
 import dev.inflight.protocol.plan.SlotLadder;
 import dev.inflight.protocol.plan.Slots;
@@ -188,13 +189,19 @@ final class Preparer {
             Set<String> owners = new TreeSet<>();
             Ownership.assign(checkpoint.shardCount(), membership).forEach(owner -> owners.add(owner.worker()));
             Slots slots = slots(members.values(), receivers, owners.size());
-            ExchangeChoice exchange = ExchangeChoice.of(settings.exchange(), members.values(), restoring);
+            CastReach reach = CastReach.of(membership, owners, this::place);
+            ExchangeChoice exchange = ExchangeChoice.of(settings.exchange(), members.values(), reach, restoring);
             // A broadcast can not go on without one of its ranks, whether it sends or not.
             Set<String> needed = exchange.exchange() == Exchange.NCCL ? members.keySet() : owners;
             return new Preparation.Ready(membership, slots, mode, exchange, members, ids, needed, failed);
         } catch (PlanException | ExchangeChoice.NotPossibleException e) {
             return no(Code.INVALID, String.valueOf(e.getMessage()));
         }
+    }
+
+    private Place place(String host) {
+        FleetHost known = fleet.hosts().get(host);
+        return known == null ? Place.UNKNOWN : known.place();
     }
 
     /** @throws PlanException if not even one slot fits */
