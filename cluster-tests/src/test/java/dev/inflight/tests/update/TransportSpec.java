@@ -30,7 +30,10 @@ public final class TransportSpec extends FleetSpec {
                         "inflight.worker.aeron.term-length",
                         "1 MiB",
                         "inflight.coordinator.update.exchange",
-                        "aeron"));
+                        "aeron",
+                        // Five JVMs that start at once on a busy machine.
+                        "akka.logger-startup-timeout",
+                        "60s"));
     }
 
     @Override

@@ -115,7 +115,8 @@ class JoinTest {
         try (var giving = TestUcx.start();
                 var taking = TestUcx.start()) {
             start("a", "machine-a", giving);
-            start("b", "machine-b", 0);
+            // Slow enough for the other one to be asked.
+            start("b", "machine-b", 12 * MIB);
             start("c", "machine-c", taking);
             var target = publish("a", "b");
             damageAllBlocks("a");
