@@ -189,7 +189,8 @@ final class Payload {
     record UcxQuery(long firstTag, ByteBuffer address) {}
 
     static ByteBuffer ucxQuery(UcxQuery query) {
-        return build(Op.UCX, out -> out.putLong(query.firstTag()).put(query.address().duplicate()));
+        return build(
+                Op.UCX, out -> out.putLong(query.firstTag()).put(query.address().duplicate()));
     }
 
     static UcxQuery ucxQuery(ByteBuffer in) throws MalformedPayloadException {
