@@ -19,9 +19,13 @@ public final class Cast implements AutoCloseable {
     private final ExclusivePublication publication;
     private final CastOffer offer;
     private final BufferClaim claim = new BufferClaim();
+    private final long joiningNanos;
+    private volatile boolean asked;
     private volatile boolean over;
+    private boolean begun;
 
-    private Cast(ExclusivePublication publication, CastOffer offer) {
+    private Cast(ExclusivePublication publication, CastOffer offer, Duration joining) {
+        this.joiningNanos = joining.toNanos();
         this.publication = publication;
         this.offer = offer;
     }
@@ -38,7 +42,7 @@ public final class Cast implements AutoCloseable {
             }
             var offer =
                     new CastOffer(receiveFrom(publication, settings), publication.streamId(), publication.sessionId());
-            return new Cast(publication, offer);
+            return new Cast(publication, offer, settings.receiverTimeout());
         } catch (RuntimeException | InterruptedException e) {
             publication.close();
             throw e;
@@ -58,6 +62,7 @@ public final class Cast implements AutoCloseable {
     }
 
     public CastOffer offer() {
+        asked = true;
         return offer;
     }
 
@@ -103,9 +108,15 @@ public final class Cast implements AutoCloseable {
         while (true) {
             long position = publication.tryClaim(HEADER_BYTES + length, claim);
             if (position > 0) {
+                begun = true;
                 return true;
             }
-            if (position != Publication.BACK_PRESSURED && position != Publication.ADMIN_ACTION) {
+            // Somebody has joined, or is about to, and the sender may not have heard of it yet.
+            boolean joining = position == Publication.NOT_CONNECTED
+                    && asked
+                    && !begun
+                    && System.nanoTime() - begin < joiningNanos;
+            if (!joining && position != Publication.BACK_PRESSURED && position != Publication.ADMIN_ACTION) {
                 over = true;
                 return false;
             }
