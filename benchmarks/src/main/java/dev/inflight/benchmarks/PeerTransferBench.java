@@ -1,6 +1,11 @@
 package dev.inflight.benchmarks;
 
 import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.worker.aeron.AeronNode;
+import dev.inflight.worker.aeron.AeronSettings;
+import dev.inflight.worker.aeron.Cast;
+import dev.inflight.worker.aeron.CastLostException;
+import dev.inflight.worker.aeron.CastReceiver;
 import dev.inflight.worker.nccl.NcclId;
 import dev.inflight.worker.nccl.RankArrival;
 import dev.inflight.worker.transport.PeerConnection;
@@ -8,10 +13,13 @@ import dev.inflight.worker.transport.PeerException;
 import dev.inflight.worker.transport.PeerServer;
 import dev.inflight.worker.transport.PeerService;
 import dev.inflight.worker.transport.PeerTransfer;
+import dev.inflight.worker.transport.RateLimit;
 import dev.inflight.worker.transport.SlotRange;
 import dev.inflight.worker.transport.SlotRegion;
 import dev.inflight.worker.transport.TransferKey;
 import dev.inflight.worker.transport.TransferOffer;
+import dev.inflight.worker.ucx.UcxException;
+import dev.inflight.worker.ucx.UcxNode;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -20,19 +28,22 @@ import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 
 /**
- * How much of a plain socket's speed a {@link PeerTransfer} reaches over loopback. Arguments: GiB to move in each
- * measurement (default 8) and MiB per bucket (default 256). Both sides run in this process, alternating with the plain
- * socket; the best of each is reported.
+ * How fast a {@link PeerTransfer} is over loopback by TCP, by UCX where the machine has it, and by a cast to one
+ * receiver, beside a plain socket. Arguments: GiB to move in each measurement (default 8) and MiB per bucket (default
+ * 256). Both sides run in this process, all ways in turn; the best of each is reported, and 0 for UCX where there is none.
  */
 public final class PeerTransferBench {
     private static final int CHUNK_BYTES = 1 << 20;
     private static final int REPEATS = 3;
     private static final int AHEAD = 3;
+    private static final Duration TIMEOUT = Duration.ofSeconds(15);
     private static final TransferKey KEY = new TransferKey(1, "owner", "consumer");
 
     private final MemorySegment source;
@@ -53,21 +64,30 @@ public final class PeerTransferBench {
             PeerTransferBench bench = new PeerTransferBench(arena, bucketBytes, buckets);
             double socket = 0;
             double transfer = 0;
+            double ucx = 0;
+            double cast = 0;
             for (int i = 0; i < REPEATS; i++) {
                 socket = Math.max(socket, bench.gigabytesPerSecond("plain socket", bench::plainSocket));
                 bench.landing.fill((byte) 0);
                 transfer = Math.max(transfer, bench.gigabytesPerSecond("peer transfer", bench::peerTransfer));
                 bench.requireArrived();
+                ucx = Math.max(ucx, bench.ucx());
+                bench.landing.fill((byte) 0);
+                cast = Math.max(cast, bench.gigabytesPerSecond("cast", bench::cast));
+                bench.requireArrived();
             }
             System.out.printf(
                     Locale.ROOT,
                     "{\"bench\":\"peer-transfer\",\"bytes\":%d,\"bucketBytes\":%d,"
-                            + "\"socketGBps\":%.2f,\"transferGBps\":%.2f,\"ratio\":%.3f}%n",
+                            + "\"socketGBps\":%.2f,\"transferGBps\":%.2f,\"ratio\":%.3f,"
+                            + "\"ucxGBps\":%.2f,\"castGBps\":%.2f}%n",
                     bench.totalBytes(),
                     bucketBytes,
                     socket,
                     transfer,
-                    transfer / socket);
+                    transfer / socket,
+                    ucx,
+                    cast);
         }
     }
 
@@ -123,11 +143,60 @@ public final class PeerTransferBench {
         }
     }
 
+    private double ucx() throws Exception {
+        try (UcxNode sender = UcxNode.start();
+                UcxNode receiver = UcxNode.start()) {
+            landing.fill((byte) 0);
+            double rate = gigabytesPerSecond("UCX", () -> peerTransfer(sender, receiver));
+            requireArrived();
+            return rate;
+        } catch (UcxException e) {
+            System.out.println("UCX: " + e.getMessage());
+            return 0;
+        }
+    }
+
+    /** Datagrams of 8 KiB, as worker hosts send them unless told otherwise. */
+    private void cast() throws Exception {
+        AeronSettings settings = new AeronSettings("127.0.0.1", "", 1, "", 8 << 10, 4 << 20, 2 << 20, TIMEOUT, TIMEOUT);
+        Path directory =
+                Path.of("/dev/shm/inflight-bench-" + ProcessHandle.current().pid());
+        try (AeronNode sender = new AeronNode(directory.resolveSibling(directory.getFileName() + "-sender"), settings);
+                AeronNode receiver =
+                        new AeronNode(directory.resolveSibling(directory.getFileName() + "-receiver"), settings);
+                Cast cast = sender.cast();
+                CastReceiver in = receiver.receive(cast.offer())) {
+            Thread sending = Thread.ofPlatform().start(() -> sendAll(cast));
+            for (int bucket = 0; bucket < buckets; bucket++) {
+                in.read(bucket, landing, TIMEOUT, () -> false);
+            }
+            sending.join();
+        }
+    }
+
+    private void sendAll(Cast cast) {
+        try {
+            for (int bucket = 0; bucket < buckets; bucket++) {
+                cast.send(bucket, source, TIMEOUT);
+            }
+        } catch (CastLostException | InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
     private void peerTransfer() throws IOException {
+        peerTransfer(null, null);
+    }
+
+    private void peerTransfer(@Nullable UcxNode sender, @Nullable UcxNode receiver) throws IOException {
         InetSocketAddress bind = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
-        try (PeerServer server = PeerServer.start(bind, "bench", new SameBucket(source));
-                PeerConnection connection = PeerConnection.connect(server.endpoint(), Duration.ofSeconds(15));
+        try (PeerServer server =
+                        PeerServer.start(bind, "bench", new SameBucket(source), TIMEOUT, RateLimit.none(), sender);
+                PeerConnection connection = PeerConnection.connect(server.endpoint(), TIMEOUT);
                 PeerTransfer transfer = connection.openTransfer(KEY, "another machine")) {
+            if (receiver != null) {
+                transfer.useUcx(receiver);
+            }
             for (int bucket = 0; bucket < Math.min(AHEAD, buckets); bucket++) {
                 transfer.request(bucket);
             }

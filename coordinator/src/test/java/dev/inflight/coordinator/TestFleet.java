@@ -13,6 +13,7 @@ import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent.Session;
 import dev.inflight.protocol.cluster.WorkerEvent.WorkerState;
+import dev.inflight.protocol.plan.Place;
 import dev.inflight.protocol.plan.ShardRange;
 import java.util.HashSet;
 import java.util.List;
@@ -69,6 +70,13 @@ public final class TestFleet {
         HostState before = hostState(name);
         hostStates.put(
                 name, new HostState(name, before.endpoint(), before.held(), before.place(), before.coming(), true));
+        return this;
+    }
+
+    /** The same host is there. */
+    public TestFleet at(String name, Place place) {
+        HostState before = hostState(name);
+        hostStates.put(name, new HostState(name, before.endpoint(), before.held(), place, before.coming()));
         return this;
     }
 

@@ -4,7 +4,9 @@ import akka.Done;
 import akka.actor.CoordinatedShutdown;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Props;
+import com.typesafe.config.ConfigException;
 import dev.inflight.protocol.plan.Place;
+import dev.inflight.worker.aeron.AeronNode;
 import dev.inflight.worker.device.CudaDevice;
 import dev.inflight.worker.device.Device;
 import dev.inflight.worker.device.Devices;
@@ -19,6 +21,9 @@ import dev.inflight.worker.store.HostStore;
 import dev.inflight.worker.transport.MachineIdentity;
 import dev.inflight.worker.transport.PeerServer;
 import dev.inflight.worker.transport.RateLimit;
+import dev.inflight.worker.transport.TransportChoice;
+import dev.inflight.worker.ucx.UcxException;
+import dev.inflight.worker.ucx.UcxNode;
 import dev.inflight.worker.update.HostPeerService;
 import dev.inflight.worker.update.JoinSettings;
 import dev.inflight.worker.update.Peers;
@@ -39,9 +44,13 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Everything that runs on a worker host. Its actors live and die with the actor system. */
 public final class WorkerNode {
+    private static final Logger LOG = LoggerFactory.getLogger(WorkerNode.class);
+
     private WorkerNode() {}
 
     /**
@@ -72,6 +81,8 @@ public final class WorkerNode {
                 ? NcclLibrary.loadIfUsable().orElse(null)
                 : null;
         var communicators = new ArrayList<Communicators>();
+        var ucx = ucx(settings);
+        var aeron = new AeronNode(names.fresh("aeron"), settings.aeron());
         try {
             store.warm(settings.warmBytes());
             RunDirectory.prepare(settings.runDir());
@@ -79,9 +90,14 @@ public final class WorkerNode {
             var joins = new JoinSettings(
                     sharedMemory(settings),
                     settings.joinConnections(),
+                    ucx,
                     settings.partTimeout(),
                     settings.checkpointRoots());
-            var place = new Place(joins.machine(), settings.rack(), settings.zone());
+            var place = new Place(
+                    joins.machine(),
+                    settings.rack(),
+                    settings.zone(),
+                    settings.aeron().multicast());
             var hub = new TransferHub(machine, settings.prepareTimeout());
             var server = PeerServer.start(
                     new InetSocketAddress(settings.peerHost(), settings.peerPort()),
@@ -92,8 +108,9 @@ public final class WorkerNode {
                             joins,
                             nccl == null ? null : new Rendezvous(nccl::newId, settings.prepareTimeout())),
                     settings.peerTimeout(),
-                    new RateLimit(settings.maxSourceBytesPerSecond()));
-            closeAtShutdown(system, server, communicators, devices, store);
+                    new RateLimit(settings.maxSourceBytesPerSecond()),
+                    ucx);
+            closeAtShutdown(system, server, communicators, ucx, aeron, devices, store);
             var departure = departure(system, settings);
             var taking = new ShardTaking(settings.name(), place, store, joins, settings.peerTimeout());
             var children = new ArrayList<WorkerHost.Child>();
@@ -115,7 +132,7 @@ public final class WorkerNode {
                         store,
                         device,
                         hub,
-                        new Peers(server.endpoint(), hub, machine, settings.peerTimeout()),
+                        new Peers(server.endpoint(), hub, machine, settings.peerTimeout(), ucx, aeron),
                         joins,
                         new Traces(settings.traceDir()),
                         settings.engineTimeout(),
@@ -134,6 +151,36 @@ public final class WorkerNode {
         } catch (IOException e) {
             throw new UncheckedIOException("worker host " + settings.name() + ": " + e.getMessage(), e);
         }
+    }
+
+    /** UCX is loaded where it is demanded, or might find something that is faster than TCP. */
+    private static @Nullable UcxNode ucx(WorkerSettings settings) {
+        UcxNode ucx = null;
+        TransportChoice.Ucx known = new TransportChoice.Ucx.Missing("there is no RDMA device");
+        if (settings.transport() == TransportChoice.Setting.UCX
+                || (settings.transport() == TransportChoice.Setting.AUTO && hasRdmaDevices())) {
+            try {
+                ucx = UcxNode.start();
+                known = new TransportChoice.Ucx.Found(ucx.devices());
+            } catch (UcxException e) {
+                known = new TransportChoice.Ucx.Missing(String.valueOf(e.getMessage()));
+            }
+        }
+        try {
+            var choice = TransportChoice.of(settings.transport(), known);
+            LOG.info("bytes go to other machines by {}: {}", choice.ucx() ? "UCX" : "TCP", choice.reason());
+            if (ucx != null && !choice.ucx()) {
+                ucx.close();
+            }
+            return choice.ucx() ? ucx : null;
+        } catch (IllegalArgumentException e) {
+            throw new ConfigException.BadValue("inflight.worker.peer.transport", String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    private static boolean hasRdmaDevices() {
+        var devices = Path.of("/sys/class/infiniband").toFile().list();
+        return devices != null && devices.length > 0;
     }
 
     private static Devices devices(WorkerSettings settings, ShmNames names) {
@@ -190,12 +237,18 @@ public final class WorkerNode {
             ActorSystem<?> system,
             PeerServer server,
             List<Communicators> communicators,
+            @Nullable UcxNode ucx,
+            AeronNode aeron,
             Devices devices,
             HostStore store) {
         CoordinatedShutdown.get(system)
                 .addTask(CoordinatedShutdown.PhaseActorSystemTerminate(), "free-host-memory", () -> {
                     server.close();
                     communicators.forEach(Communicators::close);
+                    aeron.close();
+                    if (ucx != null) {
+                        ucx.close();
+                    }
                     store.close();
                     devices.close();
                     return CompletableFuture.completedFuture(Done.getInstance());

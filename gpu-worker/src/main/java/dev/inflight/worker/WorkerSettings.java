@@ -2,11 +2,14 @@ package dev.inflight.worker;
 
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
+import dev.inflight.worker.aeron.AeronSettings;
+import dev.inflight.worker.transport.TransportChoice;
 import dev.inflight.worker.store.CheckpointRoots;
 import dev.inflight.worker.store.LeaseSettings;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,6 +26,8 @@ import org.jspecify.annotations.Nullable;
  * @param slotMemoryBytes most memory of one worker's slots
  * @param memoryFraction most of a GPU's free memory that one worker's slots may take
  * @param mapSharedMemory whether slots of other hosts on the same machine are mapped rather than copied
+ * @param transport what moves bytes to and from other machines
+ * @param aeron how buckets are cast
  * @param nccl whether NCCL is used where a worker has a GPU and the host the library
  * @param ncclTimeout longest wait for other ranks in NCCL
  * @param maxSourceBytesPerSecond most bytes of shards that are sent to joining hosts in a second, all together; 0 for
@@ -52,6 +57,8 @@ public record WorkerSettings(
         int peerPort,
         Duration peerTimeout,
         boolean mapSharedMemory,
+        TransportChoice.Setting transport,
+        AeronSettings aeron,
         boolean nccl,
         Duration ncclTimeout,
         long maxSourceBytesPerSecond,
@@ -66,6 +73,12 @@ public record WorkerSettings(
         Duration abortTimeout,
         Duration orphanTimeout,
         Duration leaveTimeout) {
+
+    /** 224.0.0.0 to 239.255.255.255; Aeron takes the next address for what receivers say. */
+    private static final Pattern MULTICAST =
+            Pattern.compile("2(2[4-9]|3[0-9])(\\.[0-9]{1,3}){2}\\.[0-9]{0,2}[13579]:[0-9]{1,5}");
+
+    private static final Pattern PORTS = Pattern.compile("[0-9]{1,5} [0-9]{1,5}");
 
     /** What buckets land on. */
     public enum DeviceKind {
@@ -96,6 +109,8 @@ public record WorkerSettings(
                 inRange(config, "peer.port", 0, 65535),
                 config.getDuration("peer.timeout"),
                 config.getBoolean("peer.map-shared-memory"),
+                transport(config),
+                aeron(config),
                 nccl(config),
                 config.getDuration("nccl-timeout"),
                 config.getBytes("peer.max-source-bytes-per-second"),
@@ -148,6 +163,59 @@ public record WorkerSettings(
                 throw new ConfigException.BadValue(
                         config.origin(), "inflight.worker.device", "\"" + value + "\" is neither host nor cuda");
         };
+    }
+
+    private static TransportChoice.Setting transport(Config config) {
+        var value = config.getString("peer.transport");
+        return switch (value) {
+            case "auto" -> TransportChoice.Setting.AUTO;
+            case "tcp" -> TransportChoice.Setting.TCP;
+            case "ucx" -> TransportChoice.Setting.UCX;
+            default -> throw refuse(config, "peer.transport", "\"" + value + "\" is neither auto, tcp nor ucx");
+        };
+    }
+
+    private static AeronSettings aeron(Config config) {
+        var result = new AeronSettings(
+                config.getString("peer.host"),
+                config.getString("aeron.multicast"),
+                inRange(config, "aeron.multicast-ttl", 1, 255),
+                config.getString("aeron.ports"),
+                bytesInRange(config, "aeron.mtu", 1408, 65504),
+                bytesInRange(config, "aeron.term-length", 1 << 16, 1 << 30),
+                bytesInRange(config, "aeron.socket-buffer", 1 << 17, 1 << 30),
+                config.getDuration("aeron.receiver-timeout"),
+                config.getDuration("peer.timeout"));
+        if (!result.multicast().isEmpty()
+                && !MULTICAST.matcher(result.multicast()).matches()) {
+            throw refuse(
+                    config,
+                    "aeron.multicast",
+                    "\"" + result.multicast()
+                            + "\" is not group:port with an IPv4 multicast group whose last byte is odd");
+        }
+        if (!result.ports().isEmpty() && !PORTS.matcher(result.ports()).matches()) {
+            throw refuse(config, "aeron.ports", "\"" + result.ports() + "\" is not two port numbers, \"low high\"");
+        }
+        if (result.mtuBytes() % 32 != 0) {
+            throw refuse(config, "aeron.mtu", result.mtuBytes() + " is not a multiple of 32");
+        }
+        if (Integer.bitCount(result.termBytes()) != 1) {
+            throw refuse(config, "aeron.term-length", result.termBytes() + " is not a power of two");
+        }
+        return result;
+    }
+
+    private static int bytesInRange(Config config, String path, int least, int most) {
+        long value = config.getBytes(path);
+        if (value < least || value > most) {
+            throw refuse(config, path, value + " bytes are not in " + least + " to " + most);
+        }
+        return (int) value;
+    }
+
+    private static ConfigException refuse(Config config, String path, String reason) {
+        return new ConfigException.BadValue(config.origin(), "inflight.worker." + path, reason);
     }
 
     private static boolean nccl(Config config) {

@@ -37,7 +37,7 @@ final class Leftovers {
                 Matcher name = OF_A_RUN.matcher(file.getFileName().toString());
                 if (name.matches()
                         && ProcessHandle.of(Long.parseLong(name.group(1))).isEmpty()) {
-                    Files.deleteIfExists(file);
+                    removeTree(file);
                 }
             }
         }

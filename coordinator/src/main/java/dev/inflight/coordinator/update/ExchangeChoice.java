@@ -18,10 +18,12 @@ record ExchangeChoice(Exchange exchange, String reason) {
     private static final String SETTING = "inflight.coordinator.update.exchange is ";
 
     /**
+     * @param reach how far owners would cast
      * @param restoring whether engines wait for this without weights: it then relies on no more than it must
      * @throws NotPossibleException if NCCL is set and impossible
      */
-    static ExchangeChoice of(ExchangeSetting setting, Collection<FleetWorker> members, boolean restoring)
+    static ExchangeChoice of(
+            ExchangeSetting setting, Collection<FleetWorker> members, CastReach reach, boolean restoring)
             throws NotPossibleException {
         if (restoring) {
             return new ExchangeChoice(Exchange.TRANSFERS, "an update that restores weights needs nothing else");
@@ -29,7 +31,8 @@ record ExchangeChoice(Exchange exchange, String reason) {
         return switch (setting) {
             case TRANSFERS -> new ExchangeChoice(Exchange.TRANSFERS, SETTING + "transfers");
             case NCCL -> forced(members);
-            case AUTO -> auto(members);
+            case AERON -> new ExchangeChoice(Exchange.AERON, SETTING + "aeron");
+            case AUTO -> auto(members, reach);
         };
     }
 
@@ -55,17 +58,20 @@ record ExchangeChoice(Exchange exchange, String reason) {
         return new ExchangeChoice(Exchange.NCCL, SETTING + "nccl");
     }
 
-    private static ExchangeChoice auto(Collection<FleetWorker> members) {
+    private static ExchangeChoice auto(Collection<FleetWorker> members, CastReach reach) {
         long hosts = members.stream().map(FleetWorker::host).distinct().count();
         if (hosts == 1 && members.size() > 1) {
             return new ExchangeChoice(Exchange.TRANSFERS, "all workers are of one host");
         }
         String obstacle = obstacle(members);
-        return obstacle == null
-                ? new ExchangeChoice(
-                        Exchange.NCCL,
-                        members.size() + " workers on " + hosts + " hosts, each with a GPU of its own, have NCCL "
-                                + version(members.iterator().next()))
+        if (obstacle == null) {
+            return new ExchangeChoice(
+                    Exchange.NCCL,
+                    members.size() + " workers on " + hosts + " hosts, each with a GPU of its own, have NCCL "
+                            + version(members.iterator().next()));
+        }
+        return reach.pays()
+                ? new ExchangeChoice(Exchange.AERON, reach.reason())
                 : new ExchangeChoice(Exchange.TRANSFERS, obstacle);
     }
 

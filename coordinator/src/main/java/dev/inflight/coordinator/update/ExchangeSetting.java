@@ -4,5 +4,6 @@ package dev.inflight.coordinator.update;
 public enum ExchangeSetting {
     AUTO,
     TRANSFERS,
-    NCCL
+    NCCL,
+    AERON
 }

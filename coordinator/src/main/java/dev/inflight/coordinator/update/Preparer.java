@@ -14,6 +14,7 @@ import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
 import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Ownership;
+import dev.inflight.protocol.plan.Place;
 import dev.inflight.protocol.plan.PlanException;
 import dev.inflight.protocol.plan.SlotLadder;
 import dev.inflight.protocol.plan.Slots;
@@ -189,7 +190,8 @@ final class Preparer {
             Ownership.assign(checkpoint.shardCount(), membership)
                     .forEach(owner -> owned.put(owner.worker(), ShardSet.ofIndexes(owner.shards())));
             Slots slots = slots(members.values(), receivers, owned.size());
-            ExchangeChoice exchange = ExchangeChoice.of(settings.exchange(), members.values(), restoring);
+            CastReach reach = CastReach.of(membership, owned.keySet(), this::place);
+            ExchangeChoice exchange = ExchangeChoice.of(settings.exchange(), members.values(), reach, restoring);
             // A broadcast can not go on without one of its ranks, whether it sends or not.
             boolean nccl = exchange.exchange() == Exchange.NCCL;
             return new Preparation.Ready(
@@ -205,6 +207,11 @@ final class Preparer {
         } catch (PlanException | ExchangeChoice.NotPossibleException e) {
             return no(Code.INVALID, String.valueOf(e.getMessage()));
         }
+    }
+
+    private Place place(String host) {
+        FleetHost known = fleet.hosts().get(host);
+        return known == null ? Place.UNKNOWN : known.place();
     }
 
     /** @throws PlanException if not even one slot fits */

@@ -60,7 +60,8 @@ public record UpdateSettings(
             case "auto" -> ExchangeSetting.AUTO;
             case "transfers" -> ExchangeSetting.TRANSFERS;
             case "nccl" -> ExchangeSetting.NCCL;
-            default -> throw settings.refuse("exchange", "must be auto, transfers or nccl");
+            case "aeron" -> ExchangeSetting.AERON;
+            default -> throw settings.refuse("exchange", "must be auto, transfers, nccl or aeron");
         };
     }
 }

@@ -12,6 +12,7 @@ import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.Exchange;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.Strategy;
+import dev.inflight.protocol.plan.Place;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -88,6 +89,52 @@ class ExchangeChoiceTest {
     }
 
     @Test
+    void ownersThatSendToManyMachinesOfOneMulticastGroupCast() {
+        assertThat(choice("auto", machines(4, "239.192.71.1:40471")))
+                .isEqualTo(new ExchangeChoice(
+                        Exchange.AERON,
+                        "an owner sends to 3 other machines, and all hosts are in multicast group 239.192.71.1:40471"));
+    }
+
+    @Test
+    void fewMachinesOrHostsWithoutMulticastUseTransfers() {
+        assertThat(choice("auto", machines(3, "239.192.71.1:40471")).exchange()).isEqualTo(Exchange.TRANSFERS);
+        assertThat(choice("auto", machines(4, "")).exchange()).isEqualTo(Exchange.TRANSFERS);
+        var mixed = machines(4, "239.192.71.1:40471").at("h0", new Place("", "", "", "239.192.71.3:40471"));
+        assertThat(choice("auto", mixed).exchange()).isEqualTo(Exchange.TRANSFERS);
+    }
+
+    @Test
+    void hostsOfOneMachineCountOnce() {
+        var together = machines(4, "239.192.71.1:40471");
+        for (int host = 0; host < 4; host++) {
+            together.at("h" + host, new Place("one machine", "", "", "239.192.71.1:40471"));
+        }
+        assertThat(choice("auto", together).exchange()).isEqualTo(Exchange.TRANSFERS);
+    }
+
+    @Test
+    void castingCanBeForced() {
+        assertThat(choice("aeron", machines(2, "")))
+                .isEqualTo(new ExchangeChoice(Exchange.AERON, "inflight.coordinator.update.exchange is aeron"));
+    }
+
+    /** The first two hold a shard each. */
+    private static TestFleet machines(int hosts, String multicast) {
+        var fleet = new TestFleet(KIT);
+        for (int host = 0; host < hosts; host++) {
+            var name = "h" + host;
+            if (host < 2) {
+                fleet.host(name, TestFleet.held(TARGET, host, host));
+            } else {
+                fleet.host(name);
+            }
+            fleet.at(name, new Place("", "", "", multicast)).worker(name + "/0", TestFleet.serving("e" + host, "v1"));
+        }
+        return fleet;
+    }
+
+    @Test
     void weightsAreRestoredByTransfersWhateverIsSet() {
         var restoring = prepare("nccl", twoHosts("GPU-0", NCCL, "GPU-1", NCCL), true);
         assertThat(((Preparation.Ready) restoring).exchange().exchange()).isEqualTo(Exchange.TRANSFERS);
@@ -98,7 +145,7 @@ class ExchangeChoiceTest {
         assertThatThrownBy(() -> TestFleet.settings("inflight.coordinator.update.exchange = rdma"))
                 .isInstanceOf(ConfigException.BadValue.class)
                 .hasMessageContaining("exchange")
-                .hasMessageContaining("must be auto, transfers or nccl");
+                .hasMessageContaining("must be auto, transfers, nccl or aeron");
     }
 
     private static TestFleet twoHosts(String gpuA, @Nullable Integer ncclA, String gpuB, @Nullable Integer ncclB) {

@@ -2,6 +2,7 @@ package dev.inflight.worker.device;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.regex.Pattern;
@@ -39,6 +40,18 @@ public final class ShmNames {
         return directory.resolve(prefix + ProcessHandle.current().pid() + "-" + purpose + "-" + next.getAndIncrement());
     }
 
+    /** A media driver's directory has its files under it. */
+    private static void delete(Path path) throws IOException {
+        if (Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS)) {
+            try (var below = Files.newDirectoryStream(path)) {
+                for (var file : below) {
+                    delete(file);
+                }
+            }
+        }
+        Files.deleteIfExists(path);
+    }
+
     /** Deletes files of earlier processes of this node that are no longer alive. */
     public void sweep() {
         // Of another node the name may begin with this one's: what follows must be all there is.
@@ -48,7 +61,7 @@ public final class ShmNames {
                 var match = ours.matcher(file.getFileName().toString());
                 if (match.matches()
                         && ProcessHandle.of(Long.parseLong(match.group(1))).isEmpty()) {
-                    Files.deleteIfExists(file);
+                    delete(file);
                     LOG.info("removed {}, left by a process that is gone", file);
                 }
             }

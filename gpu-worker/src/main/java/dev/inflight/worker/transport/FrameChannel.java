@@ -68,6 +68,10 @@ final class FrameChannel implements AutoCloseable {
         return Payload.message(otherName.flip());
     }
 
+    boolean isClosed() {
+        return closeReason != null;
+    }
+
     /** From now on a peer that sends nothing but pings for this long while something is waited for is given up. */
     void limitWaits(Duration longest) {
         longestWaitNanos = longest.toNanos();

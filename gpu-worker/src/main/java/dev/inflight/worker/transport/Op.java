@@ -1,6 +1,7 @@
 package dev.inflight.worker.transport;
 
 import dev.inflight.worker.nccl.NcclId;
+import dev.inflight.worker.ucx.UcxNode;
 import org.jspecify.annotations.Nullable;
 
 /** Kinds of frames; each bounds its payload. */
@@ -17,6 +18,10 @@ enum Op {
     MEET(22, Long.BYTES + 2 * Integer.BYTES + 1 + NcclId.BYTES),
     SLICE_DIGESTS(24, 1 << 18),
     PART(25, 4096),
+    UCX(26, Long.BYTES + UcxNode.MAX_ADDRESS_BYTES),
+    REQUEST_CAST(27, 0),
+    CAST(28, 0),
+    RESEND(29, 0),
 
     DOCUMENT(32, Long.BYTES),
     OFFER(33, 1 << 20),
@@ -26,7 +31,11 @@ enum Op {
     FAILED(37, 1 << 16),
     PART_BYTES(38, Long.BYTES),
     PART_AT(39, 8192),
-    GROUP(40, NcclId.BYTES);
+    GROUP(40, NcclId.BYTES),
+    UCX_ANSWER(41, 4096),
+    CHUNK_SENT(42, Integer.BYTES),
+    CASTING(43, Long.BYTES),
+    CAST_AT(44, 4096);
 
     /** Bytes of every chunk but a document's or bucket's last. */
     static final int CHUNK_BYTES = 1 << 20;

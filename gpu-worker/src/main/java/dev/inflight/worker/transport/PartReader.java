@@ -1,5 +1,6 @@
 package dev.inflight.worker.transport;
 
+import dev.inflight.worker.ucx.UcxNode;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -13,6 +14,7 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.function.LongConsumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Takes parts of shards from one host over a connection of its own: parts are asked for ahead ({@link #request}), then
@@ -22,6 +24,7 @@ import java.util.function.LongConsumer;
  */
 public final class PartReader implements AutoCloseable {
     private final FrameChannel channel;
+    private final ChunkReader chunks;
     private final String host;
     private final String machine;
     private final Deque<PartKey> requested = new ArrayDeque<>();
@@ -29,8 +32,9 @@ public final class PartReader implements AutoCloseable {
     private final Map<String, MemorySegment> mapped = new HashMap<>();
     private boolean closed;
 
-    private PartReader(FrameChannel channel, String host, String machine) {
+    private PartReader(FrameChannel channel, ChunkReader chunks, String host, String machine) {
         this.channel = channel;
+        this.chunks = chunks;
         this.host = host;
         this.machine = machine;
     }
@@ -42,10 +46,33 @@ public final class PartReader implements AutoCloseable {
      */
     public static PartReader connect(String endpoint, String machine, Duration timeout, Duration partTimeout)
             throws PeerException {
+        return connect(endpoint, machine, null, timeout, partTimeout);
+    }
+
+    /**
+     * Like the four-argument form, by UCX if the peer agrees.
+     *
+     * @param ucx null to use TCP; parts that are mapped are mapped anyway
+     */
+    public static PartReader connect(
+            String endpoint, String machine, @Nullable UcxNode ucx, Duration timeout, Duration partTimeout)
+            throws PeerException {
         var connection = PeerConnection.connect(endpoint, timeout);
         var channel = connection.parts();
         channel.limitWaits(partTimeout);
-        return new PartReader(channel, connection.host(), machine);
+        var chunks = new ChunkReader(channel, timeout);
+        if (ucx != null) {
+            boolean asked = false;
+            try {
+                chunks.useUcx(ucx);
+                asked = true;
+            } finally {
+                if (!asked) {
+                    channel.close();
+                }
+            }
+        }
+        return new PartReader(channel, chunks, connection.host(), machine);
     }
 
     /** The name the peer gave itself. */
@@ -94,16 +121,7 @@ public final class PartReader implements AutoCloseable {
     private void readChunks(PartKey part, Frame frame, MemorySegment target, LongConsumer landed)
             throws PeerException, MalformedPayloadException {
         requireLength(part, Payload.length(channel.readPayload(frame)), target);
-        int chunk = 0;
-        for (long at = 0; at < target.byteSize(); at += Op.CHUNK_BYTES) {
-            long length = Math.min(Op.CHUNK_BYTES, target.byteSize() - at);
-            ChunkReader.read(
-                    channel,
-                    part.toString(),
-                    chunk++,
-                    target.asSlice(at, length).asByteBuffer());
-            landed.accept(length);
-        }
+        chunks.read(part.toString(), target, landed);
     }
 
     private void copy(PartKey part, Payload.PartAt at, MemorySegment target, LongConsumer landed) throws PeerException {
@@ -162,6 +180,7 @@ public final class PartReader implements AutoCloseable {
         channel.close();
         if (!closed) {
             closed = true;
+            chunks.close();
             mappings.close();
         }
     }

@@ -2,6 +2,7 @@ package dev.inflight.worker.transport;
 
 import dev.inflight.protocol.link.SliceRule;
 import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.worker.aeron.CastOffer;
 import dev.inflight.worker.nccl.NcclId;
 import dev.inflight.worker.nccl.RankArrival;
 import java.nio.BufferOverflowException;
@@ -182,6 +183,46 @@ final class Payload {
         byte[] id = new byte[NcclId.BYTES];
         in.get(id);
         return NcclId.of(id);
+    }
+
+    /** @param address empty to go on without UCX */
+    record UcxQuery(long firstTag, ByteBuffer address) {}
+
+    static ByteBuffer ucxQuery(UcxQuery query) {
+        return build(
+                Op.UCX, out -> out.putLong(query.firstTag()).put(query.address().duplicate()));
+    }
+
+    static UcxQuery ucxQuery(ByteBuffer in) throws MalformedPayloadException {
+        return parse(in, () -> {
+            long firstTag = in.getLong();
+            ByteBuffer address = in.slice();
+            in.position(in.limit());
+            return new UcxQuery(firstTag, address);
+        });
+    }
+
+    static ByteBuffer castAt(CastOffer offer) {
+        return build(Op.CAST_AT, out -> {
+            out.putInt(offer.stream()).putInt(offer.session());
+            putString(out, offer.channel());
+        });
+    }
+
+    static CastOffer castAt(ByteBuffer in) throws MalformedPayloadException {
+        return parse(in, () -> {
+            int stream = in.getInt();
+            int session = in.getInt();
+            return new CastOffer(string(in), stream, session);
+        });
+    }
+
+    static ByteBuffer sent(int bytes) {
+        return ByteBuffer.allocate(Integer.BYTES).putInt(bytes).flip();
+    }
+
+    static int sent(ByteBuffer in) throws MalformedPayloadException {
+        return parse(in, in::getInt);
     }
 
     static ByteBuffer length(long bytes) {

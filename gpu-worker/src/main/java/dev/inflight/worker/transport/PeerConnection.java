@@ -25,12 +25,14 @@ public final class PeerConnection implements AutoCloseable {
 
     private final FrameChannel channel;
     private final String host;
+    private final Duration timeout;
     private final ReentrantLock call = new ReentrantLock();
     private @Nullable PeerTransfer transfer;
 
-    private PeerConnection(FrameChannel channel, String host) {
+    private PeerConnection(FrameChannel channel, String host, Duration timeout) {
         this.channel = channel;
         this.host = host;
+        this.timeout = timeout;
     }
 
     /**
@@ -53,7 +55,7 @@ public final class PeerConnection implements AutoCloseable {
             socket.socket().connect(address, timeoutMs);
             FrameChannel channel = new FrameChannel(socket, endpoint, timeout);
             try {
-                return new PeerConnection(channel, channel.greet(""));
+                return new PeerConnection(channel, channel.greet(""), timeout);
             } catch (PeerException e) {
                 channel.close();
                 throw e;
@@ -142,7 +144,7 @@ public final class PeerConnection implements AutoCloseable {
             channel.send(Op.OPEN, 0, Payload.key(key));
             Frame frame = expect(Op.OFFER, "opening " + key);
             TransferOffer offer = Payload.offer(channel.readPayload(frame));
-            PeerTransfer opened = new PeerTransfer(channel, offer, machine);
+            PeerTransfer opened = new PeerTransfer(channel, offer, machine, timeout);
             transfer = opened;
             return opened;
         } catch (MalformedPayloadException e) {

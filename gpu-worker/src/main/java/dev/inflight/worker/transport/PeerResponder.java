@@ -1,5 +1,6 @@
 package dev.inflight.worker.transport;
 
+import dev.inflight.worker.aeron.CastOffer;
 import dev.inflight.worker.nccl.RankArrival;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -19,6 +20,13 @@ final class PeerResponder {
 
     private static final Logger LOG = LoggerFactory.getLogger(PeerResponder.class);
 
+    /** How a client wants a bucket. */
+    private enum Way {
+        BYTES,
+        MAPPED,
+        CAST
+    }
+
     private sealed interface Request {
         record BlockSums(String publishId, int shard) implements Request {}
 
@@ -30,14 +38,21 @@ final class PeerResponder {
 
         record Part(Payload.PartQuery query) implements Request {}
 
+        record Ucx(Payload.UcxQuery query) implements Request {}
+
         record Open(TransferKey key) implements Request {}
 
-        record Bucket(int bucket, boolean mapped) implements Request {}
+        record JoinCast() implements Request {}
+
+        record Bucket(int bucket, Way way) implements Request {}
+
+        record Again(int bucket) implements Request {}
 
         record Stop() implements Request {}
     }
 
     private final FrameChannel channel;
+    private final ChunkWriter chunks;
     private final PeerService service;
     private final RateLimit partLimit;
     private final Consumer<PeerSession.Ending> ending;
@@ -52,8 +67,14 @@ final class PeerResponder {
 
     private volatile @Nullable TransferKey transfer;
 
-    PeerResponder(FrameChannel channel, PeerService service, RateLimit partLimit, Consumer<PeerSession.Ending> ending) {
+    PeerResponder(
+            FrameChannel channel,
+            ChunkWriter chunks,
+            PeerService service,
+            RateLimit partLimit,
+            Consumer<PeerSession.Ending> ending) {
         this.channel = channel;
+        this.chunks = chunks;
         this.service = service;
         this.partLimit = partLimit;
         this.ending = ending;
@@ -111,9 +132,13 @@ final class PeerResponder {
             case SLICE_DIGESTS -> enqueue(new Request.SliceDigests(Payload.sliceDigestsQuery(payload)));
             case MEET -> enqueue(new Request.Meet(Payload.arrival(payload)));
             case PART -> enqueue(new Request.Part(Payload.partQuery(payload)));
+            case UCX -> enqueue(new Request.Ucx(Payload.ucxQuery(payload)));
             case OPEN -> enqueue(new Request.Open(Payload.key(payload)));
-            case REQUEST_BYTES -> ask(frame.tag(), false);
-            case REQUEST_SLOT -> ask(frame.tag(), true);
+            case CAST -> enqueue(new Request.JoinCast());
+            case REQUEST_BYTES -> ask(frame.tag(), Way.BYTES);
+            case REQUEST_SLOT -> ask(frame.tag(), Way.MAPPED);
+            case REQUEST_CAST -> ask(frame.tag(), Way.CAST);
+            case RESEND -> enqueue(new Request.Again(frame.tag()));
             case CONSUMED -> consumed(frame.tag());
             default -> throw new PeerException("clients do not send it");
         }
@@ -125,14 +150,14 @@ final class PeerResponder {
         }
     }
 
-    private synchronized void ask(int bucket, boolean mapped) throws PeerException {
+    private synchronized void ask(int bucket, Way way) throws PeerException {
         if (transfer == null) {
             throw new PeerException("no transfer is open");
         }
         if (!asked.add(bucket)) {
             throw new PeerException("bucket " + bucket + " was asked for already");
         }
-        enqueue(new Request.Bucket(bucket, mapped));
+        enqueue(new Request.Bucket(bucket, way));
     }
 
     private synchronized void consumed(int bucket) throws PeerException {
@@ -156,6 +181,8 @@ final class PeerResponder {
         } catch (RuntimeException e) {
             LOG.error("serving peer {}", channel.peer(), e);
             ending.accept(new PeerSession.Ending.Refused("internal error: " + e));
+        } finally {
+            chunks.close();
         }
     }
 
@@ -167,8 +194,11 @@ final class PeerResponder {
             case Request.SliceDigests digests -> answerDocument(() -> sliceDigests(digests.query()));
             case Request.Meet meet -> channel.send(Op.GROUP, 0, Payload.group(service.meet(meet.arrival())));
             case Request.Part part -> givePart(part.query());
+            case Request.Ucx ucx -> channel.send(Op.UCX_ANSWER, 0, Payload.message(chunks.useUcx(ucx.query())));
             case Request.Open open -> open(open.key());
-            case Request.Bucket bucket -> deliver(bucket.bucket(), bucket.mapped());
+            case Request.JoinCast join -> channel.send(Op.CAST_AT, 0, Payload.castAt(cast()));
+            case Request.Bucket bucket -> deliver(bucket.bucket(), bucket.way());
+            case Request.Again bucket -> deliverAgain(bucket.bucket());
             case Request.Stop stop -> {
                 return false;
             }
@@ -206,21 +236,48 @@ final class PeerResponder {
         channel.send(Op.OFFER, 0, Payload.offer(offer));
     }
 
-    private void deliver(int bucket, boolean mapped) throws PeerException, InterruptedException {
+    private CastOffer cast() throws PeerException {
+        var offer = service.cast(opened());
+        return offer == null ? new CastOffer("", 0, 0) : offer;
+    }
+
+    private TransferKey opened() throws PeerException {
         TransferKey key = transfer;
         if (key == null) {
             throw new PeerException("no transfer is open");
         }
+        return key;
+    }
+
+    private void deliver(int bucket, Way way) throws PeerException, InterruptedException {
+        TransferKey key = opened();
         SlotRegion region = service.awaitBucket(key, bucket);
         synchronized (this) {
             delivered.add(bucket);
         }
-        if (mapped) {
+        if (way == Way.MAPPED) {
             channel.send(Op.READY, bucket, Payload.ready(region.at(), region.length()));
+        } else if (way == Way.CAST && service.cast(key) != null) {
+            channel.send(Op.CASTING, bucket, Payload.length(region.length()));
         } else {
-            channel.send(Op.BUCKET, bucket, Payload.length(region.length()));
-            sendChunks(service.bytes(key, bucket));
+            sendBucket(key, bucket);
         }
+    }
+
+    /** What was cast did not arrive. */
+    private void deliverAgain(int bucket) throws PeerException, InterruptedException {
+        synchronized (this) {
+            if (!delivered.contains(bucket)) {
+                throw new PeerException("bucket " + bucket + " was not delivered");
+            }
+        }
+        sendBucket(opened(), bucket);
+    }
+
+    private void sendBucket(TransferKey key, int bucket) throws PeerException, InterruptedException {
+        var bytes = service.bytes(key, bucket);
+        channel.send(Op.BUCKET, bucket, Payload.length(bytes.byteSize()));
+        sendChunks(bytes);
     }
 
     private void givePart(Payload.PartQuery query) throws PeerException, InterruptedException {
@@ -231,20 +288,11 @@ final class PeerResponder {
                 return;
             }
             channel.send(Op.PART_BYTES, 0, Payload.length(bytes));
-            int chunk = 0;
-            for (long at = 0; at < bytes; at += Op.CHUNK_BYTES) {
-                long length = Math.min(Op.CHUNK_BYTES, bytes - at);
-                partLimit.take(length);
-                channel.send(Op.CHUNK, chunk++, part.bytes().asSlice(at, length).asByteBuffer());
-            }
+            chunks.write(part.bytes(), partLimit::take);
         }
     }
 
-    private void sendChunks(MemorySegment bytes) throws PeerException {
-        int chunk = 0;
-        for (long at = 0; at < bytes.byteSize(); at += Op.CHUNK_BYTES) {
-            long length = Math.min(Op.CHUNK_BYTES, bytes.byteSize() - at);
-            channel.send(Op.CHUNK, chunk++, bytes.asSlice(at, length).asByteBuffer());
-        }
+    private void sendChunks(MemorySegment bytes) throws PeerException, InterruptedException {
+        chunks.write(bytes, count -> {});
     }
 }

@@ -1,5 +1,6 @@
 package dev.inflight.worker.transport;
 
+import dev.inflight.worker.ucx.UcxNode;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.channels.ServerSocketChannel;
@@ -7,6 +8,7 @@ import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -26,11 +28,17 @@ public final class PeerServer implements AutoCloseable {
     private final PeerService service;
     private final Duration idleTimeout;
     private final RateLimit partLimit;
+    private final @Nullable UcxNode ucx;
     private final Set<PeerSession> sessions = ConcurrentHashMap.newKeySet();
     private final Thread acceptor;
 
     private PeerServer(
-            ServerSocketChannel listener, String host, PeerService service, Duration idleTimeout, RateLimit partLimit)
+            ServerSocketChannel listener,
+            String host,
+            PeerService service,
+            Duration idleTimeout,
+            RateLimit partLimit,
+            @Nullable UcxNode ucx)
             throws IOException {
         this.listener = listener;
         this.host = host;
@@ -38,6 +46,7 @@ public final class PeerServer implements AutoCloseable {
         this.service = service;
         this.idleTimeout = idleTimeout;
         this.partLimit = partLimit;
+        this.ucx = ucx;
         this.acceptor = Thread.ofVirtual().name("peer-acceptor " + endpoint).unstarted(this::accept);
     }
 
@@ -52,6 +61,13 @@ public final class PeerServer implements AutoCloseable {
         return start(bind, host, service, idleTimeout, RateLimit.none());
     }
 
+    /** Like the six-argument form, without UCX. */
+    public static PeerServer start(
+            InetSocketAddress bind, String host, PeerService service, Duration idleTimeout, RateLimit partLimit)
+            throws IOException {
+        return start(bind, host, service, idleTimeout, partLimit, null);
+    }
+
     /**
      * Listens and serves until closed.
      *
@@ -59,10 +75,16 @@ public final class PeerServer implements AutoCloseable {
      * @param host this host's name, told to clients
      * @param idleTimeout a client that sends nothing for this long (its heartbeat included) is given up
      * @param partLimit bounds the parts of shards that are sent, to all clients together
+     * @param ucx for clients that ask for it; null if this host does not use UCX
      * @throws IOException if the address cannot be bound; the message names it
      */
     public static PeerServer start(
-            InetSocketAddress bind, String host, PeerService service, Duration idleTimeout, RateLimit partLimit)
+            InetSocketAddress bind,
+            String host,
+            PeerService service,
+            Duration idleTimeout,
+            RateLimit partLimit,
+            @Nullable UcxNode ucx)
             throws IOException {
         if (bind.isUnresolved()) {
             throw new IOException("cannot listen for peers on " + bind + ": the host name does not resolve");
@@ -74,7 +96,7 @@ public final class PeerServer implements AutoCloseable {
         ServerSocketChannel listener = ServerSocketChannel.open();
         try {
             listener.bind(bind, BACKLOG);
-            PeerServer server = new PeerServer(listener, host, service, idleTimeout, partLimit);
+            PeerServer server = new PeerServer(listener, host, service, idleTimeout, partLimit, ucx);
             server.acceptor.start();
             return server;
         } catch (IOException e) {
@@ -145,8 +167,9 @@ public final class PeerServer implements AutoCloseable {
                 throw new IOException("refused a connection: " + MAX_CONNECTIONS + " are open already");
             }
             String peer = Endpoint.format((InetSocketAddress) socket.getRemoteAddress());
-            PeerSession session = new PeerSession(
-                    new FrameChannel(socket, peer, idleTimeout), host, service, partLimit, sessions::remove);
+            FrameChannel channel = new FrameChannel(socket, peer, idleTimeout);
+            ChunkWriter chunks = new ChunkWriter(channel, ucx, idleTimeout.dividedBy(2));
+            PeerSession session = new PeerSession(channel, host, chunks, service, partLimit, sessions::remove);
             sessions.add(session);
             session.start();
         } catch (IOException e) {

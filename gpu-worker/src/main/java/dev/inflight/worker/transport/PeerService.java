@@ -1,9 +1,11 @@
 package dev.inflight.worker.transport;
 
 import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.worker.aeron.CastOffer;
 import dev.inflight.worker.nccl.NcclId;
 import dev.inflight.worker.nccl.RankArrival;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a {@link PeerServer} serves. Methods are called on virtual threads, for many connections at once, and may block;
@@ -40,6 +42,11 @@ public interface PeerService {
 
     /** Admits a consumer. If this returns, {@link #closed} follows exactly once; if it throws, it does not. */
     TransferOffer open(TransferKey key) throws PeerException, InterruptedException;
+
+    /** Where the buckets of a transfer are cast to all who receive them; null if they are not, or not any more. */
+    default @Nullable CastOffer cast(TransferKey key) throws PeerException {
+        return null;
+    }
 
     /**
      * Blocks until the bucket is verified in a slot. The slot must stay as it is until {@link #consumed} or

@@ -35,11 +35,16 @@ final class PeerSession {
     private final Thread reader;
 
     PeerSession(
-            FrameChannel channel, String host, PeerService service, RateLimit partLimit, Consumer<PeerSession> onEnd) {
+            FrameChannel channel,
+            String host,
+            ChunkWriter chunks,
+            PeerService service,
+            RateLimit partLimit,
+            Consumer<PeerSession> onEnd) {
         this.channel = channel;
         this.host = host;
         this.onEnd = onEnd;
-        this.responder = new PeerResponder(channel, service, partLimit, ending::complete);
+        this.responder = new PeerResponder(channel, chunks, service, partLimit, ending::complete);
         this.supervisor =
                 Thread.ofVirtual().name("peer-session " + channel.peer()).unstarted(this::run);
         this.reader = Thread.ofVirtual().name("peer-reader " + channel.peer()).unstarted(this::read);

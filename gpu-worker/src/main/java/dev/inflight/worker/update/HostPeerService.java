@@ -2,6 +2,7 @@ package dev.inflight.worker.update;
 
 import dev.inflight.protocol.checkpoint.CheckpointException;
 import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.worker.aeron.CastOffer;
 import dev.inflight.worker.nccl.NcclId;
 import dev.inflight.worker.nccl.RankArrival;
 import dev.inflight.worker.nccl.Rendezvous;
@@ -85,6 +86,11 @@ public final class HostPeerService implements PeerService {
     @Override
     public TransferOffer open(TransferKey key) throws PeerException, InterruptedException {
         return hub.open(key);
+    }
+
+    @Override
+    public @Nullable CastOffer cast(TransferKey key) throws PeerException {
+        return hub.cast(key);
     }
 
     @Override

@@ -108,7 +108,8 @@ final class Replication implements Callable<Void> {
         var asked = new ArrayDeque<Integer>();
         PartReader reader = null;
         try {
-            reader = PartReader.connect(source.endpoint(), settings.machine(), peerTimeout, settings.partTimeout());
+            reader = PartReader.connect(
+                    source.endpoint(), settings.machine(), settings.ucx(), peerTimeout, settings.partTimeout());
             if (pulls.opened(source.name(), reader)) {
                 readAll(pulls, parts, source, reader, asked);
             }

@@ -12,6 +12,7 @@ import dev.inflight.protocol.plan.Bucket;
 import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Owner;
 import dev.inflight.protocol.plan.UpdatePlan;
+import dev.inflight.worker.aeron.Cast;
 import dev.inflight.worker.device.CudaDevice;
 import dev.inflight.worker.device.HostDevice;
 import dev.inflight.worker.link.EngineSession;
@@ -75,8 +76,13 @@ final class Streaming implements AutoCloseable {
     private final Arrivals arrivals;
     private final StageRunner runner;
 
-    /** This worker's own buckets and their turns. */
-    private record Own(OwnBuckets buckets, SlotBoard board) {}
+    /**
+     * This worker's own buckets and their turns.
+     *
+     * @param cast sends them to all workers elsewhere at once; null if they are asked for one by one
+     */
+    private record Own(
+            OwnBuckets buckets, SlotBoard board, @Nullable Cast cast) {}
 
     /** Landing slots and the engine's number of the first. */
     private record Landings(LandingBoard board, int firstSlot) {}
@@ -150,12 +156,13 @@ final class Streaming implements AutoCloseable {
         }
     }
 
-    private void offer(List<Bucket> mine, OwnBuckets readable) {
+    private void offer(List<Bucket> mine, OwnBuckets readable) throws InterruptedException {
         var board = new SlotBoard(order.slots().count(), readable.firstRingSlot(), patience);
-        own = new Own(readable, board);
+        var cast = casts() ? cast(board) : null;
+        own = new Own(readable, board, cast);
         announce(readable.memories());
         consumers().forEach(board::join);
-        context.hub().serve(order.epoch(), context.worker(), board, readable, this::consumerLost);
+        context.hub().serve(order.epoch(), context.worker(), board, readable, cast, this::consumerLost);
         closer.add(() -> context.hub().withdraw(order.epoch(), context.worker()));
         var stage = new H2dStage(
                 mine,
@@ -167,6 +174,24 @@ final class Streaming implements AutoCloseable {
                 patience,
                 bucket -> ownArrived(board, bucket));
         moving.add(runner.start(() -> move(stage::call)));
+    }
+
+    /** Whether own buckets are cast: some worker of another host receives them. */
+    private boolean casts() {
+        int here = members.workers().stream()
+                .filter(member -> member.id().equals(context.worker()))
+                .findFirst()
+                .map(Membership.Worker::host)
+                .orElseThrow();
+        return order.exchange() == Exchange.AERON
+                && members.workers().stream().anyMatch(member -> member.receives() && member.host() != here);
+    }
+
+    private Cast cast(SlotBoard board) throws InterruptedException {
+        board.join(CastStage.CONSUMER);
+        var cast = context.peers().cast();
+        closer.add(cast::close);
+        return cast;
     }
 
     /** Begins to bring what this host misses, in the order in which its buckets need it. */
@@ -285,7 +310,8 @@ final class Streaming implements AutoCloseable {
         var opening = new ArrayList<Callable<BucketTransfer>>();
         for (var owner : remote) {
             var key = new TransferKey(order.epoch(), owner.worker(), context.worker());
-            opening.add(() -> opened(context.peers().open(endpoint(endpoints, owner.worker()), key)));
+            opening.add(() -> opened(context.peers()
+                    .open(endpoint(endpoints, owner.worker()), key, order.exchange() == Exchange.AERON)));
         }
         var transfers = runner.all(opening);
         for (int i = 0; i < remote.size(); i++) {
@@ -469,6 +495,10 @@ final class Streaming implements AutoCloseable {
         } else {
             stages.add(broadcasts::queue);
             stages.add(broadcasts::finish);
+        }
+        var mine = own;
+        if (mine != null && mine.cast() != null) {
+            stages.add(new CastStage(mine.cast(), bucketsOf(context.worker()), mine.buckets(), mine.board(), patience));
         }
         for (var source : sources) {
             try {

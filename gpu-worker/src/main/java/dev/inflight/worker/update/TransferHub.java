@@ -1,5 +1,7 @@
 package dev.inflight.worker.update;
 
+import dev.inflight.worker.aeron.Cast;
+import dev.inflight.worker.aeron.CastOffer;
 import dev.inflight.worker.transport.PeerException;
 import dev.inflight.worker.transport.SlotRegion;
 import dev.inflight.worker.transport.TransferKey;
@@ -14,6 +16,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.BiConsumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where the peer server finds the slots that this host's workers serve in their present updates. A consumer may ask
@@ -26,7 +29,8 @@ public final class TransferHub {
 
     private record Source(long epoch, String owner) {}
 
-    private record Serving(SlotBoard board, OwnBuckets buckets, BiConsumer<String, String> consumerLost) {}
+    private record Serving(
+            SlotBoard board, OwnBuckets buckets, @Nullable Cast cast, BiConsumer<String, String> consumerLost) {}
 
     /**
      * @param machine identity of this host's shared memory
@@ -41,10 +45,17 @@ public final class TransferHub {
      * Serves a board's buckets to consumers.
      *
      * @param buckets what the board's turns are for
+     * @param cast where they are cast as well; null if they are not
      * @param consumerLost called with the consumer and the reason when one goes before it has consumed everything
      */
-    void serve(long epoch, String owner, SlotBoard board, OwnBuckets buckets, BiConsumer<String, String> consumerLost) {
-        source(new Source(epoch, owner)).complete(new Serving(board, buckets, consumerLost));
+    void serve(
+            long epoch,
+            String owner,
+            SlotBoard board,
+            OwnBuckets buckets,
+            @Nullable Cast cast,
+            BiConsumer<String, String> consumerLost) {
+        source(new Source(epoch, owner)).complete(new Serving(board, buckets, cast, consumerLost));
     }
 
     /** Stops serving an epoch's buckets of an owner; consumers that still ask are refused. */
@@ -70,6 +81,12 @@ public final class TransferHub {
         } catch (UpdateException e) {
             throw new PeerException(String.valueOf(e.getMessage()), e);
         }
+    }
+
+    /** Where an owner's buckets are cast; null if they are not, or not any more. */
+    public @Nullable CastOffer cast(TransferKey key) throws PeerException {
+        var cast = serving(key).cast();
+        return cast != null && cast.isLive() ? cast.offer() : null;
     }
 
     public SlotRegion awaitBucket(TransferKey key, int bucket) throws PeerException, InterruptedException {

@@ -22,6 +22,8 @@ import dev.inflight.protocol.plan.Slice;
 import dev.inflight.protocol.plan.Slots;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.RateLimit;
+import dev.inflight.worker.ucx.TestUcx;
+import dev.inflight.worker.ucx.UcxNode;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -89,6 +91,43 @@ class JoinTest {
         assertThat(report.sources()).containsExactly("a");
         assertThat(report.loadedBytes()).isEqualTo(target.bytes());
         assertHolds("c", target);
+    }
+
+    @Test
+    void aJoinBringsEverythingByUcx() throws Exception {
+        try (var giving = TestUcx.start();
+                var taking = TestUcx.start()) {
+            start("a", "machine-a", giving);
+            start("c", "machine-c", taking);
+            var target = publish("a");
+            var report = join("c", target, host("a", 0));
+
+            assertThat(report.sources()).containsExactly("a");
+            assertThat(taking.receivedBytes()).isGreaterThanOrEqualTo(target.bytes());
+            assertHolds("c", target);
+            stopHosts();
+            hosts.clear();
+        }
+    }
+
+    @Test
+    void aSourceWhoseBytesAreDamagedIsFoundOutAlsoByUcx() throws Exception {
+        try (var giving = TestUcx.start();
+                var taking = TestUcx.start()) {
+            start("a", "machine-a", giving);
+            // Slow enough for the other one to be asked.
+            start("b", "machine-b", 12 * MIB);
+            start("c", "machine-c", taking);
+            var target = publish("a", "b");
+            damageAllBlocks("a");
+            var report = join("c", target, host("a", 0), host("b", 0));
+
+            assertThat(report.sources()).containsExactly("b");
+            assertThat(report.resentBytes()).isPositive();
+            assertHolds("c", target);
+            stopHosts();
+            hosts.clear();
+        }
     }
 
     @Test
@@ -347,6 +386,11 @@ class JoinTest {
 
     private void start(String name, String machine, long bytesPerSecond) throws Exception {
         hosts.put(name, new TestHost(name, machine, directory, 3 * 2 * MIB, List.of(), new RateLimit(bytesPerSecond)));
+    }
+
+    private void start(String name, String machine, UcxNode ucx) throws Exception {
+        var host = new TestHost(name, machine, directory, 3 * 2 * MIB, List.of(), RateLimit.none(), ucx);
+        hosts.put(name, host);
     }
 
     private CheckpointRef publish(String... names) throws Exception {

@@ -6,6 +6,8 @@ import dev.inflight.protocol.checkpoint.LayoutDigest;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.plan.ShardRange;
+import dev.inflight.worker.aeron.AeronNode;
+import dev.inflight.worker.aeron.AeronSettings;
 import dev.inflight.worker.device.HostDevice;
 import dev.inflight.worker.device.Pinning;
 import dev.inflight.worker.device.ShmNames;
@@ -16,6 +18,7 @@ import dev.inflight.worker.store.HostStore;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.PeerServer;
 import dev.inflight.worker.transport.RateLimit;
+import dev.inflight.worker.ucx.UcxNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
@@ -26,12 +29,16 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /** A worker host without its actors, and a reference engine on it. */
 final class TestHost implements AutoCloseable {
     static final Duration PATIENCE = Duration.ofSeconds(10);
     static final Duration PART_TIMEOUT = Duration.ofSeconds(4);
     static final long MAX_PART = 4 << 20;
+
+    private static final AeronSettings AERON =
+            new AeronSettings("127.0.0.1", "", 1, "", 8192, 1 << 20, 1 << 19, Duration.ofSeconds(2), PATIENCE);
 
     final String name;
     final Path directory;
@@ -40,6 +47,7 @@ final class TestHost implements AutoCloseable {
     final PeerServer server;
     final UpdateContext context;
     final EngineSession engine;
+    final AeronNode aeron;
     private final EngineLink link;
 
     /** @param machine hosts with equal machines map each other's slots */
@@ -56,25 +64,40 @@ final class TestHost implements AutoCloseable {
     TestHost(
             String name, String machine, Path directory, long slotMemory, List<String> engineFlags, RateLimit partLimit)
             throws Exception {
+        this(name, machine, directory, slotMemory, engineFlags, partLimit, null);
+    }
+
+    /** @param ucx closed by the test; null for TCP */
+    TestHost(
+            String name,
+            String machine,
+            Path directory,
+            long slotMemory,
+            List<String> engineFlags,
+            RateLimit partLimit,
+            @Nullable UcxNode ucx)
+            throws Exception {
         this.name = name;
         this.directory = directory;
         var names = new ShmNames(Path.of("/dev/shm"), "test-" + name);
         store = new HostStore(name, names, Pinning.NONE, 2, PATIENCE, PATIENCE);
         device = new HostDevice(names, slotMemory);
-        var joins = new JoinSettings(machine, 2, PART_TIMEOUT);
+        var joins = new JoinSettings(machine, 2, ucx, PART_TIMEOUT);
+        aeron = new AeronNode(names.fresh("aeron"), AERON);
         var hub = new TransferHub(machine, PATIENCE);
         server = PeerServer.start(
                 new InetSocketAddress("127.0.0.1", 0),
                 name,
                 new HostPeerService(store, hub, joins, null),
                 PATIENCE,
-                partLimit);
+                partLimit,
+                ucx);
         context = new UpdateContext(
                 worker(),
                 store,
                 device,
                 hub,
-                new Peers(server.endpoint(), hub, machine, PATIENCE),
+                new Peers(server.endpoint(), hub, machine, PATIENCE, ucx, aeron),
                 joins,
                 new Traces(directory),
                 PATIENCE,
@@ -157,6 +180,7 @@ final class TestHost implements AutoCloseable {
     public void close() throws IOException {
         link.close();
         server.close();
+        aeron.close();
         device.close();
         store.close();
         try (var left = Files.newDirectoryStream(

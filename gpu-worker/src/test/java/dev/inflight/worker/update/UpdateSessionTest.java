@@ -67,6 +67,8 @@ class UpdateSessionTest {
     /** One for each host that there was at the last publish. */
     private int shards;
 
+    private Exchange exchange = Exchange.TRANSFERS;
+
     /** Where checkpoints are published from, if not from {@link #directory}. */
     private @Nullable Path checkpoints;
 
@@ -102,6 +104,54 @@ class UpdateSessionTest {
         assertThat(mismatches(second)).allMatch(count -> count > 0);
         update(2, second, mode, slots);
         assertThat(mismatches(second)).containsExactly(0L, 0L);
+    }
+
+    @ParameterizedTest(name = "{0} slots, {1}")
+    @CsvSource({"3, IN_PLACE", "1, SHADOW"})
+    void bucketsAreCastToAllHostsOfOtherMachinesAtOnce(int slots, LoadMode mode) throws Exception {
+        exchange = Exchange.AERON;
+        start("one-machine", "another-machine", "one-machine", "a-third-machine");
+        var first = publish("v1", 1);
+        var second = publish("v2", 2);
+        update(1, first, mode, slots);
+        assertThat(mismatches(first)).containsOnly(0L);
+        long landed = update(2, second, mode, slots).stream()
+                .mapToLong(WorkerEvent.StageReport::landedBytes)
+                .sum();
+        assertThat(mismatches(second)).containsOnly(0L);
+        long cast = hosts.stream().mapToLong(host -> host.aeron.receivedBytes()).sum();
+        assertThat(cast).as("nothing went over TCP").isEqualTo(2 * landed).isPositive();
+    }
+
+    @Test
+    void whatACastDoesNotBringComesOverTcp() throws Exception {
+        exchange = Exchange.AERON;
+        start("one-machine", "another-machine", "a-third-machine");
+        var target = publish("v1", 1);
+        var sessions = prepare(1, target, LoadMode.IN_PLACE, 2);
+        hosts.get(1).aeron.close();
+        begin(sessions);
+        together(sessions, UpdateSession::stream);
+        together(sessions, UpdateSession::commit);
+        sessions.forEach(UpdateSession::close);
+        assertThat(mismatches(target)).containsOnly(0L);
+        assertThat(hosts.get(1).aeron.receivedBytes()).isLessThan(target.bytes());
+    }
+
+    @Test
+    void aCastUpdateThatFailsEndsOnAllHostsAndTheNextOneWorks() throws Exception {
+        exchange = Exchange.AERON;
+        start("one-machine", "another-machine");
+        var first = publish("v1", 1);
+        var sessions = prepare(1, first, LoadMode.IN_PLACE, 3);
+        begin(sessions);
+        sessions.getFirst().fail("the coordinator aborted", null);
+        sessions.getFirst().abort("the coordinator aborted");
+        assertThatThrownBy(() -> together(sessions.subList(1, 2), UpdateSession::stream))
+                .hasStackTraceContaining("a/0");
+        sessions.get(1).abort("its peer is gone");
+        update(2, first, LoadMode.IN_PLACE, 3);
+        assertThat(mismatches(first)).containsOnly(0L);
     }
 
     @Test
@@ -499,7 +549,7 @@ class UpdateSessionTest {
                 Strategy.BROADCAST,
                 membership(),
                 new Slots(slots, 2 * MIB, "test"),
-                Exchange.TRANSFERS,
+                exchange,
                 patience.toMillis(),
                 repairs,
                 coordinator.getRef());

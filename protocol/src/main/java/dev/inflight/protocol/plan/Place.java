@@ -9,9 +9,15 @@ import com.fasterxml.jackson.annotation.JsonFormat;
  *     mapped by others
  * @param rack label of the rack
  * @param zone label of the zone
+ * @param multicast multicast group and port that buckets can be cast to it by
  */
 @JsonFormat(shape = JsonFormat.Shape.ARRAY)
-public record Place(String machine, String rack, String zone) {
+public record Place(String machine, String rack, String zone, String multicast) {
     /** Nothing is known. */
-    public static final Place UNKNOWN = new Place("", "", "");
+    public static final Place UNKNOWN = new Place("", "", "", "");
+
+    /** Without multicast. */
+    public Place(String machine, String rack, String zone) {
+        this(machine, rack, zone, "");
+    }
 }
