@@ -33,6 +33,7 @@ import dev.inflight.protocol.cluster.Wire;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.Objects;
+import java.util.function.Function;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -88,7 +89,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             TimerScheduler<Command> timers,
             CoordinatorSettings settings,
             LongSupplier nanoTime,
-            InstantSource wallClock) {
+            InstantSource wallClock,
+            Function<ActorRef<Fleet>, Behavior<FleetMonitor.Event>> fleetMonitor) {
         super(context);
         this.nanoTime = nanoTime;
         this.timers = timers;
@@ -114,8 +116,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         this.recovery = new Recovery(
                 context, timers, settings.update().recoveryWindow(), RecoveryDue::new, operations, ledger, sessions);
         ActorRef<FleetMonitor.Event> monitor = context.spawn(
-                FleetMonitor.create(context.messageAdapter(Fleet.class, FleetChanged::new), settings.subscribeRetry()),
-                FLEET_MONITOR);
+                fleetMonitor.apply(context.messageAdapter(Fleet.class, FleetChanged::new)), FLEET_MONITOR);
         // Its end is not handled and so fails the coordinator too: blind, it must start again.
         context.watch(monitor);
     }
@@ -125,8 +126,18 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
      * @param wallClock the clock that epochs follow
      */
     public static Behavior<Wire> create(CoordinatorSettings settings, LongSupplier nanoTime, InstantSource wallClock) {
-        Behavior<Command> behavior = Behaviors.setup(context ->
-                Behaviors.withTimers(timers -> new UpdateCoordinator(context, timers, settings, nanoTime, wallClock)));
+        return create(
+                settings, nanoTime, wallClock, listener -> FleetMonitor.create(listener, settings.subscribeRetry()));
+    }
+
+    /** @param fleetMonitor the actor that tells its listener of every change of the fleet */
+    public static Behavior<Wire> create(
+            CoordinatorSettings settings,
+            LongSupplier nanoTime,
+            InstantSource wallClock,
+            Function<ActorRef<Fleet>, Behavior<FleetMonitor.Event>> fleetMonitor) {
+        Behavior<Command> behavior = Behaviors.setup(context -> Behaviors.withTimers(
+                timers -> new UpdateCoordinator(context, timers, settings, nanoTime, wallClock, fleetMonitor)));
         return Behaviors.transformMessages(
                 Wire.class,
                 behavior,
@@ -318,6 +329,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         if (ended.committed() != null) {
             ledger.committed(ended.model(), ended.committed(), ended.from(), fleet);
             brought(ended, ended.committed());
+        } else {
+            desk.joins().aborted(ended.model(), ended.former());
         }
         recovery.forget(ended.id());
     }
