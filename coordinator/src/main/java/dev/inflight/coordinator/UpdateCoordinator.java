@@ -83,7 +83,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     static final String FLEET_MONITOR = "fleet-monitor";
 
-    private static final String LEDGER = "ledger";
+    /** Name of the actor that keeps the ledger. */
+    public static final String LEDGER = "ledger";
 
     /** More than can be asked within a request's time; what comes beside them is asked again. */
     private static final int MOST_STASHED = 1000;
@@ -113,6 +114,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             CoordinatorSettings settings,
             LongSupplier nanoTime,
             InstantSource wallClock,
+            Companions companions,
             ActorRef<LedgerWriter.Command> writer,
             LedgerState state) {
         super(context);
@@ -153,8 +155,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 lost);
         restore(state);
         ActorRef<FleetMonitor.Event> monitor = context.spawn(
-                FleetMonitor.create(context.messageAdapter(Fleet.class, FleetChanged::new), settings.subscribeRetry()),
-                FLEET_MONITOR);
+                companions.fleetMonitor().apply(context.messageAdapter(Fleet.class, FleetChanged::new)), FLEET_MONITOR);
         // Its end is not handled and so fails the coordinator too: blind, it must start again.
         context.watch(monitor);
     }
@@ -178,16 +179,17 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
      * @param wallClock the clock that epochs and the ledger follow
      */
     public static Behavior<Wire> create(CoordinatorSettings settings, LongSupplier nanoTime, InstantSource wallClock) {
+        return create(settings, nanoTime, wallClock, Companions.of(settings, nanoTime, wallClock));
+    }
+
+    /** The same with other companions. */
+    public static Behavior<Wire> create(
+            CoordinatorSettings settings, LongSupplier nanoTime, InstantSource wallClock, Companions companions) {
         Behavior<Command> behavior = Behaviors.withStash(
                 MOST_STASHED,
                 stash -> Behaviors.setup(context -> {
                     ActorRef<LedgerWriter.Command> writer = context.spawn(
-                            LedgerWriter.create(
-                                    settings.ledger(),
-                                    CoordinatorSettings.ROLE,
-                                    context.messageAdapter(LedgerEvent.class, FromLedger::new),
-                                    nanoTime,
-                                    wallClock),
+                            companions.ledger().apply(context.messageAdapter(LedgerEvent.class, FromLedger::new)),
                             LEDGER);
                     // Its end is not handled and so fails the coordinator too: a later term has begun, or it must start
                     // again.
@@ -197,7 +199,14 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                                 && ledger.event() instanceof LedgerEvent.Recovered recovered) {
                             return stash.unstashAll(
                                     Behaviors.setup(same -> Behaviors.withTimers(timers -> new UpdateCoordinator(
-                                            same, timers, settings, nanoTime, wallClock, writer, recovered.state()))));
+                                            same,
+                                            timers,
+                                            settings,
+                                            nanoTime,
+                                            wallClock,
+                                            companions,
+                                            writer,
+                                            recovered.state()))));
                         }
                         if (!stash.isFull()) {
                             stash.stash(message);
@@ -495,6 +504,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 ledger.committed(ended.model(), version, ended.from(), fleet)
                         .forEach(gone -> journal.dropped(gone, version));
                 brought(session.start(), meant);
+            } else if (version == null) {
+                desk.joins().aborted(ended.model(), ended.former());
             }
         }
         recovery.forget(ended.id());

@@ -5,6 +5,7 @@ import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.protocol.cluster.EngineStatus;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
@@ -24,6 +25,7 @@ final class CurrentVersions {
     private record Brought(@Nullable String group, String version) {}
 
     private final Map<String, Deque<Brought>> newestFirst = new HashMap<>();
+    private final Map<String, Map<String, String>> former = new HashMap<>();
 
     void committed(String model, @Nullable String group, String version) {
         Deque<Brought> updates = newestFirst.computeIfAbsent(model, name -> new ArrayDeque<>());
@@ -36,6 +38,25 @@ final class CurrentVersions {
         if (updates.size() > MOST_GROUPS) {
             updates.removeLast();
         }
+    }
+
+    /**
+     * An update was aborted.
+     *
+     * @param versions which version each worker's engine had before
+     */
+    void aborted(String model, Map<String, String> versions) {
+        former.computeIfAbsent(model, name -> new HashMap<>()).putAll(versions);
+    }
+
+    /** What this worker's engine had before an update that was aborted; null if it was part of none. */
+    @Nullable
+    String former(FleetWorker worker, String model) {
+        return former.getOrDefault(model, Map.of()).get(worker.id());
+    }
+
+    void retain(Collection<String> workers) {
+        former.values().forEach(versions -> versions.keySet().retainAll(workers));
     }
 
     /** What an update brought to this worker's engine; null if this coordinator has seen none that meant it. */

@@ -54,6 +54,16 @@ public final class Joins {
     }
 
     /**
+     * An update, which is no join, was aborted. Its engines may be left without weights, and nobody may serve any more
+     * what they had.
+     *
+     * @param former which version each worker's engine had before
+     */
+    public void aborted(String model, Map<String, String> former) {
+        current.aborted(model, former);
+    }
+
+    /**
      * Joins to start now, at most one for each worker.
      *
      * @param versions published versions of a model, oldest first
@@ -95,8 +105,9 @@ public final class Joins {
         String brought = current.brought(worker, engine.model());
         return switch (engine.state()) {
             case PENDING_WEIGHTS -> {
-                String version = brought != null || !learned
-                        ? brought
+                String known = brought != null ? brought : current.former(worker, engine.model());
+                String version = known != null || !learned
+                        ? known
                         : CurrentVersions.served(worker, engine.model(), fleet, published.keySet());
                 yield version == null ? null : published.get(version);
             }
@@ -150,6 +161,7 @@ public final class Joins {
     /** Forgets workers that are no longer there. */
     public void retain(Collection<String> workers) {
         attempts.keySet().retainAll(workers);
+        current.retain(workers);
     }
 
     /** When a join that failed is to be tried again at the earliest; empty if none failed. */

@@ -65,6 +65,7 @@ public sealed interface SessionEvent {
     /**
      * @param committed the version the engines took; null if the update was aborted
      * @param from versions the engines had before
+     * @param former which version each worker's engine had before, as far as it is known
      * @param workers those whose engines it was for
      * @param epochs every epoch the session used, and whether it was committed
      * @param visible see {@link #visibleIn}
@@ -74,6 +75,7 @@ public sealed interface SessionEvent {
             String model,
             @Nullable String committed,
             Set<String> from,
+            Map<String, String> former,
             Set<String> workers,
             Map<Long, Boolean> epochs,
             Predicate<Fleet> visible)
@@ -85,6 +87,7 @@ public sealed interface SessionEvent {
 
         public UpdateEnded {
             from = Set.copyOf(from);
+            former = Map.copyOf(former);
             workers = Set.copyOf(workers);
             epochs = Map.copyOf(epochs);
         }

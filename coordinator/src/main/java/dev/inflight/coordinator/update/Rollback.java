@@ -45,6 +45,11 @@ final class Rollback {
         versionBefore = Map.copyOf(before);
     }
 
+    /** Which version each worker's engine had before the update. */
+    Map<String, String> versionBefore() {
+        return versionBefore;
+    }
+
     /** Takes the answers to an abort; engines that had no version before need nothing. */
     void afterAbort(Collection<Aborted> answers) {
         for (Aborted answer : answers) {

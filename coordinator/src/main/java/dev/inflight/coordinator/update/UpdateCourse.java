@@ -428,6 +428,7 @@ final class UpdateCourse {
                 model,
                 committed ? start.request().checkpoint().version() : null,
                 collected == null ? Set.of() : collected.from(),
+                rollback.versionBefore(),
                 collected == null ? Set.of() : collected.receivers(),
                 epochs,
                 collected == null ? shown -> true : shown -> collected.isVisible(shown, epochs.keySet()))));

@@ -14,6 +14,7 @@ import dev.inflight.worker.device.ShmNames;
 import dev.inflight.worker.link.EngineLink;
 import dev.inflight.worker.link.EngineSession;
 import dev.inflight.worker.store.CheckpointFiles;
+import dev.inflight.worker.store.CheckpointRoots;
 import dev.inflight.worker.store.HostStore;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.PeerServer;
@@ -82,7 +83,7 @@ final class TestHost implements AutoCloseable {
         var names = new ShmNames(Path.of("/dev/shm"), "test-" + name);
         store = new HostStore(name, names, Pinning.NONE, 2, PATIENCE, PATIENCE);
         device = new HostDevice(names, slotMemory);
-        var joins = new JoinSettings(machine, 2, ucx, PART_TIMEOUT);
+        var joins = new JoinSettings(machine, 2, ucx, PART_TIMEOUT, CheckpointRoots.ANYWHERE);
         aeron = new AeronNode(names.fresh("aeron"), AERON);
         var hub = new TransferHub(machine, PATIENCE);
         server = PeerServer.start(

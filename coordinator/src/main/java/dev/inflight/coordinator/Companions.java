@@ -1,0 +1,28 @@
+package dev.inflight.coordinator;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.Behavior;
+import dev.inflight.coordinator.fleet.Fleet;
+import dev.inflight.coordinator.fleet.FleetMonitor;
+import dev.inflight.coordinator.ledger.LedgerEvent;
+import dev.inflight.coordinator.ledger.LedgerWriter;
+import java.time.InstantSource;
+import java.util.function.Function;
+import java.util.function.LongSupplier;
+
+/**
+ * The actors on which the coordinator relies for as long as it lives, each made for who listens to it.
+ *
+ * @param fleetMonitor tells of every change of the fleet
+ * @param ledger tells first what it knows, with {@link LedgerEvent.Recovered}
+ */
+public record Companions(
+        Function<ActorRef<Fleet>, Behavior<FleetMonitor.Event>> fleetMonitor,
+        Function<ActorRef<LedgerEvent>, Behavior<LedgerWriter.Command>> ledger) {
+    static Companions of(CoordinatorSettings settings, LongSupplier nanoTime, InstantSource wallClock) {
+        return new Companions(
+                listener -> FleetMonitor.create(listener, settings.subscribeRetry()),
+                listener -> LedgerWriter.create(
+                        settings.ledger(), CoordinatorSettings.ROLE, listener, nanoTime, wallClock));
+    }
+}
