@@ -283,16 +283,12 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
             tellState();
         } else if (current != null && current.epoch() == epoch && current.step == Step.COMMITTED) {
             current.tell(new WorkerEvent.Committed(update.worker(), epoch, current.stallMicros));
-        } else if (current != null && current.epoch() == epoch && onlySends(current)) {
-            // All others have everything.
-            abort(current, "the update was committed, and needs nothing more of this worker");
+        } else if (current != null && current.epoch() == epoch && current.canAbort()) {
+            // All others have everything: it only sent, or was dropped and did not hear of it.
+            abort(current, "the update was committed without this worker");
         } else {
             settled(epoch);
         }
-    }
-
-    private static boolean onlySends(CurrentUpdate going) {
-        return going.session.engine() == null && going.canAbort();
     }
 
     private Behavior<GpuWorkerMessage> onCommitDone(CommitDone done) {

@@ -367,7 +367,7 @@ final class SimulatedWorker {
             fleet.report(this);
         } else if (current != null && current.epoch() == epoch && current.step == Step.COMMITTED) {
             tell(current, new WorkerEvent.Committed(id, epoch, 1));
-        } else if (current != null && current.epoch() == epoch && !current.receives && current.canAbort()) {
+        } else if (current != null && current.epoch() == epoch && current.canAbort()) {
             abort(current);
         } else {
             settled(epoch);

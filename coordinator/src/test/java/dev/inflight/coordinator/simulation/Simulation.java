@@ -4,6 +4,7 @@ import akka.actor.testkit.typed.javadsl.TestInbox;
 import akka.actor.typed.ActorRef;
 import dev.inflight.coordinator.CoordinatorSettings;
 import dev.inflight.coordinator.fleet.ShardSet;
+import dev.inflight.coordinator.ledger.LedgerEntry;
 import dev.inflight.coordinator.ledger.LedgerRecord;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.LoadMode;
@@ -13,6 +14,7 @@ import dev.inflight.protocol.cluster.TrainerCommand;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.plan.ShardRange;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -45,7 +47,7 @@ final class Simulation implements SimulatedWorker.Fleetwide {
     private final Map<String, Long> newestEpochs = new HashMap<>();
     private final double failure;
     private @Nullable SimulatedCoordinator coordinator;
-    private boolean trouble = true;
+    private boolean trouble;
     private boolean pumping;
     private int coordinatorLives;
 
@@ -68,6 +70,10 @@ final class Simulation implements SimulatedWorker.Fleetwide {
                     version,
                     new CheckpointRef(
                             MODEL, version, "digest-" + version, "/ckpt/" + version, count, 1 << 20, 3, 12288, 4096));
+        }
+        for (var checkpoint : checkpoints.values()) {
+            ledger.add(new LedgerRecord(
+                    1, ledger.size() + 1, new LedgerEntry.Published(null, checkpoint, null, Instant.EPOCH)));
         }
         for (int i = 0; i < count; i++) {
             String name = "h" + i;
@@ -94,7 +100,11 @@ final class Simulation implements SimulatedWorker.Fleetwide {
 
     private void run() {
         startCoordinator();
+        world.runUntil(world.now() + 1_000);
+        // So that the ledger knows what they serve.
+        ask("v1");
         world.runUntil(world.now() + 2_000);
+        trouble = true;
         network.disturb(
                 world.chance.nextDouble() * 0.1, world.chance.nextDouble() * 0.1, world.chance.nextDouble() * 0.3);
         long end = world.now() + TROUBLE;
@@ -144,8 +154,7 @@ final class Simulation implements SimulatedWorker.Fleetwide {
         var host = hosts.get((int) world.between(0, hosts.size() - 1));
         switch ((int) world.between(0, 3)) {
             case 0 -> {
-                // A second one may be lost with what the first alone knew of engines that it took the weights of.
-                if (coordinator != null && coordinatorLives == 1) {
+                if (coordinator != null) {
                     killCoordinator();
                     world.in(world.between(500, 3_000), this::startCoordinator);
                 }
@@ -448,9 +457,14 @@ final class Simulation implements SimulatedWorker.Fleetwide {
         }
     }
 
-    /** Every engine serves and nothing is left of any update. */
+    /** Every engine serves the same version and nothing is left of any update. */
     private boolean isWhole() {
-        return hosts.stream().allMatch(host -> host.worker.isIdle() && host.worker.engine.version() != null);
+        return hosts.stream().allMatch(host -> host.worker.isIdle() && host.worker.engine.version() != null)
+                && hosts.stream()
+                                .map(host -> host.worker.engine.version())
+                                .distinct()
+                                .count()
+                        == 1;
     }
 
     /**
