@@ -20,6 +20,7 @@ public record CoordinatorSettings(
         JoinSettings join,
         VerifySettings verify,
         int keepVersions,
+        KeepPrevious keepPrevious,
         int operationHistory,
         Duration subscribeRetry) {
     /** The cluster role of nodes that may run the coordinator. */
@@ -39,6 +40,7 @@ public record CoordinatorSettings(
                 JoinSettings.from(own.getConfig("join")),
                 VerifySettings.from(own.getConfig("verify")),
                 (int) settings.number("keep-versions", 1, 1000),
+                settings.oneOf("keep-previous", KeepPrevious.values()),
                 (int) settings.number("operation-history", 1, 100_000),
                 settings.duration("subscribe-retry"));
     }

@@ -20,7 +20,7 @@ final class Operations {
     /**
      * A session that runs.
      *
-     * @param kind {@code publish}, {@code update}, {@code join} or {@code verify}
+     * @param kind {@code publish}, {@code update}, {@code rollback}, {@code join} or {@code verify}
      * @param version version it is about; empty for a verification
      * @param group engines it is about; null for all of the model
      * @param digests checkpoints that must not be released while it runs
@@ -38,6 +38,11 @@ final class Operations {
             @Nullable ActorRef<OperationReply> replyTo) {
         boolean is(String otherKind, String otherModel) {
             return kind.equals(otherKind) && model.equals(otherModel);
+        }
+
+        /** Whether it moves engines of a model because somebody asked for it. */
+        boolean moves(String otherModel) {
+            return is("update", otherModel) || is("rollback", otherModel);
         }
 
         /** How it ended, if its session stopped without saying so. */
@@ -134,7 +139,7 @@ final class Operations {
 
     Optional<Operation> runningUpdate() {
         return running.values().stream()
-                .filter(session -> session.kind().equals("update"))
+                .filter(session -> session.moves(session.model()))
                 .map(session -> operations.get(session.id()))
                 .filter(operation -> operation != null)
                 .findFirst();

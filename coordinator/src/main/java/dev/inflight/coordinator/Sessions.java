@@ -10,6 +10,7 @@ import dev.inflight.coordinator.join.Joins;
 import dev.inflight.coordinator.operation.SessionEvent;
 import dev.inflight.coordinator.publish.PublishSession;
 import dev.inflight.coordinator.publish.PublishStart;
+import dev.inflight.coordinator.update.UpdateKind;
 import dev.inflight.coordinator.update.UpdateRequest;
 import dev.inflight.coordinator.update.UpdateSession;
 import dev.inflight.coordinator.update.UpdateStart;
@@ -78,6 +79,7 @@ final class Sessions {
                         publish.source(),
                         ledger.find(publish.model(), publish.version()),
                         ledger.versions(publish.model()).values(),
+                        new PreviousVersions(settings.keepPrevious(), ledger, operations).spare(fleet),
                         fleet,
                         settings.publish(),
                         nanoTime,
@@ -97,10 +99,20 @@ final class Sessions {
     }
 
     void update(UpdateWeights update, CheckpointRef checkpoint, Fleet fleet) {
+        update(UpdateKind.UPDATE, update, checkpoint, fleet);
+    }
+
+    void rollback(UpdateWeights update, CheckpointRef checkpoint, Fleet fleet) {
+        update(UpdateKind.ROLLBACK, update, checkpoint, fleet);
+    }
+
+    private void update(UpdateKind kind, UpdateWeights update, CheckpointRef checkpoint, Fleet fleet) {
         // Engines that are to have the same version take it from all hosts at once.
-        UpdateRequest request = new UpdateRequest(checkpoint, update.mode(), Strategy.BROADCAST, update.group());
+        boolean standby = !update.strategy().equals(Strategy.BROADCAST.label());
+        UpdateRequest request =
+                new UpdateRequest(checkpoint, update.mode(), Strategy.BROADCAST, standby, update.group());
         Set<String> awaited = desk.breakOff(checkpoint, fleet);
-        update(newId("update"), request, Set.of(), awaited, null, fleet, update.replyTo());
+        update(newId(kind.label()), request, Set.of(), awaited, null, fleet, update.replyTo());
     }
 
     void join(Joins.Due due, Fleet fleet) {
@@ -150,7 +162,7 @@ final class Sessions {
                 session,
                 new Running(
                         id,
-                        JoinDesk.isJoin(id) ? "join" : "update",
+                        UpdateKind.of(id).label(),
                         model,
                         request.checkpoint().version(),
                         request.group(),

@@ -19,6 +19,7 @@ import dev.inflight.coordinator.operation.CoordinatorQuery.GetStatus;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.coordinator.operation.OperationView;
 import dev.inflight.coordinator.operation.SessionEvent;
+import dev.inflight.coordinator.update.UpdateKind;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
@@ -27,6 +28,7 @@ import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
 import dev.inflight.protocol.cluster.TrainerCommand;
 import dev.inflight.protocol.cluster.TrainerCommand.GetOperation;
 import dev.inflight.protocol.cluster.TrainerCommand.Publish;
+import dev.inflight.protocol.cluster.TrainerCommand.Rollback;
 import dev.inflight.protocol.cluster.TrainerCommand.UpdateWeights;
 import dev.inflight.protocol.cluster.TrainerCommand.VerifyModel;
 import dev.inflight.protocol.cluster.Wire;
@@ -73,6 +75,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private final Sessions sessions;
     private final Operations operations;
     private final VersionLedger ledger;
+    private final PreviousVersions previous;
+    private final CommitHistory history = new CommitHistory();
     private final Epochs epochs;
     private final WorkerClaims claims = new WorkerClaims();
     private final JoinDesk desk;
@@ -95,6 +99,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         this.epochs = new Epochs(wallClock);
         this.operations = new Operations(settings.operationHistory());
         this.ledger = new VersionLedger(settings.keepVersions());
+        this.previous = new PreviousVersions(settings.keepPrevious(), ledger, operations);
         this.leaves = new Leaves(context, claims);
         this.desk = new JoinDesk(settings.join(), context.getLog());
         timers.startSingleTimer(
@@ -152,6 +157,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         switch (from.command()) {
             case Publish publish -> publish(publish);
             case UpdateWeights update -> update(update);
+            case Rollback rollback -> rollback(rollback);
             case VerifyModel verify -> verify(verify);
             case GetOperation get -> {
                 Operation operation = operations.operation(get.id());
@@ -182,6 +188,18 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             return;
         }
         sessions.update(update, checkpoint, fleet);
+    }
+
+    private void rollback(Rollback rollback) {
+        String former = history.previous(rollback.model(), rollback.group());
+        Refused refused = Admission.of(operations, ledger, fleet).refusal(rollback, former);
+        String target = rollback.to() == null ? former : rollback.to();
+        CheckpointRef checkpoint = target == null ? null : ledger.find(rollback.model(), target);
+        if (refused != null || checkpoint == null) {
+            rollback.replyTo().tell(Objects.requireNonNull(refused));
+            return;
+        }
+        sessions.rollback(Admission.update(rollback, checkpoint.version()), checkpoint, fleet);
     }
 
     private void verify(VerifyModel verify) {
@@ -325,6 +343,13 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     /** Of an update that was taken over only those who took part say whom it meant. */
     private void brought(SessionEvent.UpdateEnded ended, String version) {
         Running session = operations.running(ended.id());
+        if (session != null && !recovery.hasTakenOver(ended.id())) {
+            if (UpdateKind.of(ended.id()) == UpdateKind.ROLLBACK) {
+                history.rolledBack(ended.model(), session.group(), version);
+            } else {
+                history.updated(ended.model(), session.group(), ended.from(), version);
+            }
+        }
         if (recovery.hasTakenOver(ended.id())) {
             ended.workers().forEach(worker -> desk.joins().committed(ended.model(), worker, version));
         } else {
@@ -355,6 +380,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         if (!operations.isPublishing()) {
             ledger.releases(fleet, operations.digests())
                     .forEach(release -> release.host().ref().tell(new HostStoreCommand.Release(release.digest())));
+            previous.unload(fleet);
         }
     }
 }

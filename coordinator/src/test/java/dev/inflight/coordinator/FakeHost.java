@@ -72,6 +72,10 @@ final class FakeHost {
                         .tell(new Loaded(
                                 name, restore.publishId(), restore.checkpoint().digest(), 2048, 0, 0));
             case HostStoreCommand.Dismiss dismiss -> {}
+            case HostStoreCommand.Unload unload -> {
+                held.removeIf(entry -> entry.checkpoint().digest().equals(unload.digest()));
+                publish();
+            }
             case HostStoreCommand.Release release -> {
                 held.removeIf(entry -> entry.checkpoint().digest().equals(release.digest()));
                 publish();

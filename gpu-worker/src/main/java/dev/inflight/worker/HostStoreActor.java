@@ -112,6 +112,10 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
             case HostStoreCommand.Load load -> blocking.execute(() -> load(load));
             case HostStoreCommand.Restore restore -> blocking.execute(() -> restore(restore));
             case HostStoreCommand.Dismiss dismiss -> departure.end();
+            case HostStoreCommand.Unload unload -> {
+                store.unload(unload.digest());
+                tellState();
+            }
             case HostStoreCommand.Release release -> {
                 store.release(release.digest());
                 tellState();

@@ -8,7 +8,10 @@ import dev.inflight.tests.fleet.EngineProcess;
 import dev.inflight.tests.fleet.FleetSpec;
 import dev.inflight.tests.fleet.TestFleet;
 
-/** An engine dies in the middle of an in-place update and, started again, in the middle of a shadow update. */
+/**
+ * An engine dies in the middle of an in-place update and, started again, in the middle of a shadow update and of a
+ * rollback for which nothing is sent.
+ */
 public final class KilledEngineSpec extends FleetSpec {
     static final int WORKERS = 2;
 
@@ -38,7 +41,21 @@ public final class KilledEngineSpec extends FleetSpec {
         fleet.abortedBy(() -> fleet.engine(1).kill(), id);
         fleet.requireServing("v2", survivor);
         fleet.restartEngine(1, WORKERS);
+        // So that it has something to go back to.
+        fleet.awaitServing("v2", 1);
         fleet.update("v1", LoadMode.SHADOW);
         fleet.requireServing("v1", survivor, fleet.engine(1));
+
+        id = fleet.beginHeldRollback(LoadMode.SHADOW, 1);
+        fleet.requireServing("v1", survivor);
+        fleet.engine(1).kill();
+        JsonNode rolledBack = fleet.succeeded(id);
+        assertThat(rolledBack.path("strategy").asText()).isEqualTo("standby");
+        assertThat(rolledBack.path("to").asText()).isEqualTo("v2");
+        assertThat(rolledBack.at("/engines/1/outcome").asText()).isEqualTo("failed");
+        fleet.requireServing("v2", survivor);
+        fleet.restartEngine(1, WORKERS);
+        fleet.awaitServing("v2", 1);
+        assertThat(fleet.trainer().verify(TestFleet.MODEL).resultJson()).contains("\"verified\":true");
     }
 }

@@ -79,6 +79,7 @@ public final class HttpApi extends AllDirectives {
                                 path("status", () -> get(() -> answer(this::status))),
                                 path("checkpoints", () -> post(() -> command(this::publish))),
                                 path("updates", () -> post(() -> command(this::update))),
+                                path("rollbacks", () -> post(() -> command(this::rollback))),
                                 path("verifications", () -> post(() -> command(this::verify))),
                                 path(
                                         PathMatchers.segment("operations").slash(PathMatchers.segment()),
@@ -116,6 +117,14 @@ public final class HttpApi extends AllDirectives {
         String strategy = request.strategy() == null ? "auto" : request.strategy();
         return ask(replyTo ->
                         new TrainerCommand.UpdateWeights(model, version, mode, strategy, request.group(), replyTo))
+                .thenApply(HttpApi::taken);
+    }
+
+    private CompletionStage<HttpResponse> rollback(byte[] body) {
+        Requests.Rollback request = Requests.read(body, Requests.Rollback.class);
+        String model = Requests.required("model", request.model());
+        LoadMode mode = Requests.mode(request.mode());
+        return ask(replyTo -> new TrainerCommand.Rollback(model, request.to(), mode, request.group(), replyTo))
                 .thenApply(HttpApi::taken);
     }
 

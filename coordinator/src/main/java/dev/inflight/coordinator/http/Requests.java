@@ -27,6 +27,12 @@ final class Requests {
             @Nullable String strategy,
             @Nullable String group) {}
 
+    record Rollback(
+            @Nullable String model,
+            @Nullable String to,
+            @Nullable String mode,
+            @Nullable String group) {}
+
     record Verify(@Nullable String model) {}
 
     /** The body is not what it must be; the message names the field or the position. */

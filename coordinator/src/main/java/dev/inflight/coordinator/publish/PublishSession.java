@@ -227,6 +227,7 @@ public final class PublishSession extends AbstractBehavior<PublishSession.Comman
                 chosen.shardCount(),
                 chosen.maxPartBytes(),
                 chosen.holders(),
+                start.spare(),
                 hostEvents);
         hosts.forEach((name, host) -> {
             if (chosen.holders().stream().anyMatch(holder -> holder.host().equals(name))) {

@@ -185,7 +185,17 @@ class PublishSessionTest {
 
     private void start() {
         session = kit.spawn(PublishSession.create(new PublishStart(
-                "p", "m", "v1", "/ckpt", null, published, fleet.view(), settings, () -> 0L, parent.getRef())));
+                "p",
+                "m",
+                "v1",
+                "/ckpt",
+                null,
+                published,
+                List.of(),
+                fleet.view(),
+                settings,
+                () -> 0L,
+                parent.getRef())));
     }
 
     private void inspect(String host, String layout) {

@@ -22,6 +22,7 @@ final class ArenaPool implements AutoCloseable {
     private final Pinning pinning;
     private final LongAdder touchNanos = new LongAdder();
     private @Nullable WarmArena warm;
+    private boolean closed;
     private final TreeSet<SharedMemory> idle = new TreeSet<>(Comparator.comparingLong(SharedMemory::bytes)
             .thenComparing(m -> m.path().toString()));
 
@@ -82,6 +83,8 @@ final class ArenaPool implements AutoCloseable {
     synchronized void give(ArenaBlock block) {
         if (warm != null && warm.owns(block)) {
             warm.give(block);
+        } else if (closed) {
+            block.file().close();
         } else {
             idle.add(block.file());
         }
@@ -89,6 +92,7 @@ final class ArenaPool implements AutoCloseable {
 
     @Override
     public synchronized void close() {
+        closed = true;
         dropIdle();
         if (warm != null) {
             warm.close();

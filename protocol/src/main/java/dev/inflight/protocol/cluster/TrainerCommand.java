@@ -18,7 +18,8 @@ public sealed interface TrainerCommand extends Wire {
      * Moves the engines of {@code model} to {@code version}.
      *
      * @param mode load mode; null lets the coordinator choose the first that all engines support, shadow before in-place
-     * @param strategy {@code broadcast} or {@code auto}
+     * @param strategy {@code broadcast}, or {@code auto}: nothing is sent if the checkpoint stands by in every engine, and
+     *     a broadcast otherwise
      * @param group which engines; null for all of the model
      */
     record UpdateWeights(
@@ -26,6 +27,21 @@ public sealed interface TrainerCommand extends Wire {
             String version,
             @Nullable LoadMode mode,
             String strategy,
+            @Nullable String group,
+            ActorRef<OperationReply> replyTo)
+            implements TrainerCommand {}
+
+    /**
+     * Moves the engines of {@code model} back to a version that they had.
+     *
+     * @param to the version; null for the one before the last committed update of these engines that was not rolled back
+     * @param mode as for {@link UpdateWeights}
+     * @param group which engines; null for all of the model
+     */
+    record Rollback(
+            String model,
+            @Nullable String to,
+            @Nullable LoadMode mode,
             @Nullable String group,
             ActorRef<OperationReply> replyTo)
             implements TrainerCommand {}
