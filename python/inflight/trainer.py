@@ -89,7 +89,9 @@ class EngineOutcome:
 
 @dataclass(frozen=True)
 class UpdateResult:
-    """``outcome`` is ``committed`` or ``aborted``; ``from_version`` is null when the engines had no weights.
+    """``kind`` is ``update``, ``rollback`` or ``join``.
+
+    ``outcome`` is ``committed`` or ``aborted``; ``from_version`` is null when the engines had no weights.
 
     ``received_bytes``, ``resent_bytes`` and ``sources`` are of joins, which the coordinator starts by itself: what the
     engine's host took from other hosts, what of it came more than once, and which hosts those were.
@@ -116,6 +118,7 @@ class UpdateResult:
     received_bytes: int | None = None
     resent_bytes: int | None = None
     sources: list[str] | None = None
+    kind: str | None = None
 
 
 @dataclass(frozen=True)
@@ -200,6 +203,14 @@ class Trainer:
         wanted = {"model": model, "version": version, "mode": mode, "strategy": strategy, "group": group}
         return self._start("/v1/updates", {k: v for k, v in wanted.items() if v is not None})
 
+    def rollback(self, model: str, to: str | None = None, mode: str | None = None, group: str | None = None) -> str:
+        """Starts moving the model's engines back, by default to the version before the last update.
+
+        Returns the operation's id; its result is an UpdateResult.
+        """
+        wanted = {"model": model, "to": to, "mode": mode, "group": group}
+        return self._start("/v1/rollbacks", {k: v for k, v in wanted.items() if v is not None})
+
     def verify(self, model: str) -> str:
         """Starts comparing every engine's live tensors with the manifest. Returns the operation's id."""
         return self._start("/v1/verifications", {"model": model})
@@ -270,6 +281,7 @@ def _operation(tree: dict) -> Operation:
     read = {
         "publish": _publish_result,
         "update": _update_result,
+        "rollback": _update_result,
         "join": _update_result,
         "verify": _verify_result,
     }.get(tree.get("kind"))

@@ -63,6 +63,11 @@ public final class CoordinatorClient implements AutoCloseable {
         return await(start("/v1/updates", request), progress);
     }
 
+    /** Moves engines back to a version that they had and waits for commit or abort. */
+    public Operation rollback(RollbackRequest request, Consumer<Operation> progress) throws InterruptedException {
+        return await(start("/v1/rollbacks", request), progress);
+    }
+
     /** How an operation stands; one that somebody else began, too. */
     public Operation operation(String id) throws InterruptedException {
         return json.convertValue(get("/v1/operations/" + id), Operation.class);
