@@ -1,4 +1,4 @@
-"""What an engine must do itself: an Adapter, seven short methods."""
+"""What an engine must do itself: an Adapter, seven short methods, and one more to take former weights back."""
 
 from __future__ import annotations
 
@@ -66,3 +66,13 @@ class Adapter(Protocol):
 
     def dump(self, pieces: list[Piece]) -> None:
         """Copies live bytes out."""
+
+
+class StandbyAdapter(Adapter, Protocol):
+    """An adapter that keeps the weights which a shadow commit replaces until another shadow update begins.
+
+    Then the order of an update may also be: begin_standby, end, then commit or abort.
+    """
+
+    def begin_standby(self) -> None:
+        """Prepares to make them live again, unchanged. Raises if they are gone; nothing has changed then."""

@@ -133,6 +133,7 @@ class EngineLink:
             slices=self._session.share.rules,
             version=served and served[0],
             digest=served and served[1],
+            standby=self._session.standby,
         )
 
     @staticmethod

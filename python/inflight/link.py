@@ -37,6 +37,7 @@ from inflight.messages import (
     SliceRule,
     Slot,
     SlotMemory,
+    Standby,
     TensorPart,
     Welcome,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "SliceRule",
     "Slot",
     "SlotMemory",
+    "Standby",
     "TensorPart",
     "Welcome",
     "decode",
@@ -91,12 +93,15 @@ class LinkError(Exception):
 _CHOICES = {
     (Hello, "modes"): ("in-place", "shadow"),
     (Begin, "mode"): ("in-place", "shadow"),
+    (Begin, "from_"): ("standby",),
     (Device, "kind"): ("host", "cuda"),
     (Aborted, "state"): ("SERVING", "PENDING_WEIGHTS"),
 }
 _HEX_DIGITS = {(CudaMemory, "handle"): 128}
 # Lists that may be left out when they are empty.
 _MAY_BE_ABSENT = {(Hello, "slices")}
+# Fields that are not written when they are null.
+_LEFT_OUT = {"standby", "from_"}
 # Fields whose own fields stand in the record itself.
 _INLINE = {(Slot, "memory")}
 # What a union of records is told by.
@@ -172,6 +177,8 @@ def _fields_to_json(record: object) -> dict:
     fields = {}
     for f in dataclasses.fields(record):
         value = _to_json(getattr(record, f.name))
+        if value is None and f.name in _LEFT_OUT:
+            continue
         fields.update(value if (type(record), f.name) in _INLINE else {_wire_name(f.name): value})
     return fields
 
@@ -206,7 +213,7 @@ def _record(kind: type, tree: object, where: str) -> object:
         if digits and not re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", values[name]):
             raise LinkError(f"{at} is not {digits} hex digits")
         allowed = _CHOICES.get((kind, name))
-        if allowed:
+        if allowed and values[name] is not None:
             given = values[name] if isinstance(values[name], tuple) else (values[name],)
             for choice in given:
                 if choice not in allowed:

@@ -67,6 +67,14 @@ class Device:
 
 
 @dataclass(frozen=True)
+class Standby:
+    """What an engine can take back without being sent a byte: what its last shadow commit replaced."""
+
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class SliceRule:
     """Tensors that are cut along a dimension; ``*`` in the pattern stands for any run of characters."""
 
@@ -91,6 +99,7 @@ class Hello:
     slices: tuple[SliceRule, ...] = ()
     version: str | None = None
     digest: str | None = None
+    standby: Standby | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +124,7 @@ class Committed:
     epoch: int
     version: str
     stall_micros: int
+    standby: Standby | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +132,7 @@ class Aborted:
     epoch: int
     state: str
     version: str | None = None
+    standby: Standby | None = None
 
 
 @dataclass(frozen=True)
@@ -148,6 +159,8 @@ class Welcome:
 
 @dataclass(frozen=True)
 class Begin:
+    """``from_`` is ``standby`` if the engine is to take back what stands by in it; then there are no slots."""
+
     epoch: int
     model: str
     version: str
@@ -156,6 +169,7 @@ class Begin:
     tensors: int
     bytes: int
     slots: tuple[Slot, ...]
+    from_: str | None = None
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 from inflight import link
 from inflight.adapter import IN_PLACE, SHADOW, Adapter, Piece
 from inflight.gate import Gate
 from inflight.slices import WHOLE, TensorParallel
-from inflight.slots import SlotMappings
+from inflight.slots import MappedSlot, SlotMappings
 from inflight.update import RefusedError, Update, piece
 
 __all__ = [
@@ -26,6 +27,15 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 SERVING, UPDATING, PENDING_WEIGHTS = "SERVING", "UPDATING", "PENDING_WEIGHTS"
+
+
+@dataclass(frozen=True)
+class _Former:
+    """The weights that a shadow commit replaced, with the bytes held of each tensor."""
+
+    version: str
+    digest: str
+    sizes: dict[str, int]
 
 
 class Session:
@@ -52,6 +62,8 @@ class Session:
         self.whole_tensors = adapter.whole_tensors
         self.share = share
         self._served: tuple[str, str] | None = None
+        self._standby: _Former | None = None
+        self._keeps_former = hasattr(adapter, "begin_standby")
         self._sizes: dict[str, int] = {}
         self._update: Update | None = None
         self._highest_epoch = -1
@@ -70,6 +82,12 @@ class Session:
     def served(self) -> tuple[str, str] | None:
         """Version and digest, read at once."""
         return self._served
+
+    @property
+    def standby(self) -> link.Standby | None:
+        """What an update from standby would take."""
+        former = self._standby
+        return former and link.Standby(former.version, former.digest)
 
     @property
     def state(self) -> str:
@@ -125,6 +143,8 @@ class Session:
             raise RefusedError(f'this engine serves model "{self._model}", not "{message.model}"')
         if message.mode not in self.modes:
             raise RefusedError(f"mode {message.mode} is not supported here, only {', '.join(self.modes)}")
+        if message.from_:
+            return self._begin_standby(message)
         _refuse_twins(message.slots)
         slots = self._mappings.open(message.slots)
         if message.mode == IN_PLACE:
@@ -139,7 +159,28 @@ class Session:
             # From here on the parameters are neither version.
             self._served = None
         else:
+            # From here on what stood by may be written over.
+            self._standby = None
             self._adapter.begin(message.mode)
+        return self._begun(message, slots)
+
+    def _begin_standby(self, message: link.Begin) -> link.Begun:
+        if message.mode != SHADOW:
+            raise RefusedError(f"what stands by is taken in mode {SHADOW}, not {message.mode}")
+        former = self._standby
+        if former is None or former.digest != message.digest:
+            present = f'version "{former.version}" does' if former else "nothing does"
+            raise RefusedError(f'version "{message.version}" does not stand by here; {present}')
+        if message.slots:
+            raise RefusedError(f"from standby no bucket comes, but {len(message.slots)} slots are listed")
+        try:
+            self._adapter.begin_standby()
+        except Exception:
+            self._standby = None
+            raise
+        return self._begun(message, {})
+
+    def _begun(self, message: link.Begin, slots: dict[int, MappedSlot]) -> link.Begun:
         self._highest_epoch = message.epoch
         self._update = Update(message, slots, self.share)
         return link.Begun(message.epoch)
@@ -148,6 +189,8 @@ class Session:
         update = self._running(message.epoch)
         if update.ended:
             raise RefusedError(f"update with epoch {message.epoch} has ended; no more buckets are expected")
+        if update.begin.from_:
+            raise RefusedError(f"update with epoch {message.epoch} takes what stands by; no bucket is expected")
         # All is checked before the first byte is copied.
         batch = update.check(message, self._adapter)
         self._adapter.load(batch.pieces)
@@ -158,8 +201,11 @@ class Session:
         update = self._running(message.epoch)
         if update.ended:
             raise RefusedError(f"update with epoch {message.epoch} has ended already")
-        tensors = update.require_complete()
-        self._adapter.end(update.sizes.keys())
+        if update.begin.from_:
+            tensors, sizes = update.begin.tensors, self._standby.sizes
+        else:
+            tensors, sizes = update.require_complete(), update.sizes
+        self._adapter.end(sizes.keys())
         update.ended = True
         return link.Ended(message.epoch, tensors)
 
@@ -178,16 +224,20 @@ class Session:
             if not was_paused:
                 self._gate.resume()
             raise
-        self._sizes = update.sizes
+        sizes = self._standby.sizes if begin.from_ else update.sizes
+        if begin.mode == SHADOW and self._keeps_former:
+            self._standby = _Former(*self._served, self._sizes) if self._served else None
+        self._sizes = sizes
         self._update = None
         self._served = (begin.version, begin.digest)
-        return link.Committed(begin.epoch, begin.version, self._gate.resume())
+        stall_micros = self._gate.resume()
+        return link.Committed(begin.epoch, begin.version, stall_micros, self.standby)
 
     def _on_abort(self, message: link.Abort) -> link.Aborted:
         if self._update and self._update.begin.epoch == message.epoch:
             log.info("update with epoch %d aborted: %s", message.epoch, message.reason)
             self._break_off()
-        return link.Aborted(message.epoch, SERVING if self.served else PENDING_WEIGHTS, self.version)
+        return link.Aborted(message.epoch, SERVING if self.served else PENDING_WEIGHTS, self.version, self.standby)
 
     def _on_dump(self, message: link.Dump) -> link.Dumped:
         if self._update or not self.served:

@@ -105,7 +105,9 @@ class EngineOutcome:
 
 @dataclass(frozen=True)
 class UpdateResult:
-    """``outcome`` is ``committed`` or ``aborted``; ``from_version`` is null when the engines had no weights.
+    """``kind`` is ``update``, ``rollback`` or ``join``.
+
+    ``outcome`` is ``committed`` or ``aborted``; ``from_version`` is null when the engines had no weights.
 
     ``received_bytes``, ``resent_bytes`` and ``sources`` are of joins, which the coordinator starts by itself: what the
     engine's host took from other hosts, what of it came more than once, and which hosts those were.
@@ -132,6 +134,7 @@ class UpdateResult:
     received_bytes: int | None = None
     resent_bytes: int | None = None
     sources: list[str] | None = None
+    kind: str | None = None
 
 
 @dataclass(frozen=True)
@@ -280,6 +283,21 @@ class Trainer:
         wanted = {"model": model, "version": version, "mode": mode, "strategy": strategy, "group": group}
         return self._start("/v1/updates", wanted, idempotency_key)
 
+    def rollback(
+        self,
+        model: str,
+        to: str | None = None,
+        mode: str | None = None,
+        group: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> str:
+        """Starts moving the model's engines back, by default to the version before the last update.
+
+        Returns the operation's id; its result is an UpdateResult.
+        """
+        wanted = {"model": model, "to": to, "mode": mode, "group": group}
+        return self._start("/v1/rollbacks", wanted, idempotency_key)
+
     def verify(self, model: str, idempotency_key: str | None = None) -> str:
         """Starts comparing every engine's live tensors with the manifest. Returns the operation's id."""
         return self._start("/v1/verifications", {"model": model}, idempotency_key)
@@ -366,6 +384,8 @@ def _read_token(path: str) -> str:
     if len(lines) != 1:
         raise ValueError(f"{path}: must hold one line, TOKEN or name:TOKEN, but has {len(lines)}")
     return lines[0].rpartition(":")[2]
+
+
 def _quoted(segment: str) -> str:
     return urllib.parse.quote(segment, safe="")
 
@@ -383,6 +403,7 @@ def _operation(tree: dict) -> Operation:
     read = {
         "publish": _publish_result,
         "update": _update_result,
+        "rollback": _update_result,
         "join": _update_result,
         "verify": _verify_result,
     }.get(tree.get("kind"))

@@ -210,6 +210,21 @@ class Script:
             version=version.name,
         )
 
+    def swap(self, epoch: int, version: Version, standby: Version | None) -> Script:
+        """Commits a shadow update, after which this stands by."""
+        return self.ask(
+            {"verb": "commit", "epoch": epoch, "version": version.name},
+            verb="committed",
+            epoch=epoch,
+            version=version.name,
+            standby=standing_by(standby),
+        )
+
+    def take_standby(self, epoch: int, version: Version) -> Script:
+        message = self.begin_message(epoch, version, "shadow", slots=[], **{"from": "standby"})
+        self.ask(message, verb="begun", epoch=epoch)
+        return self.ask({"verb": "end", "epoch": epoch}, verb="ended", epoch=epoch, tensors=len(TENSORS))
+
     def update(self, epoch: int, version: Version, mode: str) -> Script:
         return self.begin(epoch, version, mode).stream(epoch, version).commit(epoch, version)
 
@@ -241,6 +256,10 @@ class Script:
 
     def text(self) -> str:
         return json.dumps({**self.head, "steps": self.steps}, indent=1, ensure_ascii=True) + "\n"
+
+
+def standing_by(version: Version | None) -> dict | None:
+    return version and {"version": version.name, "digest": version.digest}
 
 
 def slot(id: int, **changes) -> dict:
@@ -277,8 +296,43 @@ def health(state: str, version: Version | None) -> dict:
     }
 
 
+def standby_session() -> Script:
+    s = Script(
+        "standby", "What a shadow commit replaced stands by, is taken back by a swap, and is gone once written over."
+    )
+    s.hello(standby=None).begin(1, V1, "shadow").stream(1, V1).swap(1, V1, None)
+    s.begin(2, V2, "shadow").stream(2, V2).swap(2, V2, V1).serves(V2)
+    take = {"slots": [], "from": "standby"}
+    s.failed(s.begin_message(3, V3, "shadow", **take), epoch=3)
+    s.failed(s.begin_message(3, V1, "in-place", **take), epoch=3)
+    s.failed(s.begin_message(3, V1, "shadow", **{**take, "slots": [slot(0)]}), epoch=3)
+    s.ask(s.begin_message(3, V1, "shadow", **take), verb="begun", epoch=3).serves(V2)
+    s.failed(load(3, 0, 0, V1.parts(*FIRST)), epoch=3, bucket=0)
+    s.failed({"verb": "commit", "epoch": 3, "version": "v1"}, epoch=3)
+    s.ask({"verb": "end", "epoch": 3}, verb="ended", epoch=3, tensors=len(TENSORS))
+    s.abort(3, "SERVING", V2).serves(V2)
+    s.step(reconnect=True).hello(V2, standby=standing_by(V1))
+    s.take_standby(4, V1).swap(4, V1, V2).serves(V1).dump(1, V1, ((0,), (1,), (9,)))
+    s.take_standby(5, V2).swap(5, V2, V1).serves(V2)
+    s.begin(6, V3, "in-place").stream(6, V3).swap(6, V3, V1).serves(V3)
+    s.begin(7, V2, "in-place").abort(7, "PENDING_WEIGHTS", None)
+    s.step(http={"path": "/health", "status": 503, "expect": health("PENDING_WEIGHTS", None)})
+    s.take_standby(8, V1).swap(8, V1, None).serves(V1).dump(2, V1, ((0,), (1,), (9,)))
+    s.begin(9, V2, "shadow").stream(9, V2).swap(9, V2, V1)
+    s.begin(10, V3, "shadow").load(10, 0, 0, V3, FIRST)
+    s.ask(
+        {"verb": "abort", "epoch": 10, "reason": "a test"},
+        verb="aborted",
+        epoch=10,
+        state="SERVING",
+        version="v2",
+        standby=None,
+    )
+    return s.failed(s.begin_message(11, V1, "shadow", **take), epoch=11).serves(V2)
+
+
 def sessions() -> list[Script]:
-    scripts = []
+    scripts = [standby_session()]
 
     s = Script("in-place", "First weights and an update in place; requests wait while it runs; dumps.")
     s.hello().pending().begin(1, V1, "in-place")
@@ -592,6 +646,7 @@ def frames() -> list[dict]:
         "version": "v1",
         "digest": "ab" * 32,
     }
+    standby = {"version": "v1", "digest": "ef" * 32}
     slices = [{"pattern": "*.o_proj.weight", "dim": 1}, {"pattern": "lm_head.weight", "dim": 0}]
     begin = {
         "verb": "begin",
@@ -630,11 +685,22 @@ def frames() -> list[dict]:
             "engine",
             {**hello, "device": {"kind": "host", "uuid": None}, "modes": ["in-place"], "version": None, "digest": None},
         ),
+        ("hello with a standby", "engine", {**hello, "standby": standby}),
         ("hello of a rank", "engine", {**hello, "tpRank": 7, "tpSize": 8, "slices": slices}),
         ("begun", "engine", {"verb": "begun", "epoch": 1}),
         ("loaded", "engine", {"verb": "loaded", "epoch": 1, "bucket": 0}),
         ("ended", "engine", {"verb": "ended", "epoch": 1, "tensors": 150000}),
         ("committed", "engine", {"verb": "committed", "epoch": 1, "version": "v2", "stallMicros": 12}),
+        (
+            "committed with a standby",
+            "engine",
+            {"verb": "committed", "epoch": 1, "version": "v2", "stallMicros": 12, "standby": standby},
+        ),
+        (
+            "aborted with a standby",
+            "engine",
+            {"verb": "aborted", "epoch": 1, "state": "SERVING", "version": "v2", "standby": standby},
+        ),
         ("aborted and serving", "engine", {"verb": "aborted", "epoch": 1, "state": "SERVING", "version": "v1"}),
         ("aborted and pending", "engine", {"verb": "aborted", "epoch": 1, "state": "PENDING_WEIGHTS", "version": None}),
         ("dumped", "engine", {"verb": "dumped", "id": 0}),
@@ -647,6 +713,7 @@ def frames() -> list[dict]:
         ("begin with slots of both kinds", "worker", {**begin, "slots": [*begin["slots"], cuda]}),
         ("handle in capitals", "worker", {**begin, "slots": [{**cuda, "handle": "0F" * 64}]}),
         ("begin without slots", "worker", {**begin, "slots": []}),
+        ("begin from standby", "worker", {**begin, "slots": [], "from": "standby"}),
         (
             "load",
             "worker",
@@ -747,6 +814,11 @@ def frames() -> list[dict]:
     bad_body("negative number", b'{"verb":"end","epoch":-1}')
     bad_body("number of 2^63", b'{"verb":"end","epoch":9223372036854775808}')
     bad_body("string as a number", b'{"verb":"commit","epoch":1,"version":2}')
+    bad_body("begin from elsewhere", json.dumps({**begin, "from": "disk"}).encode())
+    bad_body(
+        "hello with a standby without a digest", json.dumps({**hello, "standby": {"version": "v1"}}).encode(), "engine"
+    )
+    bad_body("hello with a standby that is a string", json.dumps({**hello, "standby": "v1"}).encode(), "engine")
     bad_body("unknown mode", json.dumps({**begin, "mode": "sideways"}).encode())
     bad_body("slots is no list", json.dumps({**begin, "slots": {}}).encode())
     bad_body(

@@ -187,3 +187,56 @@ def test_an_engine_offers_no_mode_that_was_not_asked_for(adapter, gate):
         assert worker.session.modes == ("shadow",)
         assert "in-place is not supported" in failure(worker.begin(1, "v1", "in-place", TENSORS))
         assert not gate.paused
+
+
+class Keeper(Recorder):
+    """An adapter that keeps what a shadow commit replaces."""
+
+    def begin_standby(self):
+        self._called("begin_standby")
+
+
+@pytest.fixture
+def keeping():
+    adapter = Keeper()
+    with FakeWorker(Session(MODEL, adapter, Gate(wait_seconds=0.01)), slot_bytes=4096) as worker:
+        worker.update(1, "v1", "in-place", TENSORS)
+        worker.update(2, "v2", "shadow", TENSORS)
+        adapter.calls.clear()
+        yield worker, adapter
+
+
+def from_standby(epoch, version, digest) -> link.Begin:
+    return link.Begin(epoch, MODEL, version, digest, "shadow", 3, 10, (), "standby")
+
+
+def test_what_stands_by_is_taken_back_without_a_load(keeping):
+    worker, adapter = keeping
+    former = worker.session.standby
+    assert former.version == "v1"
+    assert worker.session.handle(from_standby(3, "v1", former.digest)) == link.Begun(3)
+    assert worker.session.version == "v2"
+    assert worker.session.handle(link.End(3)) == link.Ended(3, 3)
+    committed = worker.session.handle(link.Commit(3, "v1"))
+    assert (committed.version, committed.standby.version) == ("v1", "v2")
+    assert adapter.calls == [("begin_standby",), ("end", "a", "b", "c"), ("commit",)]
+
+
+def test_what_an_adapter_finds_gone_no_longer_stands_by(keeping):
+    worker, adapter = keeping
+    former = worker.session.standby
+    adapter.failing = "begin_standby"
+    assert failure(worker.session.handle(from_standby(3, "v1", former.digest))) == "begin_standby can not"
+    assert worker.session.handle(link.Abort(3, "a test")) == link.Aborted(3, SERVING, "v2", None)
+    assert "nothing does" in failure(worker.session.handle(from_standby(4, "v1", former.digest)))
+
+
+def test_a_shadow_update_takes_the_place_of_what_stood_by(keeping):
+    worker, _ = keeping
+    worker.begin(3, "v3", "shadow", TENSORS)
+    assert worker.session.handle(link.Abort(3, "a test")).standby is None
+
+
+def test_an_adapter_that_keeps_nothing_says_no_standby(worker):
+    worker.update(1, "v1", "in-place", TENSORS)
+    assert worker.update(2, "v2", "shadow", TENSORS).standby is None

@@ -89,6 +89,31 @@ def test_a_shadow_is_not_seen_before_its_commit():
         assert raw(module.weight) == first["weight"].data
 
 
+def test_the_weights_before_a_shadow_commit_come_back_bit_by_bit_unless_the_module_was_moved():
+    module = torch.nn.Linear(4, 4, bias=False)
+    _, worker = attach(module)
+    first, second = (made_up([TensorSpec("weight", "F32", (4, 4))], seed) for seed in (1, 2))
+    with worker:
+        worker.update(1, "v1", "in-place", first)
+        worker.update(2, "v2", "shadow", second)
+        take_back(worker, 3, "v1")
+        assert raw(module.weight) == first["weight"].data
+        take_back(worker, 4, "v2")
+        assert raw(module.weight) == second["weight"].data
+        module.weight.data = module.weight.data.clone()
+        standby = worker.session.standby
+        begin = link.Begin(5, MODEL, "v1", standby.digest, "shadow", 1, 64, (), "standby")
+        assert "was moved" in worker.session.handle(begin).message
+        assert raw(module.weight) == second["weight"].data
+
+
+def take_back(worker, epoch, version):
+    begin = link.Begin(epoch, MODEL, version, worker.session.standby.digest, "shadow", 1, 64, (), "standby")
+    for message in (begin, link.End(epoch), link.Commit(epoch, version)):
+        answer = worker.session.handle(message)
+        assert not isinstance(answer, link.Failed), answer
+
+
 class Tied(torch.nn.Module):
     def __init__(self):
         super().__init__()

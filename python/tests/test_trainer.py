@@ -152,6 +152,14 @@ def test_history_follows_the_pages(coordinator, trainer):
     assert coordinator.requests[1][1] == "/v1/history?model=chat&before=7&limit=99"
 
 
+def test_a_rollback_names_only_what_was_asked_for(coordinator, trainer):
+    back = {**UPDATE, "kind": "rollback", "from": "v2", "to": "v1"}
+    coordinator.answers = [(202, {"operation": "op-1"}), operation("succeeded", kind="rollback", result=back)]
+    result = trainer.wait(trainer.rollback("chat")).result
+    assert coordinator.requests[0] == ("POST", "/v1/rollbacks", {"model": "chat"})
+    assert (result.kind, result.to_version) == ("rollback", "v1")
+
+
 def test_publish_and_verify_have_typed_results(coordinator, trainer):
     published = {"model": "chat", "version": "v1", "digest": "ab", "bytes": 1, "tensors": 2, "seconds": 0.1,
                  "inPlace": True, "touchSeconds": 0.05, "registerSeconds": 0.0, "hosts": ["h"]}  # fmt: skip

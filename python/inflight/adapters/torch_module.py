@@ -68,6 +68,12 @@ class TorchModuleAdapter:
             storage.begin()
         self._mode = mode
 
+    def begin_standby(self) -> None:
+        moved = not all(held.is_where_it_was() for held in self._by_name.values())
+        if moved or any(s.shadow is None for s in self._storages):
+            raise TorchAdapterError("the module was moved since, and the weights that it had before are gone")
+        self._mode = SHADOW
+
     def check(self, name: str, dtype: str, shape: tuple[int, ...]) -> None:
         held = self._held(name)
         if not fits(dtype, shape, held.dtype, held.shape):

@@ -10,6 +10,8 @@ import dev.inflight.cli.demo.JoinScenario;
 import dev.inflight.cli.demo.KillSourceScenario;
 import dev.inflight.cli.demo.LeaveReport;
 import dev.inflight.cli.demo.LeaveScenario;
+import dev.inflight.cli.demo.RollbackReport;
+import dev.inflight.cli.demo.RollbackScenario;
 import dev.inflight.cli.demo.ScenarioOptions;
 import dev.inflight.cli.demo.ScenarioOutcome;
 import dev.inflight.cli.demo.ScenarioReport;
@@ -35,7 +37,7 @@ final class DemoCommand implements Callable<Integer> {
     private static final String JOIN = "join";
     private static final String MASS_JOIN = "mass-join";
     private static final List<String> SCENARIOS =
-            List.of(UPDATE, JOIN, MASS_JOIN, KillSourceScenario.NAME, LeaveScenario.NAME);
+            List.of(UPDATE, JOIN, MASS_JOIN, KillSourceScenario.NAME, LeaveScenario.NAME, RollbackScenario.NAME);
 
     private static final int USUAL_JOINERS = 3;
     private static final int MOST_JOINERS = 32;
@@ -59,6 +61,7 @@ final class DemoCommand implements Callable<Integer> {
                 "mass-join: several of them at once (--joiners).",
                 "kill-source: one joins; a host that sends to it is killed half-way. Hosts send slowly for it.",
                 "leave: a worker host is stopped in order; the others go to v2 and back without the files.",
+                "rollback: from v1 to v2 and back by a rollback.",
                 "Clients keep asking the engines that serve, and every answer is checked."
             })
     private String scenario;
@@ -101,7 +104,11 @@ final class DemoCommand implements Callable<Integer> {
             String text = DemoText.of(outcome.report(), outcome.load(), options.device());
             return new Shown(outcome.report(), text, outcome.load().firstProblem());
         }
-        require(options.tp() == 1, "--tp " + options.tp() + " is for --scenario update only");
+        if (scenario.equals(RollbackScenario.NAME)) {
+            ScenarioOutcome<RollbackReport> back = RollbackScenario.run(options, installation, progress);
+            return new Shown(back.report(), DemoText.of(back.report()), back.firstProblem());
+        }
+        require(options.tp() == 1, "--tp " + options.tp() + " is for --scenario update and rollback only");
         if (scenario.equals(LeaveScenario.NAME)) {
             require(options.workers() > 1, "--workers 1 leaves nobody; give 2 or more");
             require(!options.device().cuda(), "--device cuda has one worker host only, which cannot leave");
@@ -126,7 +133,8 @@ final class DemoCommand implements Callable<Integer> {
         require(
                 joiners == null || (joiners >= 1 && joiners <= MOST_JOINERS),
                 "--joiners " + joiners + " is outside 1 to " + MOST_JOINERS);
-        boolean joins = !scenario.equals(UPDATE) && !scenario.equals(LeaveScenario.NAME);
+        boolean joins =
+                !List.of(UPDATE, LeaveScenario.NAME, RollbackScenario.NAME).contains(scenario);
         require(path == null || joins, "--path is for scenarios in which engines join");
         path();
     }

@@ -8,6 +8,7 @@ import dev.inflight.cli.demo.DemoReport.Requests;
 import dev.inflight.cli.demo.FleetDevice;
 import dev.inflight.cli.demo.JoinReport;
 import dev.inflight.cli.demo.LeaveReport;
+import dev.inflight.cli.demo.RollbackReport;
 import dev.inflight.cli.load.LoadReport;
 import java.util.Locale;
 
@@ -75,6 +76,26 @@ final class DemoText {
                                 + format(" to v2 in %.3f s", report.seconds())
                                 + format(", back to v1 in %.3f s", report.backSeconds()))
                 .row("others", others(report.othersP99MsBefore(), report.othersP99MsDuring()))
+                .row("requests", requests(report.requests()))
+                .row("verified", verified(report.verified()))
+                .toString();
+    }
+
+    static String of(RollbackReport report) {
+        return new Table()
+                .row(
+                        "rolled back",
+                        "v2 -> v1, " + report.mode() + ", " + report.workers() + " " + report.engine() + " engines, by "
+                                + report.strategy() + ", " + report.outcome())
+                .row("checkpoint", checkpoint(report.bytes(), report.tensors()))
+                .row(
+                        "duration",
+                        format("%.3f s", report.rollbackSeconds())
+                                + format(", the update before %.3f s", report.forwardSeconds()))
+                .row(
+                        "stall",
+                        format("%.1f ms", report.stallMs())
+                                + format(", in the update before %.1f ms", report.forwardStallMs()))
                 .row("requests", requests(report.requests()))
                 .row("verified", verified(report.verified()))
                 .toString();

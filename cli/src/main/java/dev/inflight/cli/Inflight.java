@@ -18,6 +18,7 @@ import picocli.CommandLine.Spec;
             NodeCommand.class,
             PublishCommand.class,
             UpdateCommand.class,
+            RollbackCommand.class,
             StatusCommand.class,
             HistoryCommand.class,
             VerifyCommand.class,

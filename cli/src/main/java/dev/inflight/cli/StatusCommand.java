@@ -32,7 +32,7 @@ final class StatusCommand implements Callable<Integer> {
                 ? gap + "running: " + status.path("operation").path("kind").asText("update") + " "
                         + status.path("operation").path("phase").asText()
                 : "";
-        return members(status) + gap + versions(status) + gap + workers(status) + operation;
+        return members(status) + gap + versions(status) + gap + memory(status) + gap + workers(status) + operation;
     }
 
     private static Table members(JsonNode status) {
@@ -58,6 +58,21 @@ final class StatusCommand implements Callable<Integer> {
                         ByteSize.format(version.path("bytes").asLong()),
                         digest.substring(0, Math.min(12, digest.length())),
                         version.path("source").asText());
+            }
+        }
+        return table;
+    }
+
+    private static Table memory(JsonNode status) {
+        Table table = new Table().row("HOST", "MODEL", "VERSION", "SHARDS", "MEMORY");
+        for (JsonNode host : status.path("hosts")) {
+            for (JsonNode held : host.path("checkpoints")) {
+                table.row(
+                        host.path("host").asText(),
+                        held.path("model").asText(),
+                        held.path("version").asText(),
+                        held.path("shards").asText(),
+                        ByteSize.format(held.path("memoryBytes").asLong()));
             }
         }
         return table;

@@ -46,7 +46,8 @@ final class UpdateCommand implements Callable<Integer> {
             names = "--strategy",
             paramLabel = "STRATEGY",
             defaultValue = "auto",
-            description = "broadcast or auto (default: ${DEFAULT-VALUE}).")
+            description = "broadcast, or auto: in shadow mode nothing is sent if every engine still holds the version"
+                    + " beside the present one (default: ${DEFAULT-VALUE}).")
     private String strategy;
 
     @Option(names = "--group", paramLabel = "GROUP", description = "Only this group of engines.")
@@ -65,7 +66,8 @@ final class UpdateCommand implements Callable<Integer> {
         }
     }
 
-    private static String text(Operation operation) {
+    /** An update's result, or a rollback's, for people. */
+    static String text(Operation operation) {
         UpdateResult result = operation.as(UpdateResult.class);
         Table engines = new Table().row("ENGINE", "WORKER", "OUTCOME", "STATE", "VERSION", "STALL");
         for (EngineOutcome engine : result.engineOutcomes()) {

@@ -6,6 +6,7 @@ import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
 import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.TrainerCommand.Publish;
+import dev.inflight.protocol.cluster.TrainerCommand.Rollback;
 import dev.inflight.protocol.cluster.TrainerCommand.UpdateWeights;
 import dev.inflight.protocol.cluster.TrainerCommand.VerifyModel;
 import java.util.Set;
@@ -58,13 +59,48 @@ record Admission(Operations operations, VersionLedger ledger, Fleet fleet) {
             boolean sameEngines = session.group() == null
                     || update.group() == null
                     || session.group().equals(update.group());
-            if (session.is("verify", update.model()) || (session.is("update", update.model()) && sameEngines)) {
+            if (session.is("verify", update.model()) || (session.moves(update.model()) && sameEngines)) {
                 return conflict(session);
             }
         }
         return ledger.find(update.model(), update.version()) == null
                 ? unknown("version " + update.version() + " of model " + update.model() + " is not published")
                 : null;
+    }
+
+    /**
+     * @param former the version that the engines had before; null if none is known
+     */
+    @Nullable
+    Refused refusal(Rollback rollback, @Nullable String former) {
+        Refused invalid = name("model", rollback.model(), LONGEST_NAME);
+        if (invalid != null) {
+            return invalid;
+        }
+        String engines = "engines of model " + rollback.model()
+                + (rollback.group() == null ? "" : " in group " + rollback.group());
+        String target = rollback.to() == null ? former : rollback.to();
+        if (target == null) {
+            return unknown("no version is known that the " + engines
+                    + " had before the one they have, and that no rollback left; name one");
+        }
+        Refused refused = refusal(update(rollback, target));
+        return refused != null && refused.code() == Code.NOT_FOUND && rollback.to() == null
+                ? unknown("version " + target + ", which the " + engines
+                        + " had before, is not kept any more (keep-versions); publish it again")
+                : refused;
+    }
+
+    /** What a rollback does. */
+    static UpdateWeights update(Rollback rollback, String target) {
+        return new UpdateWeights(
+                rollback.model(),
+                target,
+                rollback.mode(),
+                "auto",
+                rollback.group(),
+                rollback.origin(),
+                rollback.replyTo());
     }
 
     @Nullable
@@ -75,7 +111,7 @@ record Admission(Operations operations, VersionLedger ledger, Fleet fleet) {
         }
         for (Running session : operations.running()) {
             if (session.is("verify", verify.model())
-                    || session.is("update", verify.model())
+                    || session.moves(verify.model())
                     || session.is("join", verify.model())) {
                 return conflict(session);
             }

@@ -24,6 +24,7 @@ public record CoordinatorSettings(
         Path dataDir,
         LedgerSettings ledger,
         int keepVersions,
+        KeepPrevious keepPrevious,
         int operationHistory,
         Duration subscribeRetry) {
     /** The cluster role of nodes that may run the coordinator. */
@@ -45,6 +46,7 @@ public record CoordinatorSettings(
                 Path.of(settings.text("data-dir")),
                 LedgerSettings.from(own.getConfig("ledger")),
                 (int) settings.number("keep-versions", 1, 1000),
+                settings.oneOf("keep-previous", KeepPrevious.values()),
                 (int) settings.number("operation-history", 1, 100_000),
                 settings.duration("subscribe-retry"));
     }

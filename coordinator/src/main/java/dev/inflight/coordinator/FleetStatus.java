@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetHost;
 import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.coordinator.fleet.ShardSet;
 import dev.inflight.coordinator.join.Joins;
 import dev.inflight.coordinator.operation.OperationView;
 import dev.inflight.protocol.cluster.CheckpointRef;
@@ -32,11 +33,13 @@ record FleetStatus(
 
     record Model(String model, List<Version> versions) {}
 
-    record Version(String version, String digest, long bytes, long tensors, String source) {}
+    /** @param warm whether live hosts hold all of it; if not, its files are read again where it is needed */
+    record Version(String version, String digest, long bytes, long tensors, String source, boolean warm) {}
 
     record Host(String host, String endpoint, List<HeldCheckpoint> checkpoints) {}
 
-    record HeldCheckpoint(String model, String version, int shards) {}
+    /** @param memoryBytes memory that the host spends on it; 0 if it uses files in /dev/shm in place */
+    record HeldCheckpoint(String model, String version, int shards, long memoryBytes) {}
 
     record Worker(
             String worker,
@@ -103,7 +106,7 @@ record FleetStatus(
                         .map(model -> new Model(
                                 model.getKey(),
                                 model.getValue().values().stream()
-                                        .map(FleetStatus::version)
+                                        .map(ref -> version(ref, fleet))
                                         .toList()))
                         .toList(),
                 fleet.hosts().values().stream().map(FleetStatus::host).toList(),
@@ -114,8 +117,11 @@ record FleetStatus(
                 lastUpdate);
     }
 
-    private static Version version(CheckpointRef ref) {
-        return new Version(ref.version(), ref.digest(), ref.bytes(), ref.tensors(), ref.source());
+    private static Version version(CheckpointRef ref, Fleet fleet) {
+        ShardSet held =
+                fleet.hosts().values().stream().map(host -> host.shards(ref)).reduce(ShardSet.EMPTY, ShardSet::plus);
+        boolean warm = ShardSet.all(ref.shardCount()).minus(held).isEmpty();
+        return new Version(ref.version(), ref.digest(), ref.bytes(), ref.tensors(), ref.source(), warm);
     }
 
     private static Host host(FleetHost host) {
@@ -129,7 +135,7 @@ record FleetStatus(
         int shards = held.shards().stream()
                 .mapToInt(range -> range.last() - range.first() + 1)
                 .sum();
-        return new HeldCheckpoint(held.checkpoint().model(), held.checkpoint().version(), shards);
+        return new HeldCheckpoint(held.checkpoint().model(), held.checkpoint().version(), shards, held.memoryBytes());
     }
 
     private static Worker worker(FleetWorker worker, @Nullable Join join) {

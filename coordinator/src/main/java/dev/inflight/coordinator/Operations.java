@@ -58,6 +58,11 @@ final class Operations {
             return kind().equals(otherKind) && model().equals(otherModel);
         }
 
+        /** Whether it moves engines of a model because somebody asked for it. */
+        boolean moves(String otherModel) {
+            return is("update", otherModel) || is("rollback", otherModel);
+        }
+
         /** How it ended, if its session stopped without saying so. */
         Operation crashed() {
             return new Operation(
@@ -152,7 +157,7 @@ final class Operations {
 
     Optional<Operation> runningUpdate() {
         return running.values().stream()
-                .filter(session -> session.kind().equals("update"))
+                .filter(session -> session.moves(session.model()))
                 .map(session -> operations.get(session.id()))
                 .filter(operation -> operation != null)
                 .findFirst();

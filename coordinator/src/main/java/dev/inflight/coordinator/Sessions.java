@@ -78,6 +78,7 @@ final class Sessions {
                         source,
                         ledger.find(start.model(), version),
                         ledger.versions(start.model()).values(),
+                        new PreviousVersions(settings.keepPrevious(), ledger, operations).spare(fleet),
                         fleet,
                         settings.publish(),
                         nanoTime,
@@ -89,14 +90,16 @@ final class Sessions {
                         start, Set.of(), changed -> session.tell(new PublishSession.FleetChanged(changed)), replyTo));
     }
 
+    /** @param standby whether engines in which the checkpoint stands by may take that */
     void update(
             OperationStarted start,
             CheckpointRef checkpoint,
             @Nullable LoadMode mode,
+            boolean standby,
             Fleet fleet,
             @Nullable ActorRef<OperationReply> replyTo) {
         // Engines that are to have the same version take it from all hosts at once.
-        UpdateRequest request = new UpdateRequest(checkpoint, mode, Strategy.BROADCAST, start.group());
+        UpdateRequest request = new UpdateRequest(checkpoint, mode, Strategy.BROADCAST, standby, start.group());
         Set<String> awaited = desk.breakOff(checkpoint, fleet);
         update(start, request, Set.of(), awaited, null, fleet, replyTo);
     }

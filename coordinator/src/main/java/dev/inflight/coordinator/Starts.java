@@ -4,12 +4,15 @@ import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.coordinator.join.Joins;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
 import dev.inflight.coordinator.operation.Json;
+import dev.inflight.coordinator.update.UpdateKind;
 import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.TrainerCommand;
 import dev.inflight.protocol.cluster.TrainerCommand.GetOperation;
 import dev.inflight.protocol.cluster.TrainerCommand.Publish;
+import dev.inflight.protocol.cluster.TrainerCommand.Rollback;
 import dev.inflight.protocol.cluster.TrainerCommand.UpdateWeights;
 import dev.inflight.protocol.cluster.TrainerCommand.VerifyModel;
 import java.time.InstantSource;
@@ -49,6 +52,21 @@ record Starts(InstantSource wallClock) {
                 mode(update),
                 Strategy.BROADCAST.label(),
                 update.group());
+    }
+
+    OperationStarted rollback(Rollback rollback, CheckpointRef checkpoint) {
+        LoadMode mode = rollback.mode();
+        return start(
+                newId("rollback"),
+                "rollback",
+                rollback.model(),
+                checkpoint.version(),
+                checkpoint.digest(),
+                rollback.origin(),
+                request(rollback),
+                mode == null ? null : mode.label(),
+                Strategy.BROADCAST.label(),
+                rollback.group());
     }
 
     OperationStarted join(Joins.Due due) {
@@ -91,7 +109,7 @@ record Starts(InstantSource wallClock) {
         boolean join = JoinDesk.isJoin(known);
         return start(
                 known,
-                join ? "join" : "update",
+                UpdateKind.of(known).label(),
                 target.model(),
                 target.version(),
                 target.digest(),
@@ -108,6 +126,13 @@ record Starts(InstantSource wallClock) {
             case Publish publish -> request("publish", publish.model(), publish.version(), publish.source());
             case UpdateWeights update ->
                 request("update", update.model(), update.version(), mode(update), update.strategy(), update.group());
+            case Rollback rollback ->
+                request(
+                        "rollback",
+                        rollback.model(),
+                        rollback.to(),
+                        rollback.mode() == null ? null : rollback.mode().label(),
+                        rollback.group());
             case VerifyModel verify -> request("verify", verify.model());
             case GetOperation get -> request("operation", get.id());
         };

@@ -26,6 +26,7 @@ import dev.inflight.coordinator.operation.Json;
 import dev.inflight.coordinator.operation.OperationView;
 import dev.inflight.coordinator.operation.SessionEvent;
 import dev.inflight.coordinator.publish.LeaseRouting;
+import dev.inflight.coordinator.update.UpdateKind;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.LeaseCommand;
@@ -33,9 +34,11 @@ import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.Origin;
+import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.TrainerCommand;
 import dev.inflight.protocol.cluster.TrainerCommand.GetOperation;
 import dev.inflight.protocol.cluster.TrainerCommand.Publish;
+import dev.inflight.protocol.cluster.TrainerCommand.Rollback;
 import dev.inflight.protocol.cluster.TrainerCommand.UpdateWeights;
 import dev.inflight.protocol.cluster.TrainerCommand.VerifyModel;
 import dev.inflight.protocol.cluster.Wire;
@@ -98,6 +101,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private final LostOperations lost;
     private final Operations operations;
     private final VersionLedger ledger;
+    private final PreviousVersions previous;
+    private final CommitHistory history = new CommitHistory();
     private final Epochs epochs;
     private final WorkerClaims claims = new WorkerClaims();
     private final JoinDesk desk;
@@ -127,6 +132,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         this.lost = new LostOperations(state.unfinished());
         this.operations = new Operations(settings.operationHistory());
         this.ledger = new VersionLedger(settings.keepVersions());
+        this.previous = new PreviousVersions(settings.keepPrevious(), ledger, operations);
         this.leaves = new Leaves(context, claims);
         this.desk = new JoinDesk(settings.join(), context.getLog());
         timers.startSingleTimer(
@@ -165,7 +171,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         keys.restore(state);
         state.unfinished().forEach(start -> operations.update(start.asOperation("recovering")));
         for (OperationEnded ended : state.ended()) {
-            brought(ended.operation(), ended.meant());
+            brought(ended.operation(), ended.before(), ended.meant());
             if (ended.operation().kind().equals("update") && ended.result() != null) {
                 lastUpdate = Json.tree(ended.result());
             }
@@ -250,6 +256,11 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                     update(update);
                 }
             }
+            case Rollback rollback -> {
+                if (!isRepeated(rollback, rollback.origin(), rollback.replyTo())) {
+                    rollback(rollback);
+                }
+            }
             case VerifyModel verify -> {
                 if (!isRepeated(verify, verify.origin(), verify.replyTo())) {
                     verify(verify);
@@ -283,7 +294,21 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             return;
         }
         OperationStarted start = starts.update(update, checkpoint);
-        sessions.update(start, checkpoint, update.mode(), fleet, replyTo(start, update.replyTo()));
+        boolean standby = !update.strategy().equals(Strategy.BROADCAST.label());
+        sessions.update(start, checkpoint, update.mode(), standby, fleet, replyTo(start, update.replyTo()));
+    }
+
+    private void rollback(Rollback rollback) {
+        String former = history.previous(rollback.model(), rollback.group());
+        Refused refused = Admission.of(operations, ledger, fleet).refusal(rollback, former);
+        String target = rollback.to() == null ? former : rollback.to();
+        CheckpointRef checkpoint = target == null ? null : ledger.find(rollback.model(), target);
+        if (refused != null || checkpoint == null) {
+            rollback.replyTo().tell(Objects.requireNonNull(refused));
+            return;
+        }
+        OperationStarted start = starts.rollback(rollback, checkpoint);
+        sessions.update(start, checkpoint, rollback.mode(), true, fleet, replyTo(start, rollback.replyTo()));
     }
 
     private void verify(VerifyModel verify) {
@@ -405,7 +430,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             operations.update(settled.operation());
             operations.ended(start.id());
             journal.ended(start, settled.operation(), Set.of(), settled.meant());
-            brought(start, settled.meant());
+            brought(start, Set.of(), settled.meant());
         }
     }
 
@@ -503,7 +528,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             if (version != null && session != null) {
                 ledger.committed(ended.model(), version, ended.from(), fleet)
                         .forEach(gone -> journal.dropped(gone, version));
-                brought(session.start(), meant);
+                brought(session.start(), ended.from(), meant);
             } else if (version == null) {
                 desk.joins().aborted(ended.model(), ended.former());
             }
@@ -530,10 +555,16 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         return group == null ? List.of() : List.of(group);
     }
 
-    private void brought(OperationStarted start, @Nullable List<String> meant) {
+    /** @param before versions that engines had before */
+    private void brought(OperationStarted start, Set<String> before, @Nullable List<String> meant) {
         String version = start.to();
         if (meant == null || version == null) {
             return;
+        }
+        if (start.kind().equals(UpdateKind.ROLLBACK.label())) {
+            history.rolledBack(start.model(), start.group(), version);
+        } else if (start.kind().equals(UpdateKind.UPDATE.label())) {
+            history.updated(start.model(), start.group(), before, version);
         }
         if (meant.isEmpty()) {
             desk.joins().committed(start.model(), null, version);
@@ -564,6 +595,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         if (!operations.isPublishing()) {
             ledger.releases(fleet, operations.digests())
                     .forEach(release -> release.host().ref().tell(new HostStoreCommand.Release(release.digest())));
+            previous.unload(fleet);
         }
     }
 }

@@ -148,6 +148,19 @@ final class VersionLedger {
         return history;
     }
 
+    /** Versions that engines took and that none has any more, except what the last update of a model brought. */
+    List<CheckpointRef> former(Fleet fleet) {
+        List<CheckpointRef> former = new ArrayList<>();
+        committed.forEach((model, history) -> {
+            Set<String> had = new HashSet<>(history.subList(0, history.size() - 1));
+            had.removeAll(fleet.versionsSeen(model));
+            versions(model).values().stream()
+                    .filter(checkpoint -> had.contains(checkpoint.version()))
+                    .forEach(former::add);
+        });
+        return former;
+    }
+
     /**
      * What can be released now, as the versions are at this moment. Bytes that a version shares are kept for good, those
      * in use until they no longer are.

@@ -156,6 +156,49 @@ class CoordinatorNodeTest {
     }
 
     @Test
+    void rollsBackToTheVersionBeforeAndSaysWhyIfItCanNot() throws Exception {
+        startWithTwoHosts();
+        HttpResponse<String> tooEarly = post("/v1/rollbacks", "{\"model\":\"m\"}");
+        assertThat(tooEarly.statusCode()).isEqualTo(404);
+        assertThat(tooEarly.body()).contains("no version is known");
+        for (String version : List.of("v1", "v2", "v3")) {
+            succeed("/v1/checkpoints", publish(version, "/ckpt/" + version));
+            succeed("/v1/updates", "{\"model\":\"m\",\"version\":\"" + version + "\"}");
+        }
+        JsonNode rolledBack = succeed("/v1/rollbacks", "{\"model\":\"m\"}");
+        assertThat(rolledBack.get("kind").asText()).isEqualTo("rollback");
+        assertThat(rolledBack.at("/result/kind").asText()).isEqualTo("rollback");
+        assertThat(rolledBack.at("/result/from").asText()).isEqualTo("v3");
+        assertThat(rolledBack.at("/result/to").asText()).isEqualTo("v2");
+        HttpResponse<String> dropped = post("/v1/rollbacks", "{\"model\":\"m\"}");
+        assertThat(dropped.statusCode()).isEqualTo(404);
+        assertThat(dropped.body()).contains("version v1", "keep-versions");
+        JsonNode forth = succeed("/v1/rollbacks", "{\"model\":\"m\",\"to\":\"v3\",\"mode\":\"in-place\"}");
+        assertThat(forth.at("/result/to").asText()).isEqualTo("v3");
+        assertThat(forth.at("/result/mode").asText()).isEqualTo("in-place");
+    }
+
+    @Test
+    void freesTheFormerVersionsMemoryIfItIsNeverKeptAndGoesBackToItAllTheSame() throws Exception {
+        kit.spawn(FakeHost.create("h1", List.of()));
+        kit.spawn(FakeWorker.create("h1/0", null, null));
+        start("inflight.coordinator.keep-previous = never");
+        awaitStatus(all -> all.at("/workers").size() == 1 && all.at("/hosts").size() == 1);
+        for (String version : List.of("v1", "v2")) {
+            succeed("/v1/checkpoints", publish(version, "/ckpt/" + version));
+            succeed("/v1/updates", "{\"model\":\"m\",\"version\":\"" + version + "\"}");
+        }
+        JsonNode status = awaitStatus(all -> all.at("/hosts/0/checkpoints").size() == 1);
+        assertThat(status.at("/hosts/0/checkpoints/0/version").asText()).isEqualTo("v2");
+        assertThat(status.at("/models/0/versions/0/warm").asBoolean()).isFalse();
+        assertThat(status.at("/models/0/versions/1/warm").asBoolean()).isTrue();
+        assertThat(succeed("/v1/rollbacks", "{\"model\":\"m\"}")
+                        .at("/result/to")
+                        .asText())
+                .isEqualTo("v1");
+    }
+
+    @Test
     void runsOneUpdateOfAModelAtATime() throws Exception {
         startWithTwoHosts();
         succeed("/v1/checkpoints", publish("stuck", "/ckpt/stuck"));

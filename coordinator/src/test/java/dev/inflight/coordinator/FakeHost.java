@@ -81,6 +81,10 @@ final class FakeHost {
                 get.replyTo().tell(lease(get.lease(), Lease.State.READY, "/dev/shm/arena"));
             case HostStoreCommand.GiveBack back ->
                 back.replyTo().tell(lease(back.lease(), Lease.State.GIVEN_BACK, null));
+            case HostStoreCommand.Unload unload -> {
+                held.removeIf(entry -> entry.checkpoint().digest().equals(unload.digest()));
+                publish();
+            }
             case HostStoreCommand.Release release -> {
                 held.removeIf(entry -> entry.checkpoint().digest().equals(release.digest()));
                 publish();

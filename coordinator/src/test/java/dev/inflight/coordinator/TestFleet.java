@@ -10,6 +10,7 @@ import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent.Held;
 import dev.inflight.protocol.cluster.HostStoreEvent.HostState;
 import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.Standby;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent.Session;
 import dev.inflight.protocol.cluster.WorkerEvent.WorkerState;
@@ -53,6 +54,21 @@ public final class TestFleet {
 
     public static EngineStatus serving(String id, String version) {
         return engine(id, EngineStatus.State.SERVING, version, List.of(LoadMode.IN_PLACE, LoadMode.SHADOW));
+    }
+
+    /** Serves one version while another stands by. */
+    public static EngineStatus serving(String id, String version, CheckpointRef former) {
+        return new EngineStatus(
+                id,
+                MODEL,
+                1,
+                List.of(LoadMode.IN_PLACE, LoadMode.SHADOW),
+                false,
+                EngineStatus.State.SERVING,
+                version,
+                null,
+                null,
+                new Standby(former.version(), former.digest()));
     }
 
     public static EngineStatus pending(String id) {

@@ -3,6 +3,10 @@ package dev.inflight.worker;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.EngineStatus.State;
+import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.Standby;
+import dev.inflight.protocol.cluster.Strategy;
+import dev.inflight.protocol.cluster.WorkerCommand.Prepare;
 import dev.inflight.protocol.link.EngineMessage;
 import dev.inflight.worker.link.EngineSession;
 import org.jspecify.annotations.Nullable;
@@ -24,28 +28,41 @@ record AttachedEngine(EngineSession session, EngineStatus status) {
                         state,
                         hello.version(),
                         null,
-                        null));
+                        null,
+                        hello.standby()));
     }
 
-    AttachedEngine updating(String target) {
-        return with(State.UPDATING, status.version(), target);
+    /** Buckets of a shadow update are written over what stands by. */
+    AttachedEngine updating(Prepare order) {
+        boolean kept = order.mode() == LoadMode.IN_PLACE || order.strategy() == Strategy.STANDBY;
+        return with(State.UPDATING, status.version(), order.checkpoint().version(), kept ? status.standby() : null);
     }
 
-    AttachedEngine serving(CheckpointRef checkpoint) {
-        return with(State.SERVING, checkpoint.version(), null);
+    AttachedEngine serving(CheckpointRef checkpoint, @Nullable Standby standby) {
+        return with(State.SERVING, checkpoint.version(), null, standby);
+    }
+
+    /** Whether it can take back a checkpoint without being sent it. */
+    boolean hasStandingBy(CheckpointRef checkpoint) {
+        return status.standby() != null && status.standby().digest().equals(checkpoint.digest());
     }
 
     /** As it is when an update ended without touching it. */
     AttachedEngine untouched() {
-        return with(status.version() == null ? State.PENDING_WEIGHTS : State.SERVING, status.version(), null);
+        return with(
+                status.version() == null ? State.PENDING_WEIGHTS : State.SERVING,
+                status.version(),
+                null,
+                status.standby());
     }
 
     /** As it says it is after an abort. */
     AttachedEngine aborted(EngineMessage.Aborted answer) {
-        return with(answer.state(), answer.version(), null);
+        return with(answer.state(), answer.version(), null, answer.standby());
     }
 
-    private AttachedEngine with(State state, @Nullable String version, @Nullable String target) {
+    private AttachedEngine with(
+            State state, @Nullable String version, @Nullable String target, @Nullable Standby standby) {
         return new AttachedEngine(
                 session,
                 new EngineStatus(
@@ -57,6 +74,7 @@ record AttachedEngine(EngineSession session, EngineStatus status) {
                         state,
                         version,
                         target,
-                        null));
+                        null,
+                        standby));
     }
 }

@@ -11,6 +11,7 @@ import akka.actor.typed.javadsl.Receive;
 import akka.actor.typed.javadsl.TimerScheduler;
 import akka.actor.typed.receptionist.Receptionist;
 import dev.inflight.protocol.cluster.EngineStatus;
+import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.link.EngineMessage.Hello;
@@ -199,7 +200,16 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
         if (current != null && !current.isOver()) {
             return "epoch " + current.epoch() + " has not ended";
         }
-        return receives(order) && engine == null ? "no engine is attached" : null;
+        if (!receives(order)) {
+            return null;
+        }
+        if (engine == null) {
+            return "no engine is attached";
+        }
+        return order.strategy() == Strategy.STANDBY && !engine.hasStandingBy(order.checkpoint())
+                ? "version " + order.checkpoint().version() + " does not stand by in engine "
+                        + engine.status().engine() + " any more; ask again, and it is sent"
+                : null;
     }
 
     private boolean receives(WorkerCommand.Prepare order) {
@@ -222,7 +232,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
         if (going != null) {
             going.step = Step.BEGINNING;
             if (engine != null && going.session.engine() != null) {
-                engine = engine.updating(going.order.checkpoint().version());
+                engine = engine.updating(going.order);
             }
             var session = going.session;
             steps.run(session, () -> {
@@ -297,7 +307,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
             going.step = Step.COMMITTED;
             going.stallMicros = done.stallMicros();
             if (engine != null && going.session.engine() == engine.session()) {
-                engine = engine.serving(going.order.checkpoint());
+                engine = engine.serving(going.order.checkpoint(), going.session.standby());
             }
             going.tell(new WorkerEvent.Committed(update.worker(), going.epoch(), done.stallMicros()));
             tellState();

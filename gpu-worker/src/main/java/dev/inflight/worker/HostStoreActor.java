@@ -127,6 +127,10 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
             case HostStoreCommand.Lend lend -> lend.replyTo().tell(lend(lend.bytes()));
             case HostStoreCommand.GetLease get -> get.replyTo().tell(store.lease(get.lease()));
             case HostStoreCommand.GiveBack back -> back.replyTo().tell(store.giveBack(back.lease()));
+            case HostStoreCommand.Unload unload -> {
+                store.unload(unload.digest());
+                tellState();
+            }
             case HostStoreCommand.Release release -> {
                 store.release(release.digest());
                 tellState();

@@ -2,6 +2,7 @@ package dev.inflight.engine;
 
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.Standby;
 import dev.inflight.protocol.link.WorkerMessage.Begin;
 import dev.inflight.protocol.link.WorkerMessage.Commit;
 import java.util.Objects;
@@ -35,6 +36,7 @@ final class EngineState {
     private final Set<LoadMode> modes;
     private State state = State.PENDING_WEIGHTS;
     private @Nullable Version serving;
+    private @Nullable Standby standby;
     private @Nullable Begin update;
     private long highestEpoch = -1;
 
@@ -51,6 +53,12 @@ final class EngineState {
     @Nullable
     Version serving() {
         return serving;
+    }
+
+    /** The version that the second set still holds whole; null if there is none. */
+    @Nullable
+    Standby standby() {
+        return standby;
     }
 
     /** The running update; null if there is none. */
@@ -86,6 +94,28 @@ final class EngineState {
                     "epoch %d is not above %d, the highest seen; a later update has begun",
                     begin.epoch(), highestEpoch);
         }
+        if (begin.fromStandby()) {
+            checkStandby(begin);
+        }
+    }
+
+    private void checkStandby(Begin begin) throws Refusal {
+        if (begin.mode() != LoadMode.SHADOW) {
+            throw new Refusal(
+                    "what stands by is taken in mode shadow, not %s",
+                    begin.mode().label());
+        }
+        if (standby == null || !standby.digest().equals(begin.digest())) {
+            throw new Refusal(
+                    "version \"%s\" does not stand by here; %s",
+                    begin.version(),
+                    standby == null ? "nothing does" : "version \"%s\" does".formatted(standby.version()));
+        }
+        if (!begin.slots().isEmpty()) {
+            throw new Refusal(
+                    "from standby no bucket comes, but %d slots are listed",
+                    begin.slots().size());
+        }
     }
 
     void begin(Begin begin) throws Refusal {
@@ -97,6 +127,17 @@ final class EngineState {
             serving = null;
         } else {
             state = State.LOADING_SHADOW;
+            if (!begin.fromStandby()) {
+                standby = null;
+            }
+        }
+    }
+
+    /** Refuses what {@link #checkLoading} does, and any load while what stands by is taken. */
+    void checkLoad(long epoch) throws Refusal {
+        checkLoading(epoch);
+        if (update != null && update.fromStandby()) {
+            throw new Refusal("the update with epoch %d takes what stands by; no bucket is expected", epoch);
         }
     }
 
@@ -130,6 +171,9 @@ final class EngineState {
     void commit(Commit commit) throws Refusal {
         checkCommit(commit);
         Begin done = Objects.requireNonNull(update);
+        if (done.mode() == LoadMode.SHADOW) {
+            standby = serving == null ? null : new Standby(serving.name(), serving.digest());
+        }
         serving = new Version(done.version(), done.digest());
         update = null;
         state = State.SERVING;

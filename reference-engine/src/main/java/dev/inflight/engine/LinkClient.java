@@ -114,7 +114,8 @@ final class LinkClient implements Runnable {
     }
 
     private Hello hello() {
-        EngineState.Version version = updates.status().version();
+        WeightUpdates.Status status = updates.status();
+        EngineState.Version version = status.version();
         return new Hello(
                 LinkCodec.PROTOCOL,
                 flags.id(),
@@ -127,7 +128,8 @@ final class LinkClient implements Runnable {
                 new ArrayList<LoadMode>(flags.modes()),
                 false,
                 version == null ? null : version.name(),
-                version == null ? null : version.digest());
+                version == null ? null : version.digest(),
+                status.standby());
     }
 
     private static void send(SocketChannel channel, EngineMessage message) throws IOException {

@@ -59,6 +59,20 @@ final class Parameters {
         return chosen;
     }
 
+    /**
+     * Chooses the second set as it is.
+     *
+     * @throws IllegalStateException if there is none
+     */
+    ParameterSet prepareStandby() {
+        ParameterSet chosen = second;
+        if (chosen == null) {
+            throw new IllegalStateException("there is no second set");
+        }
+        target = chosen;
+        return chosen;
+    }
+
     /** Makes the update's set the live one; the one it replaces becomes the second set. */
     ParameterSet commit() {
         ParameterSet committed = target;

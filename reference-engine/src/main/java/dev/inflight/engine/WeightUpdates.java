@@ -2,6 +2,7 @@ package dev.inflight.engine;
 
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.Standby;
 import dev.inflight.protocol.link.DumpPart;
 import dev.inflight.protocol.link.EngineMessage;
 import dev.inflight.protocol.link.EngineMessage.Aborted;
@@ -39,7 +40,10 @@ final class WeightUpdates {
     record Serving(EngineState.Version version, List<Parameter> parameters) {}
 
     /** What {@code /health} tells. */
-    record Status(EngineStatus.State state, EngineState.@Nullable Version version) {}
+    record Status(
+            EngineStatus.State state,
+            EngineState.@Nullable Version version,
+            @Nullable Standby standby) {}
 
     private static final int MAX_REASON_CHARS = 2_000;
 
@@ -65,7 +69,7 @@ final class WeightUpdates {
         this.gate = gate;
         this.parameters = parameters;
         this.nanoTime = nanoTime;
-        this.status = new Status(state.label(), state.serving());
+        this.status = new Status(state.label(), state.serving(), state.standby());
     }
 
     @Nullable
@@ -90,7 +94,8 @@ final class WeightUpdates {
     private void start(Begin begin, Map<Integer, MemorySegment> slots) throws Refusal {
         try {
             LoadProgress progress = new LoadProgress(begin.tensors(), begin.bytes(), parameters.layout(), share);
-            running = new RunningUpdate(slots, progress, parameters.prepare(begin.mode()), nanoTime.getAsLong());
+            ParameterSet target = begin.fromStandby() ? parameters.prepareStandby() : parameters.prepare(begin.mode());
+            running = new RunningUpdate(slots, progress, target, nanoTime.getAsLong());
             if (begin.mode() == LoadMode.IN_PLACE) {
                 gate.pause();
             }
@@ -110,7 +115,7 @@ final class WeightUpdates {
 
     EngineMessage load(Load load) {
         try {
-            state.checkLoading(load.epoch());
+            state.checkLoad(load.epoch());
             RunningUpdate update = update();
             MemorySegment slot = update.slot(load.slot());
             for (TensorPart part : load.tensors()) {
@@ -146,10 +151,13 @@ final class WeightUpdates {
         try {
             state.checkLoading(end.epoch());
             RunningUpdate update = update();
-            update.progress().checkComplete();
+            Begin begin = Objects.requireNonNull(state.update());
+            if (!begin.fromStandby()) {
+                update.progress().checkComplete();
+            }
             state.end(end.epoch());
             update.target().inNameOrder(); // sorted now, not while requests wait for the commit
-            return new Ended(end.epoch(), update.progress().tensors());
+            return new Ended(end.epoch(), begin.tensors());
         } catch (Refusal refusal) {
             return failed(end.epoch(), null, refusal);
         }
@@ -168,7 +176,7 @@ final class WeightUpdates {
             publish();
             gate.resume();
             long stallMicros = TimeUnit.NANOSECONDS.toMicros(nanoTime.getAsLong() - stalledSinceNs);
-            return new Committed(commit.epoch(), commit.version(), stallMicros);
+            return new Committed(commit.epoch(), commit.version(), stallMicros, state.standby());
         } catch (Refusal refusal) {
             return failed(commit.epoch(), null, refusal);
         }
@@ -178,8 +186,8 @@ final class WeightUpdates {
         dropped(state.abort(abort.epoch()));
         EngineState.Version version = state.serving();
         return version == null
-                ? new Aborted(abort.epoch(), EngineStatus.State.PENDING_WEIGHTS, null)
-                : new Aborted(abort.epoch(), EngineStatus.State.SERVING, version.name());
+                ? new Aborted(abort.epoch(), EngineStatus.State.PENDING_WEIGHTS, null, state.standby())
+                : new Aborted(abort.epoch(), EngineStatus.State.SERVING, version.name(), state.standby());
     }
 
     EngineMessage dump(Dump dump) {
@@ -240,7 +248,7 @@ final class WeightUpdates {
     }
 
     private void publish() {
-        status = new Status(state.label(), state.serving());
+        status = new Status(state.label(), state.serving(), state.standby());
     }
 
     private static Failed failed(long epoch, @Nullable Integer bucket, Refusal refusal) {

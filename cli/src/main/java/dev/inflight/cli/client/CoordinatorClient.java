@@ -115,6 +115,17 @@ public final class CoordinatorClient implements AutoCloseable {
         }
     }
 
+    /** Moves engines back to a version that they had and waits for commit or abort. */
+    public Operation rollback(RollbackRequest request, Consumer<Operation> progress) throws InterruptedException {
+        return rollback(request, Origin.UNKNOWN, progress);
+    }
+
+    /** The same, saying who asks. */
+    public Operation rollback(RollbackRequest request, Origin origin, Consumer<Operation> progress)
+            throws InterruptedException {
+        return await(start("/v1/rollbacks", request, origin), progress);
+    }
+
     /** How an operation stands; one that somebody else began, too. */
     public Operation operation(String id) throws InterruptedException {
         return json.convertValue(get("/v1/operations/" + id), Operation.class);

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.inflight.cli.client.CoordinatorClient;
 import dev.inflight.cli.client.Operation;
 import dev.inflight.cli.client.PublishResult;
+import dev.inflight.cli.client.RollbackRequest;
 import dev.inflight.cli.client.UpdateRequest;
 import dev.inflight.cli.client.UpdateResult;
 import dev.inflight.cli.console.ByteSize;
@@ -259,6 +260,16 @@ public final class LocalScenario implements AutoCloseable {
         long begin = System.nanoTime();
         Operation operation =
                 client().update(new UpdateRequest(MODEL, version, mode, "broadcast", null), advancing(step));
+        double seconds = (System.nanoTime() - begin) / 1e9;
+        return new TimedUpdate(requireSucceeded(operation).as(UpdateResult.class), seconds);
+    }
+
+    /** Takes every engine back to the version before the last update. */
+    public TimedUpdate rollback() throws InterruptedException {
+        String step = "rolling back";
+        progress.step(step);
+        long begin = System.nanoTime();
+        Operation operation = client().rollback(new RollbackRequest(MODEL, null, mode, null), advancing(step));
         double seconds = (System.nanoTime() - begin) / 1e9;
         return new TimedUpdate(requireSucceeded(operation).as(UpdateResult.class), seconds);
     }

@@ -17,6 +17,7 @@ import dev.inflight.protocol.cluster.LeaseReply;
 import dev.inflight.protocol.cluster.LeaseReply.Lease.State;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.OperationReply;
+import dev.inflight.protocol.cluster.Standby;
 import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.TrainerCommand;
 import dev.inflight.protocol.cluster.Wire;
@@ -58,7 +59,8 @@ class WireSerializationTest {
             EngineStatus.State.UPDATING,
             "v1",
             "v2",
-            null);
+            null,
+            new Standby("v0", "cd".repeat(32)));
     private static final EngineStatus EMPTY_ENGINE = new EngineStatus(
             "engine-0", "m", 1, List.of(), false, EngineStatus.State.PENDING_WEIGHTS, null, null, "lost its worker");
 
@@ -133,14 +135,16 @@ class WireSerializationTest {
                         4,
                         1 << 20,
                         List.of(new HostStoreCommand.Holder("host-0", "10.0.0.1:7000", SHARDS)),
+                        List.of("ab".repeat(32)),
                         replyTo),
+                new HostStoreCommand.Unload("ab".repeat(32)),
                 new HostStoreCommand.Restore("p1", CHECKPOINT, SHARDS, MEMBERSHIP.hosts(), replyTo),
                 new HostStoreCommand.Release("ab".repeat(32)),
                 new HostStoreCommand.Dismiss(),
                 new HostStoreEvent.HostState(
                         "host-0",
                         "10.0.0.1:7000",
-                        List.of(new HostStoreEvent.Held(CHECKPOINT, SHARDS)),
+                        List.of(new HostStoreEvent.Held(CHECKPOINT, SHARDS, 1L << 40)),
                         PLACE,
                         List.of(new HostStoreEvent.Held(CHECKPOINT, List.of(new ShardRange(2, 2)))),
                         true),
@@ -162,7 +166,7 @@ class WireSerializationTest {
                         "u1",
                         CHECKPOINT,
                         LoadMode.IN_PLACE,
-                        Strategy.P2P,
+                        Strategy.STANDBY,
                         MEMBERSHIP,
                         slots,
                         Exchange.NCCL,
@@ -207,6 +211,8 @@ class WireSerializationTest {
                 new TrainerCommand.Publish("m", "v1", "/models/m", replyTo),
                 new TrainerCommand.UpdateWeights("m", "v2", LoadMode.SHADOW, "broadcast", "blue", replyTo),
                 new TrainerCommand.UpdateWeights("m", "v2", null, "auto", null, replyTo),
+                new TrainerCommand.Rollback("m", "v1", LoadMode.IN_PLACE, "blue", replyTo),
+                new TrainerCommand.Rollback("m", null, null, null, replyTo),
                 new TrainerCommand.VerifyModel("m", replyTo),
                 new TrainerCommand.GetOperation("o1", replyTo),
                 new OperationReply.Operation(

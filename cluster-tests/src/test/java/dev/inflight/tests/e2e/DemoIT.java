@@ -84,6 +84,15 @@ class DemoIT {
     }
 
     @Test
+    void rollsBackWithoutSendingWhatEnginesStillHold() throws Exception {
+        JsonNode report = scenario("rollback", "--size", "16MiB", "--mode", "shadow");
+        assertThat(report.path("outcome").asText()).isEqualTo("committed");
+        assertThat(report.path("strategy").asText()).isEqualTo("standby");
+        assertThat(report.path("rollbackSeconds").asDouble()).isPositive();
+        assertThat(report.path("forwardSeconds").asDouble()).isPositive();
+    }
+
+    @Test
     void leavesNothingBehindOnCtrlC() throws Exception {
         try (Launched demo = Launched.start("demo", "--size", "16MiB", "--json")) {
             awaitFleet(demo);

@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Stands between an engine and its worker's socket and passes on what they say. While shut it keeps the engine's
- * {@code loaded} back, so that an update stays in its streaming phase for as long as a test needs. The update's end
+ * {@code loaded} and {@code ended} back, so that an update stays in its streaming phase for as long as a test needs. The update's end
  * opens it: an abort, since the engine's answers stay in order, or the engine's death. Thread-safe.
  */
 public final class GatedLink implements AutoCloseable {
@@ -58,12 +58,12 @@ public final class GatedLink implements AutoCloseable {
         return listening;
     }
 
-    /** Keeps {@code loaded} back from now on. */
+    /** Keeps {@code loaded} and {@code ended} back from now on. */
     public synchronized void shut() {
         shut = true;
     }
 
-    /** Whether the engine has loaded something that its worker does not know of. */
+    /** Whether the engine has loaded something, or all, and its worker does not know of it. */
     public synchronized boolean holds() {
         return passage != null && !passage.held.isEmpty();
     }
@@ -166,7 +166,7 @@ public final class GatedLink implements AutoCloseable {
         private void pass(byte[] frame) throws IOException {
             synchronized (GatedLink.this) {
                 String verb = verb(frame);
-                if (shut && verb.equals("loaded")) {
+                if (shut && (verb.equals("loaded") || verb.equals("ended"))) {
                     held.add(frame);
                     return;
                 }

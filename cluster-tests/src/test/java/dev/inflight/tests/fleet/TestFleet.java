@@ -169,6 +169,27 @@ public final class TestFleet implements AutoCloseable {
         return id;
     }
 
+    /**
+     * Begins a rollback in which an engine has everything and its worker is never told.
+     *
+     * @param index whose engine is held up
+     * @return the operation's id
+     */
+    public String beginHeldRollback(LoadMode mode, int index) {
+        gates.get(index).shut();
+        String id = trainer.beginRollback(MODEL, mode);
+        Eventually.until(
+                "engine " + index + " has everything",
+                START_LIMIT,
+                () -> gates.get(index).holds());
+        return id;
+    }
+
+    /** Waits for the end of an operation that must succeed. */
+    public JsonNode succeeded(String id) throws IOException {
+        return result(requireSucceeded(trainer.ended(id)));
+    }
+
     /** Something deadly. */
     @FunctionalInterface
     public interface Deed {

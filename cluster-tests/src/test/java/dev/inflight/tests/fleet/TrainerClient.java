@@ -45,6 +45,15 @@ public final class TrainerClient {
         return begin(replyTo -> new TrainerCommand.UpdateWeights(model, version, mode, "broadcast", null, replyTo));
     }
 
+    /**
+     * Takes all engines of a model back to the version before.
+     *
+     * @return the operation's id
+     */
+    public String beginRollback(String model, LoadMode mode) {
+        return begin(replyTo -> new TrainerCommand.Rollback(model, null, mode, null, replyTo));
+    }
+
     /** Compares every engine's tensors with the manifest and waits for the verdict. */
     public Operation verify(String model) {
         return ended(begin(replyTo -> new TrainerCommand.VerifyModel(model, replyTo)));

@@ -10,8 +10,8 @@ import dev.inflight.tests.fleet.TestFleet;
 import java.util.Map;
 
 /**
- * The engine of a worker that owns buckets dies in the middle of an in-place update and, started again, in the middle of
- * a shadow update.
+ * The engine of a worker that owns buckets dies in the middle of an in-place update and, started again, in the middle of a shadow update and of a
+ * rollback for which nothing is sent.
  */
 public final class KilledEngineSpec extends FleetSpec {
     /** System property: what a loss does to the update, {@code continue} unless set. */
@@ -51,8 +51,23 @@ public final class KilledEngineSpec extends FleetSpec {
         lose(fleet, "v1", LoadMode.SHADOW);
         fleet.requireServing(goesOn ? "v1" : "v2", survivor);
         fleet.restartEngine(1, WORKERS);
+        // So that both have the same to go back to.
+        fleet.awaitServing(goesOn ? "v1" : "v2", 1);
+        fleet.update("v2", LoadMode.SHADOW);
         fleet.update("v1", LoadMode.SHADOW);
         fleet.requireServing("v1", survivor, fleet.engine(1));
+
+        String id = fleet.beginHeldRollback(LoadMode.SHADOW, 1);
+        fleet.requireServing("v1", survivor);
+        fleet.engine(1).kill();
+        JsonNode rolledBack = fleet.succeeded(id);
+        assertThat(rolledBack.path("strategy").asText()).isEqualTo("standby");
+        assertThat(rolledBack.path("to").asText()).isEqualTo("v2");
+        assertThat(rolledBack.at("/engines/1/outcome").asText()).isEqualTo("failed");
+        fleet.requireServing("v2", survivor);
+        fleet.restartEngine(1, WORKERS);
+        fleet.awaitServing("v2", 1);
+        assertThat(fleet.trainer().verify(TestFleet.MODEL).resultJson()).contains("\"verified\":true");
     }
 
     private JsonNode lose(TestFleet fleet, String version, LoadMode mode) throws Exception {

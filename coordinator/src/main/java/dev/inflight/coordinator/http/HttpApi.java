@@ -84,6 +84,7 @@ public final class HttpApi {
                 get("/v1/operations/{id}", call -> operation(call.parameter("id"), waitMs(call.query("waitMs")))),
                 post("/v1/checkpoints", this::publish),
                 post("/v1/updates", this::update),
+                post("/v1/rollbacks", this::rollback),
                 post("/v1/verifications", this::verify),
                 get("/v1/history", history::answer),
                 post("/v1/arenas", arenas::lend),
@@ -128,6 +129,15 @@ public final class HttpApi {
         Origin origin = call.origin(request.requester(), request.idempotencyKey());
         return ask(replyTo -> new TrainerCommand.UpdateWeights(
                         model, version, mode, strategy, request.group(), origin, replyTo))
+                .thenApply(HttpApi::taken);
+    }
+
+    private CompletionStage<HttpResponse> rollback(Call call) {
+        Requests.Rollback request = Requests.read(call.body().toArray(), Requests.Rollback.class);
+        String model = Requests.required("model", request.model());
+        LoadMode mode = Requests.mode(request.mode());
+        Origin origin = call.origin(request.requester(), request.idempotencyKey());
+        return ask(replyTo -> new TrainerCommand.Rollback(model, request.to(), mode, request.group(), origin, replyTo))
                 .thenApply(HttpApi::taken);
     }
 

@@ -32,6 +32,14 @@ final class Requests {
             @Nullable String requester,
             @Nullable String idempotencyKey) {}
 
+    record Rollback(
+            @Nullable String model,
+            @Nullable String to,
+            @Nullable String mode,
+            @Nullable String group,
+            @Nullable String requester,
+            @Nullable String idempotencyKey) {}
+
     record Verify(
             @Nullable String model,
             @Nullable String requester,

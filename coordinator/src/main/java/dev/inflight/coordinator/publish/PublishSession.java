@@ -254,6 +254,7 @@ public final class PublishSession extends AbstractBehavior<PublishSession.Comman
                 chosen.shardCount(),
                 chosen.maxPartBytes(),
                 chosen.holders(),
+                start.spare(),
                 hostEvents);
         chosen.holders().forEach(holder -> tell(holder.host(), load));
         timers.startSingleTimer(Tick.TIMEOUT, start.settings().loadTimeout());

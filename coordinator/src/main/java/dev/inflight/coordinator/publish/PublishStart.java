@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param id the operation's id
  * @param known the checkpoint already published under these names, if any
  * @param published all published versions of the model
+ * @param spare digests of checkpoints whose memory hosts may free for it
  * @param fleet the fleet at the start; later ones come as messages
  * @param parent hears of progress and the end
  * @param nanoTime the clock, in nanoseconds
@@ -26,11 +27,13 @@ public record PublishStart(
         String source,
         @Nullable CheckpointRef known,
         Collection<CheckpointRef> published,
+        List<String> spare,
         Fleet fleet,
         PublishSettings settings,
         LongSupplier nanoTime,
         ActorRef<SessionEvent> parent) {
     public PublishStart {
         published = List.copyOf(published);
+        spare = List.copyOf(spare);
     }
 }

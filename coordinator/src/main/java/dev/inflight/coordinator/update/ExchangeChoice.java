@@ -41,6 +41,11 @@ record ExchangeChoice(Exchange exchange, String reason) {
         return new ExchangeChoice(Exchange.TRANSFERS, "a join takes shards from host stores");
     }
 
+    /** Nobody sends anything, whatever is set. */
+    static ExchangeChoice forStandby() {
+        return new ExchangeChoice(Exchange.TRANSFERS, "nothing is sent");
+    }
+
     /** NCCL was demanded. */
     static final class NotPossibleException extends Exception {
         private static final long serialVersionUID = 1L;

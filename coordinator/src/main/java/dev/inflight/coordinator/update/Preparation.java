@@ -5,6 +5,7 @@ import dev.inflight.coordinator.fleet.ShardSet;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
+import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Slots;
 import java.util.List;
@@ -29,6 +30,7 @@ sealed interface Preparation {
     /**
      * It can start.
      *
+     * @param strategy how the bytes come to the engines, if any come
      * @param exchange how buckets come from worker to worker
      * @param members all workers that take part, by id
      * @param receivers ids of those whose engine takes the weights
@@ -40,6 +42,7 @@ sealed interface Preparation {
             Membership membership,
             Slots slots,
             LoadMode mode,
+            Strategy strategy,
             ExchangeChoice exchange,
             SortedMap<String, FleetWorker> members,
             SortedSet<String> receivers,

@@ -119,6 +119,9 @@ final class Preparer {
 
     private Preparation choose(List<FleetWorker> receivers, SortedMap<String, EngineStatus> failed) {
         LoadMode mode = request.mode() != null ? request.mode() : commonMode(receivers);
+        if (request.standby() && mode == LoadMode.SHADOW && receivers.stream().allMatch(this::hasStandingBy)) {
+            return swapBack(receivers, failed);
+        }
         for (FleetWorker worker : receivers) {
             EngineStatus engine = worker.engine();
             if (engine != null && !engine.modes().contains(mode)) {
@@ -160,6 +163,36 @@ final class Preparer {
         return conflict == null ? shardsLost(lost, receivers) : no(Code.CONFLICT, conflict);
     }
 
+    /** Whether the very same checkpoint stands by in a worker's engine, under whatever version. */
+    private boolean hasStandingBy(FleetWorker worker) {
+        EngineStatus engine = worker.engine();
+        return engine != null
+                && engine.standby() != null
+                && engine.standby().digest().equals(checkpoint.digest());
+    }
+
+    /** Every engine has it already, so nobody sends anything and nobody is needed by another. */
+    private Preparation swapBack(List<FleetWorker> receivers, SortedMap<String, EngineStatus> failed) {
+        SortedMap<String, FleetWorker> members = new TreeMap<>();
+        receivers.forEach(worker -> members.put(worker.id(), worker));
+        TreeSet<String> ids = new TreeSet<>(members.keySet());
+        Membership membership = membership(members, ids);
+        if (membership == null) {
+            return no(Code.UNAVAILABLE, "the host store of a taking part worker is not there; try again");
+        }
+        return new Preparation.Ready(
+                membership,
+                new Slots(0, 0, "nothing is sent"),
+                LoadMode.SHADOW,
+                Strategy.STANDBY,
+                ExchangeChoice.forStandby(),
+                members,
+                ids,
+                Set.of(),
+                Map.of(),
+                failed);
+    }
+
     /** Which shards are there, but only behind workers of another update; null if none. */
     private @Nullable String conflict(ShardSet missing) {
         for (FleetWorker worker : fleet.workers().values()) {
@@ -198,6 +231,7 @@ final class Preparer {
                     membership,
                     slots,
                     mode,
+                    request.strategy(),
                     exchange,
                     members,
                     ids,
@@ -251,6 +285,7 @@ final class Preparer {
                     known.membership(joins.id(), joins.sources()),
                     slots(List.of(joiner), List.of(joiner), 1),
                     mode,
+                    Strategy.P2P,
                     ExchangeChoice.forJoin(),
                     new TreeMap<>(Map.of(joiner.id(), joiner)),
                     new TreeSet<>(self),

@@ -69,7 +69,7 @@ record Round(
                 updateId,
                 request.checkpoint(),
                 prepared.mode(),
-                request.strategy(),
+                prepared.strategy(),
                 membership,
                 slots,
                 prepared.exchange().exchange(),

@@ -12,6 +12,7 @@ import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
+import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.plan.Membership;
 import java.time.Duration;
@@ -411,9 +412,12 @@ final class UpdateCourse {
         double seconds = seconds(startNanos);
         UpdateReport collected = report;
         UpdateResult result = collected == null
-                ? UpdateResult.notStarted(start.request(), impossible, seconds)
+                ? UpdateResult.notStarted(start.kind(), start.request(), impossible, seconds)
                 : collected.result(
-                        seconds, phases == null ? null : phases.result(), rollback.result(seconds(rollbackStartNanos)));
+                        start.kind(),
+                        seconds,
+                        phases == null ? null : phases.result(),
+                        rollback.result(seconds(rollbackStartNanos)));
         boolean committed = collected != null && collected.committed();
         // A join has but one engine to bring along.
         boolean succeeded = committed && (!start.isJoin() || result.reason() == null);
@@ -509,11 +513,15 @@ final class UpdateCourse {
     private Operation operation(
             OperationReply.State operationState, String phase, @Nullable String error, @Nullable String resultJson) {
         Round shown = round == null ? main : round;
-        long total = shown == null
+        long total = shown == null || isSwap(shown)
                 ? 0
                 : shown.request().checkpoint().bytes()
                         * shown.attempt().takers().size();
         return new Operation(start.id(), start.kind(), operationState, phase, doneBytes(), total, error, resultJson);
+    }
+
+    private static boolean isSwap(Round shown) {
+        return shown.ready() != null && shown.ready().strategy() == Strategy.STANDBY;
     }
 
     private String phase() {

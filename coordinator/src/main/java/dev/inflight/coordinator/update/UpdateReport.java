@@ -3,6 +3,7 @@ package dev.inflight.coordinator.update;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.protocol.cluster.EngineStatus;
+import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.WorkerEvent.Aborted;
 import dev.inflight.protocol.cluster.WorkerEvent.Committed;
 import dev.inflight.protocol.cluster.WorkerEvent.Session;
@@ -104,25 +105,29 @@ final class UpdateReport {
         return new TreeSet<>(FormerVersions.of(main).values());
     }
 
-    UpdateResult result(double seconds, UpdateResult.@Nullable Phases phases, UpdateResult.@Nullable Restore restore) {
+    UpdateResult result(
+            String kind, double seconds, UpdateResult.@Nullable Phases phases, UpdateResult.@Nullable Restore restore) {
         UpdateAttempt attempt = main.attempt();
         Preparation.Ready ready = main.ready();
         Set<String> from = from();
+        // Then there were no slots, no exchange and no plan.
+        boolean swapped = ready != null && ready.strategy() == Strategy.STANDBY;
         return new UpdateResult(
+                kind,
                 main.request().checkpoint().model(),
                 from.size() == 1 ? from.iterator().next() : null,
                 main.request().checkpoint().version(),
                 attempt.epoch(),
                 ready == null ? null : ready.mode().label(),
-                main.request().strategy().label(),
+                (ready == null ? main.request().strategy() : ready.strategy()).label(),
                 committed() ? "committed" : "aborted",
                 reason(),
                 seconds,
                 main.request().checkpoint().bytes(),
                 attempt.loadedBytes(),
-                ready == null ? null : slots(ready.slots()),
-                ready == null ? null : exchange(ready.exchange()),
-                attempt.planDigest(),
+                ready == null || swapped ? null : slots(ready.slots()),
+                ready == null || swapped ? null : exchange(ready.exchange()),
+                swapped ? null : attempt.planDigest(),
                 engines(),
                 phases,
                 UpdateResult.Stages.of(attempt.reports()),

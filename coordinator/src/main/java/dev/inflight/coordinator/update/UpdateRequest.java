@@ -11,13 +11,19 @@ import org.jspecify.annotations.Nullable;
  *
  * @param mode load mode; null lets {@link Preparation} choose
  * @param strategy how the bytes come to the engines
+ * @param standby whether nothing need be sent if the checkpoint stands by in every engine
  * @param group a host, worker or engine id; null for all engines of the model
  */
 public record UpdateRequest(
         CheckpointRef checkpoint,
         @Nullable LoadMode mode,
         Strategy strategy,
+        boolean standby,
         @Nullable String group) {
+    /** One for which nothing need be sent if the checkpoint stands by in every engine. */
+    public UpdateRequest(CheckpointRef checkpoint, @Nullable LoadMode mode, Strategy strategy, @Nullable String group) {
+        this(checkpoint, mode, strategy, true, group);
+    }
 
     /** Whether a worker's engine is meant. */
     boolean selects(FleetWorker worker) {

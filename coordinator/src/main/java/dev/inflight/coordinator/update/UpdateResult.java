@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * How an update ended, as the HTTP API shows it.
  *
+ * @param kind {@code update}, {@code rollback} or {@code join}
  * @param from version the engines had before; null if they had none, or not all the same
  * @param seconds from acceptance to the end, a restoring update included
  * @param bytes size of the checkpoint
@@ -19,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param repair who stood in for owners that were lost; null if none was, or what they had was not needed any more
  */
 record UpdateResult(
+        String kind,
         String model,
         @Nullable String from,
         String to,
@@ -43,8 +45,9 @@ record UpdateResult(
         @Nullable Restore restore) {
 
     /** The result of an update that no worker heard of. */
-    static UpdateResult notStarted(UpdateRequest request, @Nullable String reason, double seconds) {
+    static UpdateResult notStarted(String kind, UpdateRequest request, @Nullable String reason, double seconds) {
         return new UpdateResult(
+                kind,
                 request.checkpoint().model(),
                 null,
                 request.checkpoint().version(),

@@ -57,7 +57,7 @@ public record UpdateStart(
 
     /** As operations name it. */
     String kind() {
-        return isJoin() ? "join" : "update";
+        return isJoin() ? UpdateKind.JOIN.label() : UpdateKind.of(id).label();
     }
 
     /**

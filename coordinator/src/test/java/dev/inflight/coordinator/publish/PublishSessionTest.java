@@ -237,7 +237,17 @@ class PublishSessionTest {
 
     private void start(String source) {
         session = kit.spawn(PublishSession.create(new PublishStart(
-                "p", "m", "v1", source, null, published, fleet.view(), settings, () -> 0L, parent.getRef())));
+                "p",
+                "m",
+                "v1",
+                source,
+                null,
+                published,
+                List.of(),
+                fleet.view(),
+                settings,
+                () -> 0L,
+                parent.getRef())));
     }
 
     private void inspect(String host, String layout) {

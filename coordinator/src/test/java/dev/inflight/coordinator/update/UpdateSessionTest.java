@@ -34,6 +34,7 @@ import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerCommand.Abort;
 import dev.inflight.protocol.cluster.WorkerCommand.Begin;
 import dev.inflight.protocol.cluster.WorkerCommand.Commit;
+import dev.inflight.protocol.cluster.WorkerCommand.Drop;
 import dev.inflight.protocol.cluster.WorkerCommand.Prepare;
 import dev.inflight.protocol.cluster.WorkerCommand.Repair;
 import dev.inflight.protocol.cluster.WorkerCommand.Stream;
@@ -112,6 +113,46 @@ class UpdateSessionTest {
         assertThat(result.get("engines").get(0).get("stallMs").asDouble()).isEqualTo(2.5);
         assertThat(result.get("restore").isNull()).isTrue();
         kit.createTestProbe().expectTerminated(session, Duration.ofSeconds(3));
+    }
+
+    @Test
+    void sendsNothingWhereTheCheckpointStandsByInEveryEngine() {
+        fleet.worker("h1/0", serving("e1", "v3", V2)).worker("h2/0", serving("e2", "v3", V2));
+        start(null);
+        Prepare prepare = expectPrepare("h1/0");
+        expectPrepare("h2/0");
+        assertThat(prepare.strategy()).isEqualTo(Strategy.STANDBY);
+        assertThat(prepare.mode()).isEqualTo(LoadMode.SHADOW);
+        prepare.replyTo().tell(new Prepared("h1/0", 6, V2.digest()));
+        prepare.replyTo().tell(new Prepared("h2/0", 6, V2.digest()));
+        beginAll(prepare.replyTo(), 6);
+        // Nobody sends anything, so the loss of one engine does not keep the other from it.
+        prepare.replyTo().tell(new Staged("h1/0", 6, REPORT));
+        prepare.replyTo().tell(new Failed("h2/0", 6, "engine e2 was lost", "e2"));
+        fleet.workers.get("h1/0").expectMessageClass(Drop.class);
+        fleet.workers.get("h1/0").expectMessageClass(Commit.class);
+        prepare.replyTo().tell(new Committed("h1/0", 6, 100));
+
+        JsonNode result = Json.tree(ended().operation().resultJson());
+        assertThat(result.get("kind").asText()).isEqualTo("update");
+        assertThat(result.get("strategy").asText()).isEqualTo("standby");
+        assertThat(result.get("slots").isNull()).isTrue();
+        assertThat(result.get("exchange").isNull()).isTrue();
+        assertThat(result.get("engines").get(1).get("outcome").asText()).isEqualTo("failed");
+    }
+
+    @Test
+    void sendsToAllWhereTheVeryCheckpointDoesNotStandByInOneEngine() {
+        fleet.worker("h1/0", serving("e1", "v1", V2)).worker("h2/0", serving("e2", "v1", V1));
+        start(LoadMode.SHADOW);
+        assertThat(expectPrepare("h1/0").strategy()).isEqualTo(Strategy.BROADCAST);
+    }
+
+    @Test
+    void sendsInPlaceWhateverStandsBy() {
+        fleet.worker("h1/0", serving("e1", "v3", V2)).worker("h2/0", serving("e2", "v3", V2));
+        start(LoadMode.IN_PLACE);
+        assertThat(expectPrepare("h1/0").strategy()).isEqualTo(Strategy.BROADCAST);
     }
 
     @Test

@@ -24,6 +24,7 @@ final class ArenaPool implements AutoCloseable {
     private final Pinning pinning;
     private final LongAdder touchNanos = new LongAdder();
     private @Nullable WarmArena warm;
+    private boolean closed;
     private final TreeSet<SharedMemory> idle = new TreeSet<>(Comparator.comparingLong(SharedMemory::bytes)
             .thenComparing(m -> m.path().toString()));
 
@@ -111,7 +112,7 @@ final class ArenaPool implements AutoCloseable {
     synchronized void give(ArenaBlock block) {
         if (warm != null && warm.owns(block)) {
             warm.give(block);
-        } else if (!block.file().isTouched()) {
+        } else if (closed || !block.file().isTouched()) {
             // Whoever takes idle memory may rely on its being there.
             block.file().close();
         } else {
@@ -121,6 +122,7 @@ final class ArenaPool implements AutoCloseable {
 
     @Override
     public synchronized void close() {
+        closed = true;
         dropIdle();
         if (warm != null) {
             warm.close();

@@ -92,7 +92,9 @@ final class CheckpointTable {
         for (var entry : entries.values()) {
             var shards = entry.stored().heldShards();
             if (!shards.isEmpty()) {
-                entry.refs().forEach(ref -> held.add(new Held(ref, ShardRange.of(shards))));
+                entry.refs()
+                        .forEach(ref -> held.add(new Held(
+                                ref, ShardRange.of(shards), entry.stored().memoryBytes())));
             }
         }
         held.sort(Comparator.comparing((Held one) -> one.checkpoint().model())
@@ -111,6 +113,20 @@ final class CheckpointTable {
             }
         }
         return coming;
+    }
+
+    /** Keeps what is known of a checkpoint, but not its shards. Returns those that held some and are not in use. */
+    synchronized Collection<StoredCheckpoint> unload(String digest) {
+        var unloaded = new ArrayList<StoredCheckpoint>();
+        entries.replaceAll((key, entry) -> {
+            var stored = entry.stored();
+            if (!stored.ref().digest().equals(digest) || stored.heldShards().isEmpty() || stored.inUse()) {
+                return entry;
+            }
+            unloaded.add(stored);
+            return new Entry(stored.withoutShards(), entry.refs());
+        });
+        return unloaded;
     }
 
     synchronized Collection<StoredCheckpoint> remove(String digest) {

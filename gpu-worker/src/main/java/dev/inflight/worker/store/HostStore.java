@@ -23,6 +23,8 @@ import dev.inflight.worker.transport.PartBytes;
 import dev.inflight.worker.transport.PartKey;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -146,7 +148,8 @@ public final class HostStore implements AutoCloseable {
     private StoredCheckpoint load(HostStoreCommand.Load order, Publication publication, LongConsumer progress)
             throws InterruptedException {
         var files = open(order.source());
-        var loader = new ShardLoader(files, arenas, threads, progress);
+        var spare = new ArrayDeque<>(order.spare());
+        var loader = new ShardLoader(files, arenas, () -> makeRoom(spare), threads, progress);
         try {
             requireUnchanged(order, files.layout());
             var sharding = Sharding.of(files.layout(), order.shardCount(), order.maxPartBytes());
@@ -205,7 +208,7 @@ public final class HostStore implements AutoCloseable {
     public StoredCheckpoint restore(HostStoreCommand.Restore order, LongConsumer progress) throws InterruptedException {
         var ref = order.checkpoint();
         var files = open(ref.source());
-        var loader = new ShardLoader(files, arenas, threads, progress);
+        var loader = new ShardLoader(files, arenas, () -> false, threads, progress);
         try {
             var sharding = Sharding.of(files.layout(), ref.shardCount(), ref.maxPartBytes());
             var known = table.find(ref);
@@ -276,6 +279,39 @@ public final class HostStore implements AutoCloseable {
     /** Checkpoints of which at least one shard is held, by model and version. */
     public List<Held> held() {
         return table.held();
+    }
+
+    /** Frees the memory of the next checkpoint that can be spared; false if there is none. */
+    private boolean makeRoom(Deque<String> spare) {
+        while (!spare.isEmpty()) {
+            var digest = spare.removeFirst();
+            // Of one that lies in its own files nothing would be freed.
+            boolean costs = table.held().stream()
+                    .anyMatch(held -> held.checkpoint().digest().equals(digest) && held.memoryBytes() > 0);
+            if (costs && unload(digest)) {
+                changed.run();
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /**
+     * Frees the memory of a checkpoint's shards; what is needed to load them again stays.
+     *
+     * @return false if none is here, or they are in use
+     */
+    public boolean unload(String digest) {
+        var unloaded = table.unload(digest);
+        for (var stored : unloaded) {
+            LOG.info(
+                    "freed {} bytes of {} {}; its files are read again if it is needed",
+                    stored.memoryBytes(),
+                    stored.ref().model(),
+                    stored.ref().version());
+            free(stored);
+        }
+        return !unloaded.isEmpty();
     }
 
     /** Forgets a checkpoint; its memory serves the next one. Must not be in use by an update. */

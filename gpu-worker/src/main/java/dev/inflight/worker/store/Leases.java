@@ -16,6 +16,10 @@ final class Leases {
         return !retired;
     }
 
+    synchronized boolean areOut() {
+        return out > 0;
+    }
+
     void giveBack() {
         Runnable free;
         synchronized (this) {

@@ -11,6 +11,9 @@ import org.jspecify.annotations.Nullable;
 
 /** Where the bytes of one held shard are. Immutable; thread-safe. */
 sealed interface ShardMemory {
+    /** Memory of this host that is spent on the shard. */
+    long memoryBytes();
+
     /** Bytes of the slice at a position in the shard. */
     MemorySegment slice(int position);
 
@@ -23,6 +26,11 @@ sealed interface ShardMemory {
 
     /** A copy in the host's shared memory. */
     record Copied(Shard shard, ShardOffsets offsets, ArenaBlock memory) implements ShardMemory {
+        @Override
+        public long memoryBytes() {
+            return memory.bytes();
+        }
+
         @Override
         public MemorySegment slice(int position) {
             return memory.segment()
@@ -47,6 +55,11 @@ sealed interface ShardMemory {
 
     /** The checkpoint's own files, which lie in {@code /dev/shm}, or the arena that a trainer wrote. */
     record InPlace(Shard shard, CheckpointLayout layout, TensorFiles files) implements ShardMemory {
+        @Override
+        public long memoryBytes() {
+            return 0;
+        }
+
         @Override
         public MemorySegment slice(int position) {
             return mapped(shard.slices().get(position));

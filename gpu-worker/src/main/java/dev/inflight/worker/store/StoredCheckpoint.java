@@ -146,6 +146,34 @@ public final class StoredCheckpoint {
         }
     }
 
+    /** Memory of this host that is spent on the shards held. */
+    long memoryBytes() {
+        return held.values().stream().mapToLong(ShardMemory::memoryBytes).sum();
+    }
+
+    /**
+     * Keeps the bytes that are here from being freed until {@link #endUse}.
+     *
+     * @return false if they are about to be freed
+     */
+    public boolean use() {
+        return leases.take();
+    }
+
+    public void endUse() {
+        leases.giveBack();
+    }
+
+    /** Whether somebody is being given parts of it or uses it. */
+    boolean inUse() {
+        return leases.areOut() || replica != null;
+    }
+
+    /** What is known of it, without its bytes. */
+    StoredCheckpoint withoutShards() {
+        return new StoredCheckpoint(host, ref, manifest, sharding, sums);
+    }
+
     /** Forgets the bytes, which are freed when nobody is being given parts of them any more. */
     void release(Consumer<Collection<ShardMemory>> free) {
         var running = replica;

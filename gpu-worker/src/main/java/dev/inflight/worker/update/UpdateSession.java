@@ -1,6 +1,7 @@
 package dev.inflight.worker.update;
 
 import dev.inflight.protocol.checkpoint.CheckpointLayout;
+import dev.inflight.protocol.cluster.Standby;
 import dev.inflight.protocol.cluster.WorkerCommand.Prepare;
 import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import dev.inflight.protocol.link.EngineMessage;
@@ -15,6 +16,7 @@ import dev.inflight.worker.store.StoredCheckpoint;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.LongConsumer;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -53,8 +55,10 @@ public final class UpdateSession implements AutoCloseable {
     private final LongConsumer progress;
     private final StageTimes times = new StageTimes();
     private final AtomicBoolean closed = new AtomicBoolean();
+    private final AtomicReference<@Nullable StoredCheckpoint> used = new AtomicReference<>();
     private State state = State.CREATED;
     private boolean engineBegun;
+    private volatile @Nullable Standby standby;
     private volatile @Nullable Streaming streaming;
     private volatile @Nullable UpdateException failure;
 
@@ -90,7 +94,11 @@ public final class UpdateSession implements AutoCloseable {
     }
 
     private String open() throws InterruptedException {
+        if (StandbySwap.isWanted(order)) {
+            return StandbySwap.agreement(order);
+        }
         var checkpoint = phase("manifest", () -> context.store().adopt(order.checkpoint(), knowing()));
+        use(checkpoint);
         requireSlices(checkpoint.layout());
         var members = members();
         var planned = phase("plan", () -> plan(checkpoint, members));
@@ -107,9 +115,28 @@ public final class UpdateSession implements AutoCloseable {
         return planned.digest();
     }
 
+    /** Its shards are not freed before the session is closed. */
+    private void use(StoredCheckpoint checkpoint) {
+        if (!checkpoint.use()) {
+            throw new UpdateException("the shards of " + checkpoint.key() + " are being freed; try again", null);
+        }
+        used.set(checkpoint);
+        // Closed meanwhile by an abort: nobody else will end it.
+        if (closed.get()) {
+            endUse();
+        }
+    }
+
+    private void endUse() {
+        var checkpoint = used.getAndSet(null);
+        if (checkpoint != null) {
+            checkpoint.endUse();
+        }
+    }
+
     private Plans.Planned plan(StoredCheckpoint checkpoint, Membership members) {
         var owners = switch (order.strategy()) {
-            case BROADCAST -> Ownership.assign(order.checkpoint().shardCount(), members);
+            case BROADCAST, STANDBY -> Ownership.assign(order.checkpoint().shardCount(), members);
             case P2P -> shardByShard();
         };
         return context.plans()
@@ -130,7 +157,7 @@ public final class UpdateSession implements AutoCloseable {
     /** Peer servers of hosts that know the checkpoint. */
     private List<String> knowing() {
         return switch (order.strategy()) {
-            case BROADCAST -> context.peers().holders(order.membership());
+            case BROADCAST, STANDBY -> context.peers().holders(order.membership());
             case P2P -> context.peers().sources(order.membership());
         };
     }
@@ -139,7 +166,7 @@ public final class UpdateSession implements AutoCloseable {
     private Membership members() {
         var all = order.membership();
         return switch (order.strategy()) {
-            case BROADCAST -> all;
+            case BROADCAST, STANDBY -> all;
             case P2P -> {
                 var only = all.workers().size() == 1 ? all.workers().getFirst() : null;
                 if (only == null || !only.id().equals(context.worker())) {
@@ -190,7 +217,10 @@ public final class UpdateSession implements AutoCloseable {
     private synchronized CompletableFuture<EngineMessage.Begun> sendBegin(EngineSession peer) {
         throwIfFailed();
         engineBegun = true;
-        return peer.begin(prepared().begin());
+        return peer.begin(
+                StandbySwap.isWanted(order)
+                        ? StandbySwap.begin(order)
+                        : prepared().begin());
     }
 
     /**
@@ -201,10 +231,16 @@ public final class UpdateSession implements AutoCloseable {
     public StageReport stream() throws InterruptedException {
         enter(State.BEGUN, State.STREAMED);
         throwIfFailed();
-        var stages = prepared();
-        var report = phase("stream", () -> orFailure(stages::run));
+        var report = phase("stream", () -> orFailure(this::run));
         throwIfFailed();
         return report;
+    }
+
+    private StageReport run() throws InterruptedException {
+        var peer = engine;
+        return peer != null && StandbySwap.isWanted(order)
+                ? StandbySwap.end(order, peer, context.engineTimeout())
+                : prepared().run();
     }
 
     /**
@@ -220,8 +256,15 @@ public final class UpdateSession implements AutoCloseable {
             return 0;
         }
         var commit = new WorkerMessage.Commit(epoch(), order.checkpoint().version());
-        return phase("commit", () -> EngineAnswers.await("commit", peer, peer.commit(commit), context.engineTimeout()))
-                .stallMicros();
+        var done = phase(
+                "commit", () -> EngineAnswers.await("commit", peer, peer.commit(commit), context.engineTimeout()));
+        standby = done.standby();
+        return done.stallMicros();
+    }
+
+    /** What stands by in the engine since the commit. */
+    public @Nullable Standby standby() {
+        return standby;
     }
 
     /** Ends the update without its weights, and closes the session. */
@@ -341,6 +384,7 @@ public final class UpdateSession implements AutoCloseable {
             stages.close();
         }
         if (closed.compareAndSet(false, true)) {
+            endUse();
             context.traces().write(epoch(), context.worker(), times.timeline());
         }
     }

@@ -14,11 +14,13 @@ import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.worker.device.Pinning;
 import dev.inflight.worker.device.ShmNames;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -93,6 +95,72 @@ class HostStoreTest {
         store.load(load("v2", second), bytes -> {});
         assertThat(arenas()).hasSize(1).isEqualTo(before);
         assertThat(store.touchMicros()).isEqualTo(touched);
+    }
+
+    @Test
+    void whatIsUnloadedCostsNothingAndComesBackFromTheFiles() throws Exception {
+        var file = TestCheckpoints.file(directory.resolve("a.safetensors"), "t", 2_000_000);
+        var ref = store.load(load("v1", file), bytes -> {}).ref();
+        assertThat(store.held())
+                .singleElement()
+                .satisfies(held -> assertThat(held.memoryBytes()).isGreaterThanOrEqualTo(2_000_000));
+        assertThat(store.unload(ref.digest())).isTrue();
+        assertThat(store.held()).isEmpty();
+        assertThat(store.unload(ref.digest())).isFalse();
+        assertThat(store.restore(restore(file, ref), bytes -> {}).heldShards()).containsExactly(0);
+    }
+
+    @Test
+    void whatIsInUseIsNotUnloaded() throws Exception {
+        var file = TestCheckpoints.file(directory.resolve("a.safetensors"), "t", 2_000_000);
+        var stored = store.load(load("v1", file), bytes -> {});
+        assertThat(stored.use()).isTrue();
+        assertThat(store.unload(stored.ref().digest())).isFalse();
+        stored.endUse();
+        assertThat(store.unload(stored.ref().digest())).isTrue();
+        assertThat(stored.use()).isFalse();
+    }
+
+    @Test
+    void aVersionThatCanBeSparedGivesItsMemoryToOneThatIsPublished() throws Exception {
+        var room = new AtomicInteger(2);
+        Pinning scarce = memory -> {
+            if (room.getAndDecrement() <= 0) {
+                throw new UncheckedIOException(new IOException("no memory"));
+            }
+            return room::incrementAndGet;
+        };
+        try (var small = new HostStore("h", new ShmNames(shm, "h"), scarce, 1, SOON, SOON)) {
+            var spare = List.of(publish(small, "v1").digest());
+            publish(small, "v2");
+            var order = load("v3", TestCheckpoints.file(directory.resolve("v3"), "v3", 2_000_000));
+            room.set(0);
+            assertThatThrownBy(() -> small.load(order, bytes -> {})).hasMessageContaining("no memory");
+            room.set(0);
+            small.load(withSpare(order, spare), bytes -> {});
+            assertThat(small.held())
+                    .extracting(held -> held.checkpoint().version())
+                    .containsExactly("v2", "v3");
+        }
+    }
+
+    private CheckpointRef publish(HostStore into, String version) throws Exception {
+        var file = TestCheckpoints.file(directory.resolve(version), version, 2_000_000);
+        return into.load(load(version, file), bytes -> {}).ref();
+    }
+
+    private static HostStoreCommand.Load withSpare(HostStoreCommand.Load order, List<String> spare) {
+        return new HostStoreCommand.Load(
+                "again",
+                order.model(),
+                order.version(),
+                order.source(),
+                order.layoutDigest(),
+                order.shardCount(),
+                order.maxPartBytes(),
+                order.holders(),
+                spare,
+                order.replyTo());
     }
 
     @Test

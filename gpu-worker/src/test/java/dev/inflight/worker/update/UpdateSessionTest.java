@@ -15,6 +15,7 @@ import dev.inflight.protocol.cluster.Exchange;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.Standby;
 import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
@@ -152,6 +153,35 @@ class UpdateSessionTest {
         sessions.get(1).abort("its peer is gone");
         update(2, first, LoadMode.IN_PLACE, 3);
         assertThat(mismatches(first)).containsOnly(0L);
+    }
+
+    @Test
+    void whatStandsByIsTakenBackBitByBitWithoutABucket() throws Exception {
+        start("this-machine", "another-machine");
+        var first = publish("v1", 1);
+        var second = publish("v2", 2);
+        update(1, first, LoadMode.SHADOW, 3);
+        update(2, second, LoadMode.SHADOW, 3);
+        var swaps = prepare(3, first, LoadMode.SHADOW, Strategy.STANDBY, 0);
+        begin(swaps);
+        var reports = together(swaps, UpdateSession::stream);
+        assertThat(reports).allMatch(report -> report.loadedBytes() == 0);
+        together(swaps, UpdateSession::commit);
+        assertThat(swaps).extracting(UpdateSession::standby).containsOnly(new Standby("v2", second.digest()));
+        swaps.forEach(UpdateSession::close);
+        assertThat(mismatches(first)).containsExactly(0L, 0L);
+    }
+
+    @Test
+    void anEngineInWhichNothingStandsByRefusesAndGoesOn() throws Exception {
+        start("this-machine");
+        var first = publish("v1", 1);
+        update(1, first, LoadMode.IN_PLACE, 3);
+        var swap = prepare(2, first, LoadMode.SHADOW, Strategy.STANDBY, 0).getFirst();
+        assertThatThrownBy(swap::begin).hasMessageContaining("nothing does");
+        assertThat(((AbortOutcome.Answered) swap.abort("it refused")).answer().state())
+                .isEqualTo(EngineStatus.State.SERVING);
+        assertThat(mismatches(first)).containsExactly(0L);
     }
 
     @Test
@@ -528,7 +558,12 @@ class UpdateSessionTest {
     }
 
     private List<UpdateSession> prepare(long epoch, CheckpointRef target, LoadMode mode, int slots) throws Exception {
-        var sessions = sessions(epoch, target, mode, slots);
+        return prepare(epoch, target, mode, Strategy.BROADCAST, slots);
+    }
+
+    private List<UpdateSession> prepare(long epoch, CheckpointRef target, LoadMode mode, Strategy strategy, int slots)
+            throws Exception {
+        var sessions = sessions(epoch, target, mode, strategy, slots);
         assertThat(together(sessions, UpdateSession::prepare).stream().distinct())
                 .hasSize(1);
         return sessions;
@@ -541,12 +576,17 @@ class UpdateSessionTest {
     }
 
     private List<UpdateSession> sessions(long epoch, CheckpointRef target, LoadMode mode, int slots) {
+        return sessions(epoch, target, mode, Strategy.BROADCAST, slots);
+    }
+
+    private List<UpdateSession> sessions(
+            long epoch, CheckpointRef target, LoadMode mode, Strategy strategy, int slots) {
         var order = new WorkerCommand.Prepare(
                 epoch,
                 "update-" + epoch,
                 target,
                 mode,
-                Strategy.BROADCAST,
+                strategy,
                 membership(),
                 new Slots(slots, 2 * MIB, "test"),
                 exchange,

@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param version the version it serves; null unless {@code SERVING} or {@code UPDATING} from one
  * @param target the version it is being updated to, if {@code UPDATING}
  * @param reason why, if {@code FAILED}
+ * @param standby what it can take back without being sent a byte; null if nothing, or if it does not say
  */
 public record EngineStatus(
         String engine,
@@ -25,7 +26,8 @@ public record EngineStatus(
         State state,
         @Nullable String version,
         @Nullable String target,
-        @Nullable String reason) {
+        @Nullable String reason,
+        @Nullable Standby standby) {
 
     public enum State {
         SERVING,
@@ -36,5 +38,19 @@ public record EngineStatus(
 
     public EngineStatus {
         modes = List.copyOf(modes);
+    }
+
+    /** An engine with nothing standing by. */
+    public EngineStatus(
+            String engine,
+            String model,
+            long pid,
+            List<LoadMode> modes,
+            boolean wholeTensors,
+            State state,
+            @Nullable String version,
+            @Nullable String target,
+            @Nullable String reason) {
+        this(engine, model, pid, modes, wholeTensors, state, version, target, reason, null);
     }
 }

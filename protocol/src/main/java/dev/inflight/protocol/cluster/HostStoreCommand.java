@@ -27,6 +27,7 @@ public sealed interface HostStoreCommand extends Wire {
      *
      * @param layoutDigest what {@link HostStoreEvent.Inspected} reported; the load fails if the files changed since
      * @param holders all hosts that load, sorted by name
+     * @param spare digests of checkpoints that the host may {@link Unload}, in this order, if it lacks memory
      */
     record Load(
             String publishId,
@@ -37,8 +38,37 @@ public sealed interface HostStoreCommand extends Wire {
             int shardCount,
             long maxPartBytes,
             List<Holder> holders,
+            List<String> spare,
             ActorRef<HostStoreEvent> replyTo)
-            implements HostStoreCommand {}
+            implements HostStoreCommand {
+        public Load {
+            spare = List.copyOf(spare);
+        }
+
+        /** With nothing to spare. */
+        public Load(
+                String publishId,
+                String model,
+                String version,
+                String source,
+                String layoutDigest,
+                int shardCount,
+                long maxPartBytes,
+                List<Holder> holders,
+                ActorRef<HostStoreEvent> replyTo) {
+            this(
+                    publishId,
+                    model,
+                    version,
+                    source,
+                    layoutDigest,
+                    shardCount,
+                    maxPartBytes,
+                    holders,
+                    List.of(),
+                    replyTo);
+        }
+    }
 
     /**
      * Loads shards whose holder is gone from the checkpoint's source files again, checked against its manifest;
@@ -63,6 +93,9 @@ public sealed interface HostStoreCommand extends Wire {
             this(publishId, checkpoint, shards, List.of(), replyTo);
         }
     }
+
+    /** Frees the memory of a checkpoint's shards, which {@link Restore} brings back; nothing if they are in use. */
+    record Unload(String digest) implements HostStoreCommand {}
 
     /** Forgets a checkpoint and frees its arena. */
     record Release(String digest) implements HostStoreCommand {}

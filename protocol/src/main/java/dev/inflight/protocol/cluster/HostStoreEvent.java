@@ -29,8 +29,17 @@ public sealed interface HostStoreEvent extends Wire {
         }
     }
 
-    /** A checkpoint and the shards of it that a host holds, or is replicating. */
-    record Held(CheckpointRef checkpoint, List<ShardRange> shards) {}
+    /**
+     * A checkpoint and the shards of it that a host holds, or is replicating.
+     *
+     * @param memoryBytes memory that the host's store spends on them; 0 for files in /dev/shm that it uses in place
+     */
+    record Held(CheckpointRef checkpoint, List<ShardRange> shards, long memoryBytes) {
+        /** Shards that cost nothing. */
+        public Held(CheckpointRef checkpoint, List<ShardRange> shards) {
+            this(checkpoint, shards, 0);
+        }
+    }
 
     /** The headers at a source are sound. {@code inPlace}: the files lie in /dev/shm and are mapped, not copied. */
     record Inspected(

@@ -27,7 +27,8 @@ public sealed interface TrainerCommand extends Wire {
      * Moves the engines of {@code model} to {@code version}.
      *
      * @param mode load mode; null lets the coordinator choose the first that all engines support, shadow before in-place
-     * @param strategy {@code broadcast} or {@code auto}
+     * @param strategy {@code broadcast}, or {@code auto}: nothing is sent if the checkpoint stands by in every engine, and
+     *     a broadcast otherwise
      * @param group which engines; null for all of the model
      */
     record UpdateWeights(
@@ -52,6 +53,36 @@ public sealed interface TrainerCommand extends Wire {
                 @Nullable String group,
                 ActorRef<OperationReply> replyTo) {
             this(model, version, mode, strategy, group, Origin.UNKNOWN, replyTo);
+        }
+    }
+
+    /**
+     * Moves the engines of {@code model} back to a version that they had.
+     *
+     * @param to the version; null for the one before the last committed update of these engines that was not rolled back
+     * @param mode as for {@link UpdateWeights}
+     * @param group which engines; null for all of the model
+     */
+    record Rollback(
+            String model,
+            @Nullable String to,
+            @Nullable LoadMode mode,
+            @Nullable String group,
+            Origin origin,
+            ActorRef<OperationReply> replyTo)
+            implements TrainerCommand {
+        public Rollback {
+            origin = origin == null ? Origin.UNKNOWN : origin;
+        }
+
+        /** From somebody who does not say who they are. */
+        public Rollback(
+                String model,
+                @Nullable String to,
+                @Nullable LoadMode mode,
+                @Nullable String group,
+                ActorRef<OperationReply> replyTo) {
+            this(model, to, mode, group, Origin.UNKNOWN, replyTo);
         }
     }
 

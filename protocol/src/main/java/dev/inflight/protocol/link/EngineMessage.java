@@ -2,6 +2,7 @@ package dev.inflight.protocol.link;
 
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.Standby;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -36,6 +37,7 @@ public sealed interface EngineMessage extends LinkMessage
      * @param wholeTensors true if its loader can not take a tensor in parts
      * @param version the version it serves; null if it waits for weights
      * @param digest the digest of that version's manifest; null if it waits for weights
+     * @param standby what a {@link WorkerMessage.Begin} from standby would take; null if nothing
      */
     record Hello(
             int protocol,
@@ -49,11 +51,42 @@ public sealed interface EngineMessage extends LinkMessage
             List<LoadMode> modes,
             boolean wholeTensors,
             @Nullable String version,
-            @Nullable String digest)
+            @Nullable String digest,
+            @Nullable Standby standby)
             implements EngineMessage {
         public Hello {
             slices = List.copyOf(slices);
             modes = List.copyOf(modes);
+        }
+
+        /** Of an engine with nothing standing by. */
+        public Hello(
+                int protocol,
+                String engine,
+                long pid,
+                String model,
+                EngineDevice device,
+                int tpRank,
+                int tpSize,
+                List<SliceRule> slices,
+                List<LoadMode> modes,
+                boolean wholeTensors,
+                @Nullable String version,
+                @Nullable String digest) {
+            this(
+                    protocol,
+                    engine,
+                    pid,
+                    model,
+                    device,
+                    tpRank,
+                    tpSize,
+                    slices,
+                    modes,
+                    wholeTensors,
+                    version,
+                    digest,
+                    null);
         }
 
         /**
@@ -81,8 +114,18 @@ public sealed interface EngineMessage extends LinkMessage
      * @param epoch the update
      * @param version the version now served
      * @param stallMicros the time the engine could not serve because of this update, microseconds
+     * @param standby what a {@link WorkerMessage.Begin} from standby would take now; null if nothing
      */
-    record Committed(long epoch, String version, long stallMicros) implements EngineMessage {}
+    record Committed(
+            long epoch,
+            String version,
+            long stallMicros,
+            @Nullable Standby standby) implements EngineMessage {
+        /** With nothing standing by. */
+        public Committed(long epoch, String version, long stallMicros) {
+            this(epoch, version, stallMicros, null);
+        }
+    }
 
     /**
      * Answers {@link WorkerMessage.Abort}.
@@ -90,13 +133,22 @@ public sealed interface EngineMessage extends LinkMessage
      * @param epoch the update
      * @param state {@code SERVING} or {@code PENDING_WEIGHTS}
      * @param version the version it serves; null unless serving
+     * @param standby what a {@link WorkerMessage.Begin} from standby would take now; null if nothing
      */
     record Aborted(
-            long epoch, EngineStatus.State state, @Nullable String version) implements EngineMessage {
+            long epoch,
+            EngineStatus.State state,
+            @Nullable String version,
+            @Nullable Standby standby) implements EngineMessage {
         public Aborted {
             if (state != EngineStatus.State.SERVING && state != EngineStatus.State.PENDING_WEIGHTS) {
                 throw new IllegalArgumentException("state must be SERVING or PENDING_WEIGHTS, not " + state);
             }
+        }
+
+        /** With nothing standing by. */
+        public Aborted(long epoch, EngineStatus.State state, @Nullable String version) {
+            this(epoch, state, version, null);
         }
     }
 

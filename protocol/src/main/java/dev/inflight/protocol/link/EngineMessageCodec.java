@@ -2,6 +2,7 @@ package dev.inflight.protocol.link;
 
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.Standby;
 import dev.inflight.protocol.link.EngineMessage.Aborted;
 import dev.inflight.protocol.link.EngineMessage.Begun;
 import dev.inflight.protocol.link.EngineMessage.Committed;
@@ -14,6 +15,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** The verbs an engine uses. */
 final class EngineMessageCodec {
@@ -38,12 +40,14 @@ final class EngineMessageCodec {
                     json.number("epoch", committed.epoch());
                     json.text("version", committed.version());
                     json.number("stallMicros", committed.stallMicros());
+                    write(json, committed.standby());
                 });
             case Aborted aborted ->
                 JsonFrame.write("aborted", json -> {
                     json.number("epoch", aborted.epoch());
                     json.text("state", aborted.state().name());
                     json.text("version", aborted.version());
+                    write(json, aborted.standby());
                 });
             case Dumped dumped -> JsonFrame.write("dumped", json -> json.number("id", dumped.id()));
             case Failed failed -> JsonFrame.write("failed", json -> write(json, failed));
@@ -58,8 +62,13 @@ final class EngineMessageCodec {
             case "loaded" -> new Loaded(fields.natural("epoch"), fields.smallNatural("bucket"));
             case "ended" -> new Ended(fields.natural("epoch"), fields.natural("tensors"));
             case "committed" ->
-                new Committed(fields.natural("epoch"), fields.text("version"), fields.natural("stallMicros"));
-            case "aborted" -> new Aborted(fields.natural("epoch"), state(fields), fields.textOrNull("version"));
+                new Committed(
+                        fields.natural("epoch"),
+                        fields.text("version"),
+                        fields.natural("stallMicros"),
+                        standby(fields));
+            case "aborted" ->
+                new Aborted(fields.natural("epoch"), state(fields), fields.textOrNull("version"), standby(fields));
             case "dumped" -> new Dumped(fields.natural("id"));
             case "failed" ->
                 new Failed(
@@ -93,6 +102,20 @@ final class EngineMessageCodec {
         json.flag("wholeTensors", hello.wholeTensors());
         json.text("version", hello.version());
         json.text("digest", hello.digest());
+        write(json, hello.standby());
+    }
+
+    private static void write(JsonFieldWriter json, @Nullable Standby standby) throws IOException {
+        if (standby != null) {
+            json.object("standby", standby, (field, known) -> {
+                field.text("version", known.version());
+                field.text("digest", known.digest());
+            });
+        }
+    }
+
+    private static @Nullable Standby standby(JsonFields fields) throws LinkException {
+        return fields.objectOrNull("standby", known -> new Standby(known.text("version"), known.text("digest")));
     }
 
     private static void write(JsonFieldWriter json, Failed failed) throws IOException {
@@ -123,7 +146,8 @@ final class EngineMessageCodec {
                 modes(fields),
                 fields.flag("wholeTensors"),
                 fields.textOrNull("version"),
-                fields.textOrNull("digest"));
+                fields.textOrNull("digest"),
+                standby(fields));
     }
 
     private static EngineDevice device(JsonFields fields) throws LinkException {

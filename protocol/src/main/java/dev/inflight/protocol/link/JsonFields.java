@@ -104,6 +104,10 @@ final class JsonFields {
         return read(where + "." + field, require(field, "an object", fields.get(field)), element);
     }
 
+    <T> @Nullable T objectOrNull(String field, Element<T> element) throws LinkException {
+        return fields.get(field) == null ? null : object(field, element);
+    }
+
     <T> List<T> objects(String field, Element<T> element) throws LinkException {
         List<T> objects = new ArrayList<>();
         for (Object value : list(field)) {

@@ -27,7 +27,8 @@ public sealed interface WorkerMessage extends LinkMessage
      * @param mode how to load
      * @param tensors the number of tensors in the checkpoint
      * @param bytes the sum of their sizes
-     * @param slots where buckets will lie, with distinct ids
+     * @param slots where buckets will lie, with distinct ids; none from standby
+     * @param fromStandby whether the engine takes back what stands by in it, in shadow mode, and no bucket comes
      */
     record Begin(
             long epoch,
@@ -37,10 +38,24 @@ public sealed interface WorkerMessage extends LinkMessage
             LoadMode mode,
             long tensors,
             long bytes,
-            List<SlotRef> slots)
+            List<SlotRef> slots,
+            boolean fromStandby)
             implements WorkerMessage {
         public Begin {
             slots = List.copyOf(slots);
+        }
+
+        /** An update whose bytes come in buckets. */
+        public Begin(
+                long epoch,
+                String model,
+                String version,
+                String digest,
+                LoadMode mode,
+                long tensors,
+                long bytes,
+                List<SlotRef> slots) {
+            this(epoch, model, version, digest, mode, tensors, bytes, slots, false);
         }
     }
 

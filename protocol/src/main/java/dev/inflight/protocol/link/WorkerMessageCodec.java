@@ -14,6 +14,7 @@ import java.nio.ByteBuffer;
 final class WorkerMessageCodec {
     private static final String SHM = "shm";
     private static final String CUDA = "cuda";
+    private static final String STANDBY = "standby";
 
     private WorkerMessageCodec() {}
 
@@ -88,6 +89,9 @@ final class WorkerMessageCodec {
             field.number("id", slot.id());
             write(field, slot.memory());
         });
+        if (begin.fromStandby()) {
+            json.text("from", STANDBY);
+        }
     }
 
     private static void write(JsonFieldWriter json, SlotMemory memory) throws IOException {
@@ -131,7 +135,17 @@ final class WorkerMessageCodec {
                 EngineMessageCodec.mode(fields, fields.text("mode")),
                 fields.natural("tensors"),
                 fields.natural("bytes"),
-                fields.objects("slots", slot -> new SlotRef(slot.smallNatural("id"), memory(slot))));
+                fields.objects("slots", slot -> new SlotRef(slot.smallNatural("id"), memory(slot))),
+                fromStandby(fields));
+    }
+
+    private static boolean fromStandby(JsonFields fields) throws LinkException {
+        String from = fields.textOrNull("from");
+        if (from != null && !from.equals(STANDBY)) {
+            throw fields.error(
+                    "unknown source \"%s\"; field \"from\" must be \"%s\" or absent".formatted(from, STANDBY));
+        }
+        return from != null;
     }
 
     private static SlotMemory memory(JsonFields fields) throws LinkException {

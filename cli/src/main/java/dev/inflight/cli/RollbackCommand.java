@@ -1,0 +1,62 @@
+package dev.inflight.cli;
+
+import dev.inflight.cli.client.CoordinatorClient;
+import dev.inflight.cli.client.Operation;
+import dev.inflight.cli.client.RollbackRequest;
+import dev.inflight.cli.console.Progress;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(
+        name = "rollback",
+        description = {
+            "Move running engines back to a version that they had, all of them or none.",
+            "In shadow mode nothing is sent if every engine still holds that version beside the present one."
+        })
+@SuppressWarnings("NullAway.Init")
+final class RollbackCommand implements Callable<Integer> {
+    @Mixin
+    private CoordinatorOption coordinator;
+
+    @Mixin
+    private Answer answer;
+
+    @Mixin
+    private OriginOptions origin;
+
+    @Option(names = "--model", required = true, paramLabel = "NAME", description = "Model to roll back.")
+    private String model;
+
+    @Option(
+            names = "--to",
+            paramLabel = "VERSION",
+            description = "Published version to go to (default: the one before the last update; after a rollback, the"
+                    + " one before that).")
+    private @Nullable String to;
+
+    @Option(
+            names = "--mode",
+            paramLabel = "MODE",
+            defaultValue = "auto",
+            description = "in-place, shadow or auto, as for update (default: ${DEFAULT-VALUE}).")
+    private String mode;
+
+    @Option(names = "--group", paramLabel = "GROUP", description = "Only this group of engines.")
+    private @Nullable String group;
+
+    @Override
+    public Integer call() throws InterruptedException {
+        try (CoordinatorClient client = coordinator.connect();
+                Progress progress = answer.progress()) {
+            Operation operation = client.rollback(
+                    new RollbackRequest(model, to, mode, group),
+                    origin.origin(),
+                    shown -> progress.advance(shown.step(), shown.doneBytes(), shown.totalBytes()));
+            progress.close();
+            return OperationAnswer.print(answer, operation, UpdateCommand::text);
+        }
+    }
+}
