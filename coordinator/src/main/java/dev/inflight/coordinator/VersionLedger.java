@@ -123,6 +123,10 @@ final class VersionLedger {
         List<CheckpointRef> gone = new ArrayList<>();
         Set<String> keep = new HashSet<>(remember(model, version, from));
         keep.addAll(fleet.versionsSeen(model));
+        if (find(model, version) == null) {
+            // An update that was taken over may have been to a version that is gone: nothing is older than that.
+            return gone;
+        }
         for (CheckpointRef checkpoint : versions(model).values()) {
             if (checkpoint.version().equals(version)) {
                 break;
