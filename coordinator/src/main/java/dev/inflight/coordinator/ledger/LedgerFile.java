@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -29,6 +30,8 @@ final class LedgerFile implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(LedgerFile.class);
     private static final String PRIVATE_DIRECTORY = "rwx------";
     private static final String PRIVATE_FILE = "rw-------";
+
+    private static final Integer ROOT = 0;
 
     private final Path directory;
     private final Path path;
@@ -95,9 +98,22 @@ final class LedgerFile implements AutoCloseable {
                     directory,
                     PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString(PRIVATE_DIRECTORY)));
         }
+        requireOwn(directory);
         if (!Files.isWritable(directory)) {
             throw new LedgerException(directory
                     + ": this user may not write here; set inflight.coordinator.data-dir to a directory of its own");
+        }
+    }
+
+    /** What another user wrote there would be believed. */
+    private static void requireOwn(Path directory) throws IOException {
+        Object owner = Files.getAttribute(directory, "unix:uid");
+        Object user = Files.getAttribute(Path.of("/proc/self"), "unix:uid");
+        boolean open = Files.getPosixFilePermissions(directory).contains(PosixFilePermission.OTHERS_WRITE);
+        if (open || !(owner.equals(user) || owner.equals(ROOT))) {
+            throw new LedgerException(directory + ": belongs to user " + owner + " and is "
+                    + (open ? "open to all; take the others' right to write from it" : "not this user's, " + user)
+                    + ", or set inflight.coordinator.data-dir to another directory");
         }
     }
 

@@ -22,15 +22,15 @@ public final class LedgerReplica extends AbstractBehavior<ReplicaCommand> {
     private final LedgerFile file;
     private final int keep;
 
-    private LedgerReplica(ActorContext<ReplicaCommand> context, LedgerFile file, int keep) {
+    private LedgerReplica(ActorContext<ReplicaCommand> context, Path directory, int keep) {
         super(context);
-        this.file = file;
+        this.file = LedgerFile.open(directory);
         this.keep = keep;
         context.getSystem().receptionist().tell(Receptionist.register(ReplicaCommand.KEY, context.getSelf()));
         context.getLog()
                 .info(
-                        "Ledger in {}: {} entries",
-                        context.getSelf().path().name(),
+                        "Ledger replica in {}: {} entries",
+                        directory,
                         file.records().size());
     }
 
@@ -39,7 +39,7 @@ public final class LedgerReplica extends AbstractBehavior<ReplicaCommand> {
      * @param keep how many of the newest entries stay
      */
     public static Behavior<ReplicaCommand> create(Path directory, int keep) {
-        return Behaviors.setup(context -> new LedgerReplica(context, LedgerFile.open(directory), keep));
+        return Behaviors.setup(context -> new LedgerReplica(context, directory, keep));
     }
 
     /**
