@@ -16,9 +16,13 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** A node of its own cluster with coordinator and HTTP API, perhaps with fake hosts and workers, and a client of it. */
@@ -42,13 +46,15 @@ final class ApiNode implements AutoCloseable {
 
     private final ActorTestKit kit;
     private final HttpClient client;
+    private final Path data;
     private final List<String> routes;
     private final URI uri;
     private @Nullable String token;
 
-    private ApiNode(ActorTestKit kit, HttpClient client, List<String> routes, URI uri) {
+    private ApiNode(ActorTestKit kit, HttpClient client, Path data, List<String> routes, URI uri) {
         this.kit = kit;
         this.client = client;
+        this.data = data;
         this.routes = routes;
         this.uri = uri;
     }
@@ -67,7 +73,9 @@ final class ApiNode implements AutoCloseable {
 
     /** Without a cluster, so that no coordinator ever answers. */
     static ApiNode alone(String settings, HttpClient client) throws Exception {
-        Config config = ConfigFactory.parseString("inflight.coordinator.http { " + settings + " }")
+        Path data = Files.createTempDirectory("inflight-api-node-");
+        Config config = ConfigFactory.parseString(
+                        "inflight.coordinator { data-dir = \"" + data + "\", http { " + settings + " } }")
                 .withFallback(CONFIG);
         ActorTestKit kit = ActorTestKit.create("inflight", config);
         try {
@@ -77,9 +85,10 @@ final class ApiNode implements AutoCloseable {
                     .get(20, TimeUnit.SECONDS)
                     .httpUri();
             List<String> routes = new HttpApi(kit.system(), kit.system().ignoreRef(), all.http()).routes();
-            return new ApiNode(kit, client, routes, uri);
+            return new ApiNode(kit, client, data, routes, uri);
         } catch (Exception e) {
             kit.shutdownTestKit();
+            delete(data);
             throw e;
         }
     }
@@ -113,15 +122,17 @@ final class ApiNode implements AutoCloseable {
 
     HttpResponse<String> send(String method, String path, @Nullable String body)
             throws IOException, InterruptedException {
-        return send(method, path, body, "application/json");
+        return send(method, path, body, Map.of());
     }
 
-    HttpResponse<String> send(String method, String path, @Nullable String body, String contentType)
+    /** @param headers beside the token, or instead of the content type, which is JSON */
+    HttpResponse<String> send(String method, String path, @Nullable String body, Map<String, String> headers)
             throws IOException, InterruptedException {
         HttpRequest.Builder request = HttpRequest.newBuilder(uri.resolve(path))
                 .timeout(Duration.ofSeconds(60))
-                .header("Content-Type", contentType)
+                .header("Content-Type", "application/json")
                 .method(method, body == null ? BodyPublishers.noBody() : BodyPublishers.ofString(body));
+        headers.forEach(request::setHeader);
         if (token != null) {
             request.header("Authorization", "Bearer " + token);
         }
@@ -131,8 +142,18 @@ final class ApiNode implements AutoCloseable {
     }
 
     @Override
-    public void close() {
+    public void close() throws IOException {
         client.close();
         kit.shutdownTestKit();
+        delete(data);
+    }
+
+    private static void delete(Path directory) throws IOException {
+        try (Stream<Path> files = Files.list(directory)) {
+            for (Path file : files.toList()) {
+                Files.delete(file);
+            }
+        }
+        Files.delete(directory);
     }
 }

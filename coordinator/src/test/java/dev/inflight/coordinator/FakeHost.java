@@ -14,6 +14,7 @@ import dev.inflight.protocol.cluster.HostStoreEvent.InspectRefused;
 import dev.inflight.protocol.cluster.HostStoreEvent.Inspected;
 import dev.inflight.protocol.cluster.HostStoreEvent.Loaded;
 import dev.inflight.protocol.cluster.LeaseReply.Lease;
+import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.plan.Place;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,9 +22,12 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A host store without bytes: a source's digest is its path. Paths with "missing" are not there, those with "broken"
- * break the format.
+ * break the format. Every lease that is asked about is there.
  */
 final class FakeHost {
+    /** How the id of a lease ends whose arena is being published. */
+    static final String PUBLISHING = "-ffffffffffff";
+
     private final String name;
     private final List<ActorRef<HostStoreEvent>> subscribers = new ArrayList<>();
     private final List<Held> held = new ArrayList<>();
@@ -80,7 +84,11 @@ final class FakeHost {
             case HostStoreCommand.GetLease get ->
                 get.replyTo().tell(lease(get.lease(), Lease.State.READY, "/dev/shm/arena"));
             case HostStoreCommand.GiveBack back ->
-                back.replyTo().tell(lease(back.lease(), Lease.State.GIVEN_BACK, null));
+                back.replyTo()
+                        .tell(
+                                back.lease().endsWith(PUBLISHING)
+                                        ? new Refused(Refused.Code.CONFLICT, "lease: it is being published")
+                                        : lease(back.lease(), Lease.State.GIVEN_BACK, null));
             case HostStoreCommand.Unload unload -> {
                 held.removeIf(entry -> entry.checkpoint().digest().equals(unload.digest()));
                 publish();

@@ -4,12 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.LongNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.TextNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import com.networknt.schema.JsonSchemaFactory;
 import com.networknt.schema.SpecVersion;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.URI;
 import java.net.http.HttpResponse;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -93,20 +96,72 @@ final class OpenApiFile {
         assertThat(described.get("content").has(type))
                 .as("%s %s answers in %s", method, template, type)
                 .isTrue();
-        conforms(
-                described.get("content").get(type).get("schema"),
-                type.equals("application/json") ? json(response.body()) : yaml(response.body()));
+        JsonNode schema = described.get("content").get(type).get("schema");
+        switch (type) {
+            case "application/json" -> conforms(schema, json(response.body()));
+            case "application/x-ndjson" -> response.body().lines().forEach(line -> conforms(schema, json(line)));
+            default -> conforms(schema, yaml(response.body()));
+        }
     }
 
-    /** Asserts that a body is what a POST takes. */
-    static void checkRequest(String path, String body) {
-        conforms(
-                FILE.get("paths")
-                        .get(path)
-                        .at("/post/requestBody/content")
-                        .get("application/json")
-                        .get("schema"),
-                json(body));
+    /** Asserts that a request has the body and no other query than is described. */
+    static void checkRequest(String method, URI uri, @Nullable String body) {
+        String template = String.valueOf(template(uri.getPath()));
+        JsonNode described = FILE.get("paths").get(template).get(method.toLowerCase(Locale.ROOT));
+        if (body != null) {
+            conforms(content(described).get("schema"), json(body));
+        }
+        if (uri.getQuery() == null) {
+            return;
+        }
+        for (String pair : uri.getQuery().split("&")) {
+            String name = pair.substring(0, pair.indexOf('='));
+            JsonNode parameter = queryParameter(described, name);
+            assertThat(parameter)
+                    .as("%s %s has parameter %s", method, template, name)
+                    .isNotNull();
+            String value = pair.substring(name.length() + 1);
+            conforms(
+                    parameter.get("schema"),
+                    value.matches("\\d+") ? LongNode.valueOf(Long.parseLong(value)) : TextNode.valueOf(value));
+        }
+    }
+
+    private static @Nullable JsonNode queryParameter(JsonNode described, String name) {
+        for (JsonNode each : described.path("parameters")) {
+            JsonNode parameter = resolve(each);
+            if (parameter.get("in").asText().equals("query")
+                    && parameter.get("name").asText().equals(name)) {
+                return parameter;
+            }
+        }
+        return null;
+    }
+
+    /** Names of the fields that a POST takes. */
+    static Set<String> fields(String template) {
+        JsonNode content = content(FILE.get("paths").get(template).get("post"));
+        return names(resolve(content.get("schema")).path("properties"));
+    }
+
+    /** A body that a POST takes, with all of these. */
+    static String example(String template) {
+        JsonNode content = content(FILE.get("paths").get(template).get("post"));
+        conforms(content.get("schema"), content.get("example"));
+        assertThat(names(content.get("example")))
+                .as("fields of the example of POST %s", template)
+                .isEqualTo(fields(template));
+        return content.get("example").toString();
+    }
+
+    private static JsonNode content(JsonNode described) {
+        return described.at("/requestBody/content").get("application/json");
+    }
+
+    private static Set<String> names(JsonNode object) {
+        Set<String> names = new TreeSet<>();
+        object.fieldNames().forEachRemaining(names::add);
+        return names;
     }
 
     private static void conforms(JsonNode schema, JsonNode value) {

@@ -39,6 +39,8 @@ final class ArenaRoutes {
             @Nullable String machine,
             @Nullable Long bytes) {}
 
+    record GiveBackBody() {}
+
     /** @param expiresInSeconds when the host takes the arena back unless it is published before */
     record LeaseView(
             String lease,
@@ -79,8 +81,9 @@ final class ArenaRoutes {
                 .thenApply(reply -> answer(StatusCodes.OK, reply));
     }
 
-    CompletionStage<HttpResponse> giveBack(String lease) {
-        return ask(replyTo -> new HostStoreCommand.GiveBack(lease, replyTo))
+    CompletionStage<HttpResponse> giveBack(Endpoint.Call call) {
+        Requests.read(call.body().toArray(), GiveBackBody.class);
+        return ask(replyTo -> new HostStoreCommand.GiveBack(call.parameter("lease"), replyTo))
                 .thenApply(reply -> answer(StatusCodes.OK, reply));
     }
 

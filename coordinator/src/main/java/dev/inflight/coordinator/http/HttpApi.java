@@ -89,7 +89,7 @@ public final class HttpApi {
                 get("/v1/history", history::answer),
                 post("/v1/arenas", arenas::lend),
                 get("/v1/arenas/{lease}", call -> arenas.lease(call.parameter("lease"), waitMs(call.query("waitMs")))),
-                post("/v1/arenas/{lease}/give-back", call -> arenas.giveBack(call.parameter("lease"))));
+                post("/v1/arenas/{lease}/give-back", arenas::giveBack));
     }
 
     /** Method and path of every route, e.g. {@code GET /v1/operations/{id}}. */
