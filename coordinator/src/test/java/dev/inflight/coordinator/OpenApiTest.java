@@ -38,6 +38,7 @@ class OpenApiTest {
     private static final String TOKEN = "0123456789abcdef0123456789abcdef";
     private static final String PUBLISH = "{\"model\":\"m\",\"version\":\"%s\",\"source\":\"%s\"}";
     private static final String UPDATE = "{\"model\":\"m\",\"version\":\"%s\"}";
+    private static final String ROLLBACK = "{\"model\":\"m\",\"to\":\"%s\"}";
     private static final String VERIFY = "{\"model\":\"m\"}";
     private static final String LENT = "/v1/arenas/h1-0123456789ab";
     private static final Pattern KNOWN_FIELDS = Pattern.compile("known are \\[(.*)]");
@@ -85,12 +86,17 @@ class OpenApiTest {
             call(node, "POST", "/v1/checkpoints", PUBLISH.formatted("v1", "/ckpt/v1"), key, 409);
             call(node, "POST", "/v1/verifications", "{\"model\":\"other\"}", 404);
 
+            ended(node, taken(node, "/v1/rollbacks", ROLLBACK.formatted("v1")));
+            call(node, "POST", "/v1/rollbacks", ROLLBACK.formatted("v9"), 404);
+
             ended(node, taken(node, "/v1/checkpoints", PUBLISH.formatted("stuck", "/ckpt/stuck")));
             String running = taken(node, "/v1/updates", UPDATE.formatted("stuck"));
             call(node, "GET", "/v1/operations/" + running, null, 200);
             call(node, "GET", "/v1/status", null, 200);
             call(node, "POST", "/v1/updates", UPDATE.formatted("v1"), 409);
             call(node, "POST", "/v1/verifications", VERIFY, 409);
+
+            call(node, "POST", "/v1/rollbacks", ROLLBACK.formatted("v1"), 409);
 
             history(node);
             arenas(node);
@@ -118,7 +124,7 @@ class OpenApiTest {
         String lines = call(node, "GET", "/v1/history", null, Map.of("Accept", "application/x-ndjson"), 200)
                 .body();
         assertThat(lines.lines().map(line -> Json.tree(line).get("kind").asText()))
-                .containsExactly("update", "publish", "verify", "update", "publish");
+                .containsExactly("update", "publish", "rollback", "verify", "update", "publish");
         call(node, "GET", "/v1/history?limit=1001", null, 400);
         call(node, "GET", "/v1/history?until=2020-01-01T00:00:00Z", null, 400);
     }
