@@ -28,7 +28,8 @@ final class CommitHistory {
      */
     void updated(String model, @Nullable String group, Set<String> from, String to) {
         Deque<String> versions = begin(model, group);
-        if (versions.isEmpty() || !from.contains(versions.getFirst())) {
+        // Of an update whose coordinator was lost nobody may know what was before.
+        if (versions.isEmpty() || (!from.isEmpty() && !from.contains(versions.getFirst()))) {
             // Engines that had several versions have none to go back to together.
             versions.clear();
             if (from.size() == 1) {

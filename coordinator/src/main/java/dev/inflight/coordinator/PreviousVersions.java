@@ -4,6 +4,7 @@ import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetHost;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.HostStoreCommand;
+import dev.inflight.protocol.cluster.LeaseId;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -41,6 +42,8 @@ record PreviousVersions(KeepPrevious keep, VersionLedger ledger, Operations oper
                 .collect(Collectors.toSet());
         needed.addAll(operations.digests());
         return former.stream()
+                // What a trainer wrote into an arena has no files to come back from.
+                .filter(checkpoint -> LeaseId.ofSource(checkpoint.source()) == null)
                 .map(CheckpointRef::digest)
                 .filter(digest -> !needed.contains(digest))
                 .distinct()

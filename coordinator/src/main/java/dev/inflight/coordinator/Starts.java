@@ -6,6 +6,7 @@ import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.coordinator.update.UpdateKind;
 import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.LeaseId;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.Strategy;
@@ -123,7 +124,7 @@ record Starts(InstantSource wallClock) {
     /** What tells one command from another: equal texts mean the same. */
     static String request(TrainerCommand command) {
         return switch (command) {
-            case Publish publish -> request("publish", publish.model(), publish.version(), publish.source());
+            case Publish publish -> request("publish", publish.model(), publish.version(), source(publish));
             case UpdateWeights update ->
                 request("update", update.model(), update.version(), mode(update), update.strategy(), update.group());
             case Rollback rollback ->
@@ -136,6 +137,11 @@ record Starts(InstantSource wallClock) {
             case VerifyModel verify -> request("verify", verify.model());
             case GetOperation get -> request("operation", get.id());
         };
+    }
+
+    /** A trainer that repeats a publish writes into another arena. */
+    private static String source(Publish publish) {
+        return LeaseId.ofSource(publish.source()) == null ? publish.source() : "arena";
     }
 
     private static String request(@Nullable String... fields) {

@@ -172,7 +172,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         state.unfinished().forEach(start -> operations.update(start.asOperation("recovering")));
         for (OperationEnded ended : state.ended()) {
             brought(ended.operation(), ended.before(), ended.meant());
-            if (ended.operation().kind().equals("update") && ended.result() != null) {
+            String kind = ended.operation().kind();
+            if ((kind.equals("update") || kind.equals("rollback")) && ended.result() != null) {
                 lastUpdate = Json.tree(ended.result());
             }
         }

@@ -209,9 +209,10 @@ final class LedgerFile implements AutoCloseable {
         return promise;
     }
 
+    /** @throws IOException if it is not on disk; it holds nevertheless as long as this process lives */
     void promise(Promise next) throws IOException {
-        replaceFile(directory.resolve("promise"), LedgerCodec.MAPPER.writeValueAsString(next) + "\n");
         promise = next;
+        replaceFile(directory.resolve("promise"), LedgerCodec.MAPPER.writeValueAsString(next) + "\n");
     }
 
     /** Adds records, which are on the disk when this returns. After a failure none of them is in the ledger. */

@@ -66,12 +66,17 @@ public final class LedgerReplica extends AbstractBehavior<ReplicaCommand> {
                 .build();
     }
 
-    private Behavior<ReplicaCommand> onPromise(ReplicaCommand.Promise asked) throws IOException {
+    /** A disk that takes nothing must not leave the cluster without a coordinator; the promise then holds in memory. */
+    private Behavior<ReplicaCommand> onPromise(ReplicaCommand.Promise asked) {
         if (!file.promise().allows(asked.term(), asked.writer())) {
             asked.replyTo().tell(deposed());
             return this;
         }
-        file.promise(new LedgerFile.Promise(asked.term(), asked.writer()));
+        try {
+            file.promise(new LedgerFile.Promise(asked.term(), asked.writer()));
+        } catch (IOException e) {
+            getContext().getLog().error("The ledger can not be written, so nothing new is kept: {}", e.toString());
+        }
         asked.replyTo().tell(new ReplicaEvent.Promised(file.replica(), asked.term(), file.last()));
         return this;
     }

@@ -415,6 +415,7 @@ final class UpdateAttempt {
         begun.remove(worker);
         reports.remove(worker);
         loadedBytes.remove(worker);
+        missed.remove(worker);
         List<Send> sends = new ArrayList<>();
         sends.add(new Send(Order.DROP, active(), worker));
         // If it lives, it must know; it is not waited for.

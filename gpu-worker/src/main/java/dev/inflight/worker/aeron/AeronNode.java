@@ -9,7 +9,9 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.StandardSocketOptions;
 import java.nio.channels.DatagramChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
@@ -126,9 +128,10 @@ public final class AeronNode implements AutoCloseable {
     }
 
     private Running start() {
+        var own = makePrivate();
         long timeoutNs = settings.timeout().toNanos();
         var context = new MediaDriver.Context()
-                .aeronDirectoryName(directory.toString())
+                .aeronDirectoryName(own.toString())
                 .dirDeleteOnStart(true)
                 .dirDeleteOnShutdown(true)
                 .threadingMode(ThreadingMode.SHARED)
@@ -151,7 +154,7 @@ public final class AeronNode implements AutoCloseable {
         var driver = MediaDriver.launchEmbedded(context);
         try {
             var aeron = Aeron.connect(new Aeron.Context()
-                    .aeronDirectoryName(directory.toString())
+                    .aeronDirectoryName(own.toString())
                     .driverTimeoutMs(PAUSE.toMillis())
                     .idleStrategy(new SleepingMillisIdleStrategy(CLIENT_SLEEP_MS))
                     .errorHandler(error -> LOG.warn("Aeron client: {}", error.toString())));
@@ -159,6 +162,19 @@ public final class AeronNode implements AutoCloseable {
         } catch (RuntimeException e) {
             driver.close();
             throw e;
+        }
+    }
+
+    /** The driver's files, which hold weights, get the mode that the umask leaves them; nobody else comes this far. */
+    private Path makePrivate() {
+        try {
+            if (!Files.isDirectory(directory)) {
+                Files.createDirectory(
+                        directory, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+            }
+            return directory.resolve("driver");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 
@@ -181,6 +197,11 @@ public final class AeronNode implements AutoCloseable {
         running = null;
         if (known != null) {
             known.close();
+            try {
+                Files.deleteIfExists(directory);
+            } catch (IOException e) {
+                LOG.warn("can not remove {}: {}", directory, e.toString());
+            }
         }
     }
 }

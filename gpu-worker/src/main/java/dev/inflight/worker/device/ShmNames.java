@@ -61,12 +61,20 @@ public final class ShmNames {
                 var match = ours.matcher(file.getFileName().toString());
                 if (match.matches()
                         && ProcessHandle.of(Long.parseLong(match.group(1))).isEmpty()) {
-                    delete(file);
-                    LOG.info("removed {}, left by a process that is gone", file);
+                    sweep(file);
                 }
             }
         } catch (IOException e) {
             LOG.warn("can not look for stale files in {}: {}", directory, e.toString());
+        }
+    }
+
+    private static void sweep(Path file) {
+        try {
+            delete(file);
+            LOG.info("removed {}, left by a process that is gone", file);
+        } catch (IOException e) {
+            LOG.warn("can not remove {}, left by a process that is gone: {}", file, e.toString());
         }
     }
 }

@@ -114,8 +114,9 @@ final class LentArenas implements AutoCloseable {
         try {
             memory = arenas.take(lent.bytes);
             permit(memory.path(), "rw-------");
-        } catch (RuntimeException e) {
-            LOG.warn("no memory to lend: {}", e.getMessage());
+        } catch (RuntimeException | Error e) {
+            // Also an Error: nobody else would end the lease.
+            LOG.warn("no memory to lend: {}", e.toString());
             error = String.valueOf(e.getMessage());
         } finally {
             preparing.unlock();

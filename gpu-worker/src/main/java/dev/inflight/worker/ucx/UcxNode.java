@@ -29,7 +29,6 @@ public final class UcxNode implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(UcxNode.class);
 
-    private final UcpContext context;
     private final UcpWorker worker;
     private final UcxDevices devices;
     private final byte[] address;
@@ -40,8 +39,7 @@ public final class UcxNode implements AutoCloseable {
     private final Thread thread;
     private volatile boolean closed;
 
-    private UcxNode(UcpContext context, UcpWorker worker, UcxDevices devices) {
-        this.context = context;
+    private UcxNode(UcpWorker worker, UcxDevices devices) {
         this.worker = worker;
         this.devices = devices;
         this.address = bytes(worker.getAddress());
@@ -50,28 +48,24 @@ public final class UcxNode implements AutoCloseable {
 
     /** @throws UcxException if there is no UCX on this host, or it does not start */
     public static UcxNode start() throws UcxException {
-        var library = UcxLibrary.load();
-        UcpContext context = null;
         try {
-            context = new UcpContext(new UcpParams().requestTagFeature().requestWakeupFeature());
+            var library = UcxLibrary.load();
+            var context = new UcpContext(new UcpParams().requestTagFeature().requestWakeupFeature());
             var devices = UcxDevices.parse(library.describe(context));
             var worker = context.newWorker(new UcpWorkerParams()
                     .requestWakeupRX()
                     .requestWakeupTX()
                     .requestWakeupTagRecv()
                     .requestWakeupTagSend());
-            var node = new UcxNode(context, worker, devices);
+            var node = new UcxNode(worker, devices);
             if (node.address.length > MAX_ADDRESS_BYTES) {
-                worker.close();
                 throw new UcxException("its address has " + node.address.length + " bytes; at most " + MAX_ADDRESS_BYTES
                         + " can be announced, leave devices out with UCX_NET_DEVICES");
             }
             node.thread.start();
             return node;
-        } catch (org.openucx.jucx.UcxException | UnsatisfiedLinkError e) {
-            if (context != null) {
-                context.close();
-            }
+        } catch (RuntimeException | LinkageError e) {
+            // What was begun of UCX stays; it is used for nothing.
             throw new UcxException("UCX does not start: " + e.getMessage(), e);
         }
     }

@@ -1,6 +1,7 @@
 package dev.inflight.worker.update;
 
 import dev.inflight.protocol.checkpoint.CheckpointException;
+import dev.inflight.protocol.cluster.LeaseId;
 import dev.inflight.protocol.plan.JoinPlanner;
 import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Part;
@@ -192,6 +193,13 @@ final class Replication implements Callable<Void> {
     private void fromFiles(Pulls pulls, List<Part> parts, List<Integer> left) throws InterruptedException {
         var path = checkpoint.ref().source();
         Part part = parts.get(left.getFirst());
+        if (LeaseId.ofSource(path) != null) {
+            throw lost(
+                    pulls,
+                    part,
+                    left.size(),
+                    new CheckpointException(path, "was written by a trainer and has no files"));
+        }
         try (var files = CheckpointFiles.open(Path.of(path), settings.roots())) {
             if (!files.layout().equals(checkpoint.layout())) {
                 throw new CheckpointException(path, "is not what was published any more");

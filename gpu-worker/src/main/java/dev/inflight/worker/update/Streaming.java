@@ -187,11 +187,17 @@ final class Streaming implements AutoCloseable {
                 && members.workers().stream().anyMatch(member -> member.receives() && member.host() != here);
     }
 
-    private Cast cast(SlotBoard board) throws InterruptedException {
-        board.join(CastStage.CONSUMER);
-        var cast = context.peers().cast();
-        closer.add(cast::close);
-        return cast;
+    /** Null if it can not be had: receivers then ask for each bucket. */
+    private @Nullable Cast cast(SlotBoard board) throws InterruptedException {
+        try {
+            var cast = context.peers().cast();
+            closer.add(cast::close);
+            board.join(CastStage.CONSUMER);
+            return cast;
+        } catch (UpdateException e) {
+            LOG.warn("{} epoch {}: buckets are not cast: {}", context.worker(), order.epoch(), e.getMessage());
+            return null;
+        }
     }
 
     /** Begins to bring what this host misses, in the order in which its buckets need it. */

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Timeout;
 class CastTest {
     private static final int MIB = 1 << 20;
     private static final Duration PATIENT = Duration.ofSeconds(60);
-    private static final Duration RECEIVER_TIMEOUT = Duration.ofSeconds(1);
+    private static final Duration RECEIVER_TIMEOUT = Duration.ofSeconds(5);
 
     /** More than a sender may have on its way. */
     private static final int BUCKET = 3 * MIB + 5;
