@@ -12,6 +12,7 @@ import akka.cluster.typed.SingletonActor;
 import dev.inflight.coordinator.http.HttpApi;
 import dev.inflight.coordinator.ledger.LedgerReplica;
 import dev.inflight.coordinator.ledger.ReplicaCommand;
+import dev.inflight.coordinator.metrics.CoordinatorMetrics;
 import dev.inflight.protocol.cluster.Wire;
 import java.net.URI;
 import java.time.Duration;
@@ -37,14 +38,19 @@ public final class CoordinatorNode {
     public static CompletionStage<Started> start(ActorSystem<?> system, CoordinatorSettings settings) {
         LedgerReplica.check(settings.dataDir());
         system.systemActorOf(replica(settings), "ledger-replica", DispatcherSelector.blocking());
-        ActorRef<Wire> coordinator = coordinator(system, settings);
-        return new HttpApi(system, coordinator, settings.http()).bind().thenApply(Started::new);
+        CoordinatorMetrics metrics = new CoordinatorMetrics();
+        ActorRef<Wire> coordinator = coordinator(system, settings, metrics);
+        return new HttpApi(system, coordinator, settings.http(), metrics).bind().thenApply(Started::new);
     }
 
-    /** A reference to the singleton from any node; only nodes of the role run it. */
-    static ActorRef<Wire> coordinator(ActorSystem<?> system, CoordinatorSettings settings) {
+    /**
+     * A reference to the singleton from any node; only nodes of the role run it.
+     *
+     * @param metrics told by the singleton if it runs on this node; the first caller's
+     */
+    static ActorRef<Wire> coordinator(ActorSystem<?> system, CoordinatorSettings settings, CoordinatorMetrics metrics) {
         return ClusterSingleton.get(system)
-                .init(SingletonActor.of(supervised(settings), "update-coordinator")
+                .init(SingletonActor.of(supervised(settings, metrics), "update-coordinator")
                         .withSettings(ClusterSingletonSettings.create(system).withRole(CoordinatorSettings.ROLE)));
     }
 
@@ -56,8 +62,9 @@ public final class CoordinatorNode {
     }
 
     /** Its state is learned again from the ledger and the fleet, so starting afresh is always safe. */
-    static Behavior<Wire> supervised(CoordinatorSettings settings) {
-        return Behaviors.supervise(UpdateCoordinator.create(settings, System::nanoTime, InstantSource.system()))
+    static Behavior<Wire> supervised(CoordinatorSettings settings, CoordinatorMetrics metrics) {
+        return Behaviors.supervise(
+                        UpdateCoordinator.create(settings, System::nanoTime, InstantSource.system(), metrics))
                 .onFailure(SupervisorStrategy.restartWithBackoff(Duration.ofMillis(200), Duration.ofSeconds(10), 0.1));
     }
 }

@@ -4,6 +4,7 @@ import akka.actor.typed.ActorRef;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
+import dev.inflight.coordinator.metrics.CoordinatorMetrics;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import java.util.Collection;
@@ -82,16 +83,19 @@ final class Operations {
     }
 
     private final int history;
+    private final CoordinatorMetrics metrics;
     private final Map<String, Running> running = new LinkedHashMap<>();
     private final Map<String, Operation> operations = new LinkedHashMap<>();
 
     /** @param history how many ended operations are remembered */
-    Operations(int history) {
+    Operations(int history, CoordinatorMetrics metrics) {
         this.history = history;
+        this.metrics = metrics;
     }
 
     void started(Running session) {
         running.put(session.id(), session);
+        metrics.began(session.kind());
     }
 
     @Nullable
@@ -139,7 +143,10 @@ final class Operations {
     }
 
     void ended(String id) {
-        running.remove(id);
+        Running over = running.remove(id);
+        if (over != null) {
+            metrics.over(over.kind());
+        }
         Iterator<String> oldest = operations.keySet().iterator();
         int surplus = operations.size() - running.size() - history;
         while (surplus > 0 && oldest.hasNext()) {

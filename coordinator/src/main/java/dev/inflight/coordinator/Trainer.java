@@ -3,6 +3,7 @@ package dev.inflight.coordinator;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.javadsl.Behaviors;
+import dev.inflight.coordinator.metrics.CoordinatorMetrics;
 import dev.inflight.protocol.cluster.TrainerCommand;
 import dev.inflight.protocol.cluster.Wire;
 
@@ -29,7 +30,8 @@ public final class Trainer {
         return Behaviors.setup(context -> {
             CoordinatorSettings settings =
                     CoordinatorSettings.from(context.getSystem().settings().config());
-            ActorRef<Wire> coordinator = CoordinatorNode.coordinator(context.getSystem(), settings);
+            ActorRef<Wire> coordinator =
+                    CoordinatorNode.coordinator(context.getSystem(), settings, new CoordinatorMetrics());
             return Behaviors.receiveMessage(command -> {
                 coordinator.tell(command);
                 return Behaviors.same();

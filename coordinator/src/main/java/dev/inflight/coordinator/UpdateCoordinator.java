@@ -2,6 +2,8 @@ package dev.inflight.coordinator;
 
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.Behavior;
+import akka.actor.typed.PostStop;
+import akka.actor.typed.PreRestart;
 import akka.actor.typed.javadsl.AbstractBehavior;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
@@ -19,6 +21,7 @@ import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
 import dev.inflight.coordinator.ledger.LedgerEvent;
 import dev.inflight.coordinator.ledger.LedgerState;
 import dev.inflight.coordinator.ledger.LedgerWriter;
+import dev.inflight.coordinator.metrics.CoordinatorMetrics;
 import dev.inflight.coordinator.operation.CoordinatorQuery;
 import dev.inflight.coordinator.operation.CoordinatorQuery.GetHistory;
 import dev.inflight.coordinator.operation.CoordinatorQuery.GetStatus;
@@ -109,6 +112,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private final Leaves leaves;
     private final Settling settling;
     private final Recovery recovery;
+    private final CoordinatorMetrics metrics;
     private Fleet fleet = Fleet.EMPTY;
     private @Nullable JsonNode lastUpdate;
     private boolean learned;
@@ -120,17 +124,19 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             LongSupplier nanoTime,
             InstantSource wallClock,
             Companions companions,
+            CoordinatorMetrics metrics,
             ActorRef<LedgerWriter.Command> writer,
             LedgerState state) {
         super(context);
         this.nanoTime = nanoTime;
         this.timers = timers;
+        this.metrics = metrics;
         this.epochs = new Epochs(wallClock);
         this.starts = new Starts(wallClock);
         this.journal = new Journal(writer, wallClock, state.unfinished());
         this.keys = new IdempotencyKeys(settings.ledger().keepEntries());
         this.lost = new LostOperations(state.unfinished());
-        this.operations = new Operations(settings.operationHistory());
+        this.operations = new Operations(settings.operationHistory(), metrics);
         this.ledger = new VersionLedger(settings.keepVersions());
         this.previous = new PreviousVersions(settings.keepPrevious(), ledger, operations);
         this.leaves = new Leaves(context, claims);
@@ -164,6 +170,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 companions.fleetMonitor().apply(context.messageAdapter(Fleet.class, FleetChanged::new)), FLEET_MONITOR);
         // Its end is not handled and so fails the coordinator too: blind, it must start again.
         context.watch(monitor);
+        metrics.leads();
     }
 
     private void restore(LedgerState state) {
@@ -184,14 +191,20 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
      *
      * @param nanoTime the clock that measures, in nanoseconds
      * @param wallClock the clock that epochs and the ledger follow
+     * @param metrics of this node
      */
-    public static Behavior<Wire> create(CoordinatorSettings settings, LongSupplier nanoTime, InstantSource wallClock) {
-        return create(settings, nanoTime, wallClock, Companions.of(settings, nanoTime, wallClock));
+    public static Behavior<Wire> create(
+            CoordinatorSettings settings, LongSupplier nanoTime, InstantSource wallClock, CoordinatorMetrics metrics) {
+        return create(settings, nanoTime, wallClock, Companions.of(settings, nanoTime, wallClock), metrics);
     }
 
     /** The same with other companions. */
     public static Behavior<Wire> create(
-            CoordinatorSettings settings, LongSupplier nanoTime, InstantSource wallClock, Companions companions) {
+            CoordinatorSettings settings,
+            LongSupplier nanoTime,
+            InstantSource wallClock,
+            Companions companions,
+            CoordinatorMetrics metrics) {
         Behavior<Command> behavior = Behaviors.withStash(
                 MOST_STASHED,
                 stash -> Behaviors.setup(context -> {
@@ -212,6 +225,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                                             nanoTime,
                                             wallClock,
                                             companions,
+                                            metrics,
                                             writer,
                                             recovered.state()))));
                         }
@@ -242,6 +256,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 .onMessage(RecoveryDue.class, this::onRecoveryDue)
                 .onMessage(JoinsDue.class, this::onJoinsDue)
                 .onMessage(FromLedger.class, this::onLedger)
+                .onSignal(PostStop.class, stopped -> onStop())
+                .onSignal(PreRestart.class, restarted -> onStop())
                 .build();
     }
 
@@ -408,6 +424,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     private Behavior<Command> onFleetChanged(FleetChanged changed) {
         fleet = changed.fleet();
+        metrics.observe(fleet);
         epochs.observe(fleet);
         ledger.observe(fleet, operations::isPublishing).forEach(journal::found);
         tellSessions();
@@ -430,6 +447,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             getContext().getLog().warn("{} {} lost its coordinator: {}", start.kind(), start.id(), settled.operation());
             operations.update(settled.operation());
             operations.ended(start.id());
+            metrics.ended(start.model(), settled.operation());
             journal.ended(start, settled.operation(), Set.of(), settled.meant());
             brought(start, Set.of(), settled.meant());
         }
@@ -543,6 +561,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         if (session != null) {
             journal.taken(session.start());
             journal.ended(session.start(), operation, before, meant);
+            metrics.ended(session.model(), operation);
         }
     }
 
@@ -588,6 +607,11 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     private Behavior<Command> onRecoveryDue(RecoveryDue due) {
         recovery.settle(due.epoch(), fleet);
+        return this;
+    }
+
+    private Behavior<Command> onStop() {
+        metrics.stopped();
         return this;
     }
 

@@ -8,6 +8,7 @@ import akka.cluster.typed.Join;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import dev.inflight.coordinator.http.HttpApi;
+import dev.inflight.coordinator.metrics.CoordinatorMetrics;
 import dev.inflight.coordinator.operation.Json;
 import java.io.IOException;
 import java.net.URI;
@@ -84,7 +85,8 @@ final class ApiNode implements AutoCloseable {
                     .toCompletableFuture()
                     .get(20, TimeUnit.SECONDS)
                     .httpUri();
-            List<String> routes = new HttpApi(kit.system(), kit.system().ignoreRef(), all.http()).routes();
+            List<String> routes =
+                    new HttpApi(kit.system(), kit.system().ignoreRef(), all.http(), new CoordinatorMetrics()).routes();
             return new ApiNode(kit, client, data, routes, uri);
         } catch (Exception e) {
             kit.shutdownTestKit();

@@ -14,6 +14,8 @@ import akka.cluster.typed.Join;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
+import dev.inflight.coordinator.metrics.CoordinatorMetrics;
+import dev.inflight.coordinator.metrics.Exposition;
 import dev.inflight.coordinator.operation.CoordinatorQuery;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.protocol.cluster.HostStoreCommand;
@@ -340,6 +342,54 @@ class CoordinatorNodeTest {
     }
 
     @Test
+    void prometheusSeesUpdatesJoinsAbortsAndTheFleet() throws Exception {
+        kit.spawn(FakeHost.create("h1", List.of()));
+        kit.spawn(FakeWorker.create("h1/0", null, null));
+        start("inflight.coordinator.update.stall-timeout = 500 ms");
+        awaitStatus(all -> all.at("/workers").size() == 1 && all.at("/hosts").size() == 1);
+        Exposition before = scrape();
+        assertThat(before.value("inflight_coordinator_leader")).isEqualTo(1);
+        assertThat(before.value("inflight_hosts")).isEqualTo(1);
+        assertThat(before.value("inflight_workers")).isEqualTo(1);
+        assertThat(before.value("inflight_engines{model=\"m\",state=\"pending_weights\"}"))
+                .isEqualTo(1);
+        assertThat(before.has("inflight_update_seconds_count{")).isFalse();
+
+        succeed("/v1/checkpoints", publish("v1", "/ckpt/v1"));
+        succeed("/v1/updates", "{\"model\":\"m\",\"version\":\"v1\"}");
+        kit.spawn(FakeHost.create("h2", List.of()));
+        kit.spawn(FakeWorker.create("h2/0", null, null));
+        awaitStatus(all -> all.at("/workers/1/engine/version").asText().equals("v1"));
+        succeed("/v1/checkpoints", publish("stuck", "/ckpt/stuck"));
+        JsonNode aborted = end("/v1/updates", "{\"model\":\"m\",\"version\":\"stuck\"}");
+        assertThat(aborted.get("phase").asText()).as("%s", aborted).isEqualTo("aborted");
+
+        Exposition after = scrape();
+        assertThat(after.value("inflight_operations_total{kind=\"publish\",model=\"m\",outcome=\"succeeded\"}"))
+                .isEqualTo(2);
+        assertThat(after.value("inflight_operations_total{kind=\"join\",model=\"m\",outcome=\"committed\"}"))
+                .isEqualTo(1);
+        assertThat(after.value("inflight_operation_failures_total{cause=\"timeout\",kind=\"update\",model=\"m\"}"))
+                .as("%s", aborted)
+                .isEqualTo(1);
+        assertThat(after.value("inflight_update_seconds_count"
+                        + "{kind=\"update\",mode=\"shadow\",model=\"m\",outcome=\"committed\"}"))
+                .isEqualTo(1);
+        assertThat(after.value("inflight_engine_stall_seconds_count{kind=\"update\",mode=\"shadow\",model=\"m\"}"))
+                .isEqualTo(1);
+        assertThat(after.value("inflight_operations_running{kind=\"update\"}")).isZero();
+        assertThat(after.value("inflight_engines{model=\"m\",state=\"serving\"}"))
+                .isEqualTo(2);
+        assertThat(after.value("inflight_engine_versions{model=\"m\"}")).isEqualTo(1);
+    }
+
+    private Exposition scrape() throws Exception {
+        HttpResponse<String> answer = send(request("/metrics").GET().build());
+        assertThat(answer.headers().firstValue("Content-Type")).hasValue("text/plain; version=0.0.4; charset=UTF-8");
+        return Exposition.read(answer.body());
+    }
+
+    @Test
     void anUpdateBreaksOffAJoinAndTakesItsEngineAlong() throws Exception {
         startWithTwoHosts();
         succeed("/v1/checkpoints", publish("v1", "/ckpt/v1"));
@@ -378,7 +428,7 @@ class CoordinatorNodeTest {
         TestProbe<HostStoreCommand> host = kit.createTestProbe(HostStoreCommand.class);
         kit.system().receptionist().tell(Receptionist.register(HostStoreCommand.KEY, host.getRef()));
         kit.spawn(CoordinatorNode.replica(settings("")));
-        ActorRef<Wire> coordinator = kit.spawn(CoordinatorNode.supervised(settings("")));
+        ActorRef<Wire> coordinator = kit.spawn(CoordinatorNode.supervised(settings(""), new CoordinatorMetrics()));
         HostStoreCommand.Subscribe first = host.expectMessageClass(HostStoreCommand.Subscribe.class);
         first.subscriber().tell(new HostState("h1", "h1:1", List.of()));
         Adapter.toClassic(kit.system())

@@ -100,7 +100,8 @@ final class OpenApiFile {
         switch (type) {
             case "application/json" -> conforms(schema, json(response.body()));
             case "application/x-ndjson" -> response.body().lines().forEach(line -> conforms(schema, json(line)));
-            default -> conforms(schema, yaml(response.body()));
+            case "application/yaml" -> conforms(schema, yaml(response.body()));
+            default -> conforms(schema, TextNode.valueOf(response.body()));
         }
     }
 

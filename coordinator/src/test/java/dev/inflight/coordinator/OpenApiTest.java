@@ -68,6 +68,7 @@ class OpenApiTest {
 
             node.addTwoHosts();
             call(node, "GET", "/v1/status", null, 200);
+            call(node, "GET", "/metrics", null, 200);
 
             String first = taken(node, "/v1/checkpoints", PUBLISH.formatted("v1", "/ckpt/v1"));
             call(node, "GET", "/v1/operations/" + first + "?waitMs=30000", null, 200);

@@ -15,6 +15,7 @@ import akka.http.javadsl.model.StatusCode;
 import akka.http.javadsl.model.StatusCodes;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.inflight.coordinator.http.Endpoint.Call;
+import dev.inflight.coordinator.metrics.CoordinatorMetrics;
 import dev.inflight.coordinator.operation.CoordinatorQuery;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.coordinator.operation.OperationView;
@@ -45,8 +46,12 @@ public final class HttpApi {
     private final HttpSettings settings;
     private final HistoryApi history;
     private final ArenaRoutes arenas;
+    private final CoordinatorMetrics metrics;
 
-    public HttpApi(ActorSystem<?> system, ActorRef<Wire> coordinator, HttpSettings settings) {
+    /** @param metrics of this node */
+    public HttpApi(
+            ActorSystem<?> system, ActorRef<Wire> coordinator, HttpSettings settings, CoordinatorMetrics metrics) {
+        this.metrics = metrics;
         this.system = system;
         this.coordinator = coordinator;
         this.settings = settings;
@@ -79,6 +84,7 @@ public final class HttpApi {
         return List.of(
                 get("/healthz", call -> completed(Answers.json(StatusCodes.OK, Map.of("status", "ok"))))
                         .withoutToken(),
+                get("/metrics", call -> completed(Answers.metrics(metrics.text()))),
                 get("/v1/openapi.yaml", call -> completed(OpenApi.response())),
                 get("/v1/status", call -> status()),
                 get("/v1/operations/{id}", call -> operation(call.parameter("id"), waitMs(call.query("waitMs")))),

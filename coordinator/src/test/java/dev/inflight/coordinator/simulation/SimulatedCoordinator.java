@@ -14,6 +14,7 @@ import dev.inflight.coordinator.ledger.LedgerEvent;
 import dev.inflight.coordinator.ledger.LedgerRecord;
 import dev.inflight.coordinator.ledger.LedgerState;
 import dev.inflight.coordinator.ledger.LedgerWriter;
+import dev.inflight.coordinator.metrics.CoordinatorMetrics;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent.HostState;
 import dev.inflight.protocol.cluster.OperationReply;
@@ -80,7 +81,8 @@ final class SimulatedCoordinator {
                         listening -> {
                             ledgerListener = listening;
                             return Behaviors.ignore();
-                        }));
+                        }),
+                new CoordinatorMetrics());
         this.actor = new SimulatedActor<>(world, BehaviorTestKit.create(behavior), this::onEffect, wake);
         pump();
         Objects.requireNonNull(ledgerListener).tell(new LedgerEvent.Recovered(LedgerState.of(ledger)));
