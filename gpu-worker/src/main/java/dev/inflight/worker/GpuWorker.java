@@ -30,6 +30,7 @@ import dev.inflight.worker.GpuWorkerMessage.StreamDone;
 import dev.inflight.worker.link.EngineLink;
 import dev.inflight.worker.link.EngineSession;
 import dev.inflight.worker.link.EngineUsers;
+import dev.inflight.worker.metrics.WorkerMetrics;
 import dev.inflight.worker.update.UpdateContext;
 import dev.inflight.worker.update.UpdateSession;
 import dev.inflight.worker.update.UpdateSession.AbortOutcome;
@@ -47,6 +48,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
     private final UpdateContext update;
+    private final WorkerMetrics metrics;
     private final String host;
     private final Duration orphanTimeout;
     private final ActorRef<GpuWorkerMessage> self;
@@ -67,8 +69,10 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
             Path socket,
             EngineUsers users,
             Duration orphanTimeout,
-            UpdateContext update) {
+            UpdateContext update,
+            WorkerMetrics metrics) {
         super(context);
+        this.metrics = metrics;
         this.timers = timers;
         this.update = update;
         this.host = host;
@@ -101,11 +105,17 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
      * @param socket where its engine connects
      * @param users as whom the engine may run
      * @param orphanTimeout how long an update waits for a new coordinator before it is taken back
+     * @param metrics of the host
      */
     static Behavior<WorkerCommand> create(
-            String host, Path socket, EngineUsers users, Duration orphanTimeout, UpdateContext update) {
+            String host,
+            Path socket,
+            EngineUsers users,
+            Duration orphanTimeout,
+            UpdateContext update,
+            WorkerMetrics metrics) {
         Behavior<GpuWorkerMessage> worker = Behaviors.setup(context -> Behaviors.withTimers(timers -> {
-            var behavior = new GpuWorker(context, timers, host, socket, users, orphanTimeout, update);
+            var behavior = new GpuWorker(context, timers, host, socket, users, orphanTimeout, update, metrics);
             context.getSystem()
                     .receptionist()
                     .tell(Receptionist.register(
@@ -266,6 +276,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
         var going = at(Step.STREAMING, done.session());
         if (going != null) {
             going.step = Step.STAGED;
+            metrics.streamed(update.worker(), done.report());
             going.tell(new WorkerEvent.Staged(update.worker(), going.epoch(), done.report()));
             tellState();
         }
@@ -305,6 +316,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
         var going = at(Step.COMMITTING, done.session());
         if (going != null) {
             going.step = Step.COMMITTED;
+            metrics.committed(update.worker());
             going.stallMicros = done.stallMicros();
             if (engine != null && going.session.engine() == engine.session()) {
                 engine = engine.serving(going.order.checkpoint(), going.session.standby());
@@ -369,6 +381,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
         var going = at(Step.ABORTING, done.session());
         if (going != null) {
             going.step = Step.ABORTED;
+            metrics.aborted(update.worker());
             if (engine != null && going.session.engine() == engine.session()) {
                 engine = afterAbort(engine, done.outcome());
             }

@@ -14,6 +14,8 @@ import dev.inflight.worker.device.ShmNames;
 import dev.inflight.worker.link.EngineLink;
 import dev.inflight.worker.link.EngineUsers;
 import dev.inflight.worker.link.RunDirectory;
+import dev.inflight.worker.metrics.MetricsServer;
+import dev.inflight.worker.metrics.WorkerMetrics;
 import dev.inflight.worker.nccl.Communicators;
 import dev.inflight.worker.nccl.NcclLibrary;
 import dev.inflight.worker.nccl.Rendezvous;
@@ -110,6 +112,7 @@ public final class WorkerNode {
                     settings.peerTimeout(),
                     new RateLimit(settings.maxSourceBytesPerSecond()),
                     ucx);
+            var metrics = metrics(system, settings, store, server);
             closeAtShutdown(system, server, communicators, ucx, aeron, devices, store);
             var departure = departure(system, settings);
             var taking = new ShardTaking(settings.name(), place, store, joins, settings.peerTimeout());
@@ -143,7 +146,12 @@ public final class WorkerNode {
                 children.add(new WorkerHost.Child(
                         "gpu-worker-" + index,
                         GpuWorker.create(
-                                settings.name(), settings.socket(index), users, settings.orphanTimeout(), update)));
+                                settings.name(),
+                                settings.socket(index),
+                                users,
+                                settings.orphanTimeout(),
+                                update,
+                                metrics)));
                 sockets.put(settings.workerId(index), settings.socket(index));
             }
             system.systemActorOf(WorkerHost.create(children), "worker-host", Props.empty());
@@ -151,6 +159,24 @@ public final class WorkerNode {
         } catch (IOException e) {
             throw new UncheckedIOException("worker host " + settings.name() + ": " + e.getMessage(), e);
         }
+    }
+
+    /** Shown to Prometheus where the settings say, if they do. */
+    private static WorkerMetrics metrics(
+            ActorSystem<?> system, WorkerSettings settings, HostStore store, PeerServer peers) throws IOException {
+        var metrics = new WorkerMetrics();
+        metrics.showStore(store::heldBytes, store::freeBytes);
+        metrics.showPeers(peers::sentBytes, peers::connections);
+        if (settings.metricsAddress() != null) {
+            var server = MetricsServer.start(settings.metricsAddress(), metrics::text);
+            LOG.info("metrics at http:/{}/metrics", server.address());
+            CoordinatedShutdown.get(system)
+                    .addTask(CoordinatedShutdown.PhaseBeforeActorSystemTerminate(), "close-metrics", () -> {
+                        server.close();
+                        return CompletableFuture.completedFuture(Done.getInstance());
+                    });
+        }
+        return metrics;
     }
 
     /** UCX is loaded where it is demanded, or might find something that is faster than TCP. */

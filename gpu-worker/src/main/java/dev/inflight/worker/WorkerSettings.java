@@ -6,6 +6,7 @@ import dev.inflight.worker.aeron.AeronSettings;
 import dev.inflight.worker.store.CheckpointRoots;
 import dev.inflight.worker.store.LeaseSettings;
 import dev.inflight.worker.transport.TransportChoice;
+import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -37,6 +38,7 @@ import org.jspecify.annotations.Nullable;
  * @param storeThreads threads that load a checkpoint
  * @param warmBytes memory for shards that is made ready at start
  * @param leases how arenas are lent to trainers
+ * @param metricsAddress where Prometheus finds this host; null if nowhere
  */
 public record WorkerSettings(
         String name,
@@ -72,7 +74,8 @@ public record WorkerSettings(
         Duration engineTimeout,
         Duration abortTimeout,
         Duration orphanTimeout,
-        Duration leaveTimeout) {
+        Duration leaveTimeout,
+        @Nullable InetSocketAddress metricsAddress) {
 
     /** 224.0.0.0 to 239.255.255.255; Aeron takes the next address for what receivers say. */
     private static final Pattern MULTICAST =
@@ -124,7 +127,8 @@ public record WorkerSettings(
                 config.getDuration("engine-timeout"),
                 config.getDuration("abort-timeout"),
                 config.getDuration("orphan-timeout"),
-                config.getDuration("leave-timeout"));
+                config.getDuration("leave-timeout"),
+                metricsAddress(config));
     }
 
     private static int inRange(Config config, String path, int least, int most) {
@@ -134,6 +138,12 @@ public record WorkerSettings(
                     config.origin(), "inflight.worker." + path, value + " is not in " + least + " to " + most);
         }
         return value;
+    }
+
+    private static @Nullable InetSocketAddress metricsAddress(Config config) {
+        var host = config.getString("metrics.host");
+        int port = inRange(config, "metrics.port", 0, 65535);
+        return host.isEmpty() ? null : new InetSocketAddress(host, port);
     }
 
     private static CheckpointRoots checkpointRoots(Config config) {

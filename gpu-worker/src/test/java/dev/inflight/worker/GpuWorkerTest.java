@@ -27,6 +27,7 @@ import dev.inflight.worker.device.HostDevice;
 import dev.inflight.worker.device.Pinning;
 import dev.inflight.worker.device.ShmNames;
 import dev.inflight.worker.link.EngineUsers;
+import dev.inflight.worker.metrics.WorkerMetrics;
 import dev.inflight.worker.store.CheckpointFiles;
 import dev.inflight.worker.store.HostStore;
 import dev.inflight.worker.update.JoinSettings;
@@ -82,7 +83,8 @@ class GpuWorkerTest {
                 null,
                 new Plans());
         var socket = directory.resolve("w.sock");
-        worker = KIT.spawn(GpuWorker.create("h", socket, EngineUsers.OWN, Duration.ofMillis(100), update));
+        worker = KIT.spawn(
+                GpuWorker.create("h", socket, EngineUsers.OWN, Duration.ofMillis(100), update, new WorkerMetrics()));
         coordinator = KIT.createTestProbe();
         worker.tell(new WorkerCommand.Subscribe(coordinator.getRef()));
         startEngine(socket);

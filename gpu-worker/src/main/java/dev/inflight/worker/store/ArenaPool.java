@@ -92,6 +92,12 @@ final class ArenaPool implements AutoCloseable {
         return TimeUnit.NANOSECONDS.toMicros(touchNanos.sum());
     }
 
+    /** Memory that is there and of no shard. */
+    synchronized long freeBytes() {
+        return (warm == null ? 0 : warm.freeBytes())
+                + idle.stream().mapToLong(SharedMemory::bytes).sum();
+    }
+
     private synchronized Optional<ArenaBlock> takeReady(long bytes) {
         var ready = warm == null ? Optional.<ArenaBlock>empty() : warm.take(bytes);
         return ready.or(() -> takeIdle(bytes).map(ArenaPool::whole));

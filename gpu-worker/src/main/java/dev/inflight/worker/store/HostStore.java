@@ -276,6 +276,16 @@ public final class HostStore implements AutoCloseable {
         return pinning.micros();
     }
 
+    /** Memory for shards that is there and holds none; without what is lent to trainers. */
+    public long freeBytes() {
+        return arenas.freeBytes();
+    }
+
+    /** Memory of the shards that are held. */
+    public long heldBytes() {
+        return held().stream().mapToLong(Held::memoryBytes).sum();
+    }
+
     /** Checkpoints of which at least one shard is held, by model and version. */
     public List<Held> held() {
         return table.held();

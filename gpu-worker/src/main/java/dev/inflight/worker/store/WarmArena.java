@@ -36,6 +36,10 @@ final class WarmArena {
         return found.map(run -> new ArenaBlock(file, run.getKey(), length));
     }
 
+    long freeBytes() {
+        return free.values().stream().mapToLong(Long::longValue).sum();
+    }
+
     boolean owns(ArenaBlock block) {
         return block.file() == file;
     }

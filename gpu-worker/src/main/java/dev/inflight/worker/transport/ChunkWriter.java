@@ -13,6 +13,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -29,6 +30,7 @@ final class ChunkWriter implements AutoCloseable {
     private final FrameChannel channel;
     private final @Nullable UcxNode ucx;
     private final Duration patience;
+    private final LongAdder sent;
     private @Nullable UcxOutbox outbox;
     private long nextTag;
 
@@ -40,11 +42,13 @@ final class ChunkWriter implements AutoCloseable {
     /**
      * @param ucx null if this host does not use UCX
      * @param patience longest wait for UCX to reach a client
+     * @param sent told of each document, bucket and part that went, in bytes
      */
-    ChunkWriter(FrameChannel channel, @Nullable UcxNode ucx, Duration patience) {
+    ChunkWriter(FrameChannel channel, @Nullable UcxNode ucx, Duration patience, LongAdder sent) {
         this.channel = channel;
         this.ucx = ucx;
         this.patience = patience;
+        this.sent = sent;
     }
 
     /**
@@ -86,6 +90,7 @@ final class ChunkWriter implements AutoCloseable {
             pace.take(chunk.byteSize());
             channel.send(Op.CHUNK, number(at), chunk.asByteBuffer());
         }
+        sent.add(bytes.byteSize());
     }
 
     /**

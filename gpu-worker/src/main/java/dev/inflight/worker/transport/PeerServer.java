@@ -8,6 +8,7 @@ import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.LongAdder;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -30,6 +31,7 @@ public final class PeerServer implements AutoCloseable {
     private final RateLimit partLimit;
     private final @Nullable UcxNode ucx;
     private final Set<PeerSession> sessions = ConcurrentHashMap.newKeySet();
+    private final LongAdder sent = new LongAdder();
     private final Thread acceptor;
 
     private PeerServer(
@@ -115,6 +117,11 @@ public final class PeerServer implements AutoCloseable {
         return sessions.size();
     }
 
+    /** Bytes of documents, buckets and parts sent so far; not what clients on this machine read in shared memory. */
+    public long sentBytes() {
+        return sent.sum();
+    }
+
     /**
      * Breaks the connection of a transfer that this side gives up, if there is one; {@link PeerService#closed} follows.
      * Does not wait.
@@ -168,7 +175,7 @@ public final class PeerServer implements AutoCloseable {
             }
             String peer = Endpoint.format((InetSocketAddress) socket.getRemoteAddress());
             FrameChannel channel = new FrameChannel(socket, peer, idleTimeout);
-            ChunkWriter chunks = new ChunkWriter(channel, ucx, idleTimeout.dividedBy(2));
+            ChunkWriter chunks = new ChunkWriter(channel, ucx, idleTimeout.dividedBy(2), sent);
             PeerSession session = new PeerSession(channel, host, chunks, service, partLimit, sessions::remove);
             sessions.add(session);
             session.start();
