@@ -354,6 +354,8 @@ class CoordinatorNodeTest {
         assertThat(before.value("inflight_engines{model=\"m\",state=\"pending_weights\"}"))
                 .isEqualTo(1);
         assertThat(before.has("inflight_update_seconds_count{")).isFalse();
+        assertThat(before.has("inflight_operations_total{kind=\"update\",model=\"m\",outcome=\"aborted\"}"))
+                .isTrue();
 
         succeed("/v1/checkpoints", publish("v1", "/ckpt/v1"));
         succeed("/v1/updates", "{\"model\":\"m\",\"version\":\"v1\"}");

@@ -169,7 +169,10 @@ public final class WorkerNode {
         metrics.showPeers(peers::sentBytes, peers::connections);
         if (settings.metricsAddress() != null) {
             var server = MetricsServer.start(settings.metricsAddress(), metrics::text);
-            LOG.info("metrics at http:/{}/metrics", server.address());
+            LOG.info(
+                    "metrics are at port {} of {}",
+                    server.address().getPort(),
+                    settings.metricsAddress().getHostString());
             CoordinatedShutdown.get(system)
                     .addTask(CoordinatedShutdown.PhaseBeforeActorSystemTerminate(), "close-metrics", () -> {
                         server.close();

@@ -21,6 +21,9 @@ import java.net.Socket;
 import java.net.SocketException;
 import java.net.SocketTimeoutException;
 import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,6 +32,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLException;
 import org.junit.jupiter.api.AfterAll;
@@ -58,6 +63,7 @@ class SecureFleetIT {
         Files.writeString(directory.resolve("node.conf"), """
                 inflight.coordinator.http.token-file = "%1$s/tokens"
                 inflight.worker.checkpoint-roots = ["%1$s/data"]
+                inflight.worker.metrics { host = "127.0.0.1", port = 0 }
                 """.formatted(directory));
         coordinator = node("coordinator", "--http-port", "0");
         worker = node("worker", "--seed", coordinator.path("akka").asText(), "--run-dir", directory + "/run");
@@ -90,6 +96,28 @@ class SecureFleetIT {
             succeeded(client.update(new UpdateRequest("m", "v1", null, null, null), progress -> {}));
             succeeded(client.verify("m", progress -> {}));
             engine.requireServing("v1", v1.answers());
+        }
+        assertThat(scrape(coordinator.path("http").asText(), TOKEN))
+                .contains("\ninflight_coordinator_leader 1.0\n")
+                .contains("\ninflight_operations_total{kind=\"update\",model=\"m\",outcome=\"committed\"} 1.0\n");
+        assertThat(scrape(coordinator.path("http").asText(), "none")).contains("the token is not in");
+        Matcher port = Pattern.compile("metrics are at port (\\d+)")
+                .matcher(NODES.get(1).err());
+        assertThat(port.find()).isTrue();
+        assertThat(scrape("http://127.0.0.1:" + port.group(1), "none"))
+                .contains("\ninflight_worker_updates_total{outcome=\"committed\",worker=\"secure-worker/0\"} 1.0\n")
+                .containsPattern("\ninflight_host_store_bytes\\{state=\"held\"} [1-9]")
+                .containsPattern("\ninflight_worker_bytes_total\\{stage=\"reload\",worker=\"secure-worker/0\"} [1-9]");
+    }
+
+    private static String scrape(String uri, String token) throws Exception {
+        SSLContext trust =
+                new TlsIdentity(file("own", "node.crt"), file("own", "node.key"), file("own", "ca.crt")).context();
+        HttpRequest request = HttpRequest.newBuilder(URI.create(uri + "/metrics"))
+                .header("Authorization", "Bearer " + token)
+                .build();
+        try (HttpClient client = HttpClient.newBuilder().sslContext(trust).build()) {
+            return client.send(request, BodyHandlers.ofString()).body();
         }
     }
 

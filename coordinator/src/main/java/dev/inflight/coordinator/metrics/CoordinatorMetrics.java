@@ -3,6 +3,7 @@ package dev.inflight.coordinator.metrics;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.operation.Json;
+import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import io.prometheus.metrics.core.metrics.Counter;
@@ -13,6 +14,7 @@ import io.prometheus.metrics.model.registry.PrometheusRegistry;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.List;
 import java.util.Locale;
 
 /**
@@ -23,6 +25,7 @@ public final class CoordinatorMetrics {
     private static final double[] UPDATE_SECONDS = {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60, 120, 300, 900};
     private static final double[] STALL_SECONDS = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30};
     private static final String UNKNOWN = "unknown";
+    private static final List<String> MOVES = List.of("update", "rollback", "join");
 
     private final PrometheusRegistry registry = new PrometheusRegistry();
     private final Gauge leader = Gauge.builder()
@@ -90,6 +93,20 @@ public final class CoordinatorMetrics {
 
     public void observe(Fleet now) {
         fleet.show(now);
+        now.workers().values().forEach(worker -> {
+            EngineStatus engine = worker.engine();
+            if (engine != null) {
+                startAtZero(engine.model());
+            }
+        });
+    }
+
+    /** Prometheus sees no increase in a counter whose first value is 1. */
+    private void startAtZero(String model) {
+        for (String kind : MOVES) {
+            ended.initLabelValues(kind, model, "committed");
+            ended.initLabelValues(kind, model, "aborted");
+        }
     }
 
     public void began(String kind) {
