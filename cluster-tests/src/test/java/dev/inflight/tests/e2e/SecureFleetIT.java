@@ -62,6 +62,7 @@ class SecureFleetIT {
         secret("tokens", "# may publish\ntrainer:" + TOKEN + "\n");
         Files.writeString(directory.resolve("node.conf"), """
                 inflight.coordinator.http.token-file = "%1$s/tokens"
+                inflight.coordinator.data-dir = "%1$s/ledger"
                 inflight.worker.checkpoint-roots = ["%1$s/data"]
                 inflight.worker.metrics { host = "127.0.0.1", port = 0 }
                 """.formatted(directory));
