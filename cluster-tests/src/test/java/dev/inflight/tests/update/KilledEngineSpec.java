@@ -59,6 +59,11 @@ public final class KilledEngineSpec extends FleetSpec {
 
         String id = fleet.beginHeldRollback(LoadMode.SHADOW, 1);
         fleet.requireServing("v1", survivor);
+        if (!goesOn) {
+            fleet.abortedBy(() -> fleet.engine(1).kill(), id);
+            fleet.requireServing("v1", survivor);
+            return;
+        }
         fleet.engine(1).kill();
         JsonNode rolledBack = fleet.succeeded(id);
         assertThat(rolledBack.path("strategy").asText()).isEqualTo("standby");
