@@ -31,6 +31,8 @@ public final class TransportSpec extends FleetSpec {
                         "1 MiB",
                         "inflight.coordinator.update.exchange",
                         "aeron",
+                        "inflight.coordinator.update.on-member-loss",
+                        "abort",
                         // Five JVMs that start at once on a busy machine.
                         "akka.logger-startup-timeout",
                         "60s"));
