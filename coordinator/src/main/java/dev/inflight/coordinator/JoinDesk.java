@@ -8,6 +8,7 @@ import dev.inflight.coordinator.fleet.JoinSources;
 import dev.inflight.coordinator.join.JoinSettings;
 import dev.inflight.coordinator.join.Joins;
 import dev.inflight.coordinator.operation.SessionEvent;
+import dev.inflight.coordinator.update.UpdateKind;
 import dev.inflight.coordinator.update.UpdateSession;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.EngineStatus;
@@ -22,9 +23,6 @@ import org.slf4j.Logger;
 
 /** The joins that run: which engines they are for, what breaks them off, and what became of them. */
 final class JoinDesk {
-    /** An operation's id says that it is a join, also to a coordinator that takes it over. */
-    private static final String PREFIX = "join-";
-
     /** @param brokenOff whether something else needs its engine or host */
     private record Join(
             FleetWorker worker, CheckpointRef checkpoint, ActorRef<UpdateSession.Command> session, boolean brokenOff) {}
@@ -40,7 +38,7 @@ final class JoinDesk {
     }
 
     static boolean isJoin(String id) {
-        return id.startsWith(PREFIX);
+        return UpdateKind.of(id) == UpdateKind.JOIN;
     }
 
     Joins joins() {

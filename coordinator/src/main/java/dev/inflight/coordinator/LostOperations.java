@@ -57,8 +57,7 @@ final class LostOperations {
         if (start.kind().equals("publish") && to != null && ledger.find(start.model(), to) != null) {
             return new Settled(start, operation(start, "published", null), null);
         }
-        boolean moves = start.kind().equals("update") || start.kind().equals("rollback");
-        if (moves && to != null && isCommitted(start, to, fleet)) {
+        if (start.moves() && to != null && isCommitted(start, to, fleet)) {
             String group = start.group();
             return new Settled(start, operation(start, "committed", null), group == null ? List.of() : List.of(group));
         }

@@ -61,7 +61,7 @@ final class Operations {
 
         /** Whether it moves engines of a model because somebody asked for it. */
         boolean moves(String otherModel) {
-            return is("update", otherModel) || is("rollback", otherModel);
+            return start.moves() && model().equals(otherModel);
         }
 
         /** How it ended, if its session stopped without saying so. */

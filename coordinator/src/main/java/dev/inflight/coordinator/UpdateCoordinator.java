@@ -179,8 +179,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         state.unfinished().forEach(start -> operations.update(start.asOperation("recovering")));
         for (OperationEnded ended : state.ended()) {
             brought(ended.operation(), ended.before(), ended.meant());
-            String kind = ended.operation().kind();
-            if ((kind.equals("update") || kind.equals("rollback")) && ended.result() != null) {
+            if (ended.operation().moves() && ended.result() != null) {
                 lastUpdate = Json.tree(ended.result());
             }
         }

@@ -28,7 +28,8 @@ import org.jspecify.annotations.Nullable;
 
 /** A node of its own cluster with coordinator and HTTP API, perhaps with fake hosts and workers, and a client of it. */
 final class ApiNode implements AutoCloseable {
-    private static final Config CONFIG = ConfigFactory.parseString("""
+    /** Of a node with a cluster to itself. */
+    static final Config CONFIG = ConfigFactory.parseString("""
             akka.actor.provider = cluster
             akka.remote.artery.canonical { hostname = "127.0.0.1", port = 0 }
             akka.cluster.roles = [coordinator]

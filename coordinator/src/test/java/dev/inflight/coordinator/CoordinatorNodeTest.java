@@ -48,23 +48,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** A one-node cluster with the real coordinator and HTTP API, and fake hosts and workers. */
 class CoordinatorNodeTest {
-    private static final Config CONFIG = ConfigFactory.parseString("""
-            akka.actor.provider = cluster
-            akka.remote.artery.canonical { hostname = "127.0.0.1", port = 0 }
-            akka.cluster.roles = [coordinator]
-            akka.cluster.jmx.multi-mbeans-in-same-jvm = on
-            akka.cluster {
-              gossip-interval = 100 ms
-              leader-actions-interval = 100 ms
-              periodic-tasks-initial-delay = 100 ms
-              singleton-proxy.singleton-identification-interval = 100 ms
-            }
-            akka.coordinated-shutdown { exit-jvm = off, run-by-actor-system-terminate = off }
-            akka.loglevel = ERROR
-            inflight.coordinator.http.port = 0
-            inflight.coordinator.http.max-body = 64 KiB
-            inflight.coordinator.update.recovery-window = 100 ms
-            """).withFallback(ConfigFactory.load());
+    private static final Config CONFIG = ConfigFactory.parseString(
+                    "inflight.coordinator.update.recovery-window = 100 ms")
+            .withFallback(ApiNode.CONFIG);
 
     @TempDir
     @SuppressWarnings("NullAway.Init")

@@ -51,7 +51,7 @@ public sealed interface LedgerEntry {
     /**
      * An operation was taken.
      *
-     * @param kind {@code publish}, {@code update}, {@code join} or {@code verify}
+     * @param kind {@code publish}, {@code update}, {@code rollback}, {@code join} or {@code verify}
      * @param to version it is about; null for a verification
      * @param digest the checkpoint's identity; null while it is not known
      * @param requester who asked for it; null if the request did not say
@@ -77,6 +77,11 @@ public sealed interface LedgerEntry {
         public OperationStarted withDigest(@Nullable String known) {
             return new OperationStarted(
                     id, kind, model, to, known, requester, idempotencyKey, request, mode, strategy, group, at);
+        }
+
+        /** Whether it moves engines because somebody asked for it. */
+        public boolean moves() {
+            return kind.equals("update") || kind.equals("rollback");
         }
 
         /** As trainers see it while nobody knows more. */
