@@ -1,7 +1,10 @@
 package dev.inflight.cli;
 
 import dev.inflight.cli.console.Progress;
+import dev.inflight.cli.demo.CanaryReport;
+import dev.inflight.cli.demo.CanaryRevertScenario;
 import dev.inflight.cli.demo.CheckpointPlace;
+import dev.inflight.cli.demo.EngineKind;
 import dev.inflight.cli.demo.Installation;
 import dev.inflight.cli.demo.JoinOptions;
 import dev.inflight.cli.demo.JoinPath;
@@ -37,7 +40,14 @@ final class DemoCommand implements Callable<Integer> {
     private static final String JOIN = "join";
     private static final String MASS_JOIN = "mass-join";
     private static final List<String> SCENARIOS =
-            List.of(UPDATE, JOIN, MASS_JOIN, KillSourceScenario.NAME, LeaveScenario.NAME, RollbackScenario.NAME);
+            List.of(
+                    UPDATE,
+                    JOIN,
+                    MASS_JOIN,
+                    KillSourceScenario.NAME,
+                    LeaveScenario.NAME,
+                    RollbackScenario.NAME,
+                    CanaryRevertScenario.NAME);
 
     private static final int USUAL_JOINERS = 3;
     private static final int MOST_JOINERS = 32;
@@ -62,6 +72,7 @@ final class DemoCommand implements Callable<Integer> {
                 "kill-source: one joins; a host that sends to it is killed half-way. Hosts send slowly for it.",
                 "leave: a worker host is stopped in order; the others go to v2 and back without the files.",
                 "rollback: from v1 to v2 and back by a rollback.",
+                "canary-revert: one engine tries a v2 of NaNs; a check notices, and it goes back by itself.",
                 "Clients keep asking the engines that serve, and every answer is checked."
             })
     private String scenario;
@@ -108,6 +119,9 @@ final class DemoCommand implements Callable<Integer> {
             ScenarioOutcome<RollbackReport> back = RollbackScenario.run(options, installation, progress);
             return new Shown(back.report(), DemoText.of(back.report()), back.firstProblem());
         }
+        if (scenario.equals(CanaryRevertScenario.NAME)) {
+            return canary(options, installation, progress);
+        }
         require(options.tp() == 1, "--tp " + options.tp() + " is for --scenario update and rollback only");
         if (scenario.equals(LeaveScenario.NAME)) {
             require(options.workers() > 1, "--workers 1 leaves nobody; give 2 or more");
@@ -123,6 +137,15 @@ final class DemoCommand implements Callable<Integer> {
         return shown(JoinScenario.run(scenario, joining, installation, progress));
     }
 
+    private Shown canary(ScenarioOptions options, Installation installation, Progress progress)
+            throws InterruptedException {
+        require(options.engine() == EngineKind.REFERENCE, "--scenario " + scenario + " runs reference engines only");
+        require(options.tp() == 1, "--tp " + options.tp() + " is for --scenario update and rollback only");
+        require(options.checkpoint() == null, "--checkpoint is not for --scenario " + scenario + ", which spoils v2");
+        ScenarioOutcome<CanaryReport> back = CanaryRevertScenario.run(options, installation, progress);
+        return new Shown(back.report(), DemoText.of(back.report()), back.firstProblem());
+    }
+
     private static Shown shown(ScenarioOutcome<JoinReport> joined) {
         return new Shown(joined.report(), DemoText.of(joined.report()), joined.firstProblem());
     }
@@ -134,7 +157,7 @@ final class DemoCommand implements Callable<Integer> {
                 joiners == null || (joiners >= 1 && joiners <= MOST_JOINERS),
                 "--joiners " + joiners + " is outside 1 to " + MOST_JOINERS);
         boolean joins =
-                !List.of(UPDATE, LeaveScenario.NAME, RollbackScenario.NAME).contains(scenario);
+                List.of(JOIN, MASS_JOIN, KillSourceScenario.NAME).contains(scenario);
         require(path == null || joins, "--path is for scenarios in which engines join");
         path();
     }

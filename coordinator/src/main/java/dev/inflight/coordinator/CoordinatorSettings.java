@@ -1,6 +1,7 @@
 package dev.inflight.coordinator;
 
 import com.typesafe.config.Config;
+import dev.inflight.coordinator.canary.CanarySettings;
 import dev.inflight.coordinator.http.HttpSettings;
 import dev.inflight.coordinator.join.JoinSettings;
 import dev.inflight.coordinator.ledger.LedgerSettings;
@@ -20,6 +21,7 @@ public record CoordinatorSettings(
         PublishSettings publish,
         UpdateSettings update,
         JoinSettings join,
+        CanarySettings canary,
         VerifySettings verify,
         Path dataDir,
         LedgerSettings ledger,
@@ -42,6 +44,7 @@ public record CoordinatorSettings(
                 PublishSettings.from(own.getConfig("publish")),
                 UpdateSettings.from(own.getConfig("update")),
                 JoinSettings.from(own.getConfig("join")),
+                CanarySettings.from(own.getConfig("canary")),
                 VerifySettings.from(own.getConfig("verify")),
                 Path.of(settings.text("data-dir")),
                 LedgerSettings.from(own.getConfig("ledger")),

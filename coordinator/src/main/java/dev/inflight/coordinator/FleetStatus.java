@@ -15,6 +15,7 @@ import dev.inflight.protocol.cluster.OperationReply.Operation;
 import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -23,13 +24,15 @@ import org.jspecify.annotations.Nullable;
  *
  * @param operation the running update; null if none runs
  * @param lastUpdate the result of the last update; null before the first
+ * @param canaries those that run
  */
 record FleetStatus(
         List<Model> models,
         List<Host> hosts,
         List<Worker> workers,
         @Nullable OperationView operation,
-        @Nullable JsonNode lastUpdate) {
+        @Nullable JsonNode lastUpdate,
+        List<CanaryView> canaries) {
 
     record Model(String model, List<Version> versions) {}
 
@@ -41,11 +44,13 @@ record FleetStatus(
     /** @param memoryBytes memory that the host spends on it; 0 if it uses files in /dev/shm in place */
     record HeldCheckpoint(String model, String version, int shards, long memoryBytes) {}
 
+    /** @param labels by which its engine can be selected */
     record Worker(
             String worker,
             String host,
             String device,
             long slotBudgetBytes,
+            SortedMap<String, String> labels,
             @Nullable Engine engine) {}
 
     /**
@@ -99,6 +104,7 @@ record FleetStatus(
             SortedMap<String, Map<String, CheckpointRef>> published,
             @Nullable OperationView operation,
             @Nullable JsonNode lastUpdate,
+            List<CanaryView> canaries,
             Joins joins,
             Function<String, @Nullable Operation> operations) {
         return new FleetStatus(
@@ -114,7 +120,8 @@ record FleetStatus(
                         .map(worker -> worker(worker, Join.of(worker.id(), joins, operations)))
                         .toList(),
                 operation,
-                lastUpdate);
+                lastUpdate,
+                canaries);
     }
 
     private static Version version(CheckpointRef ref, Fleet fleet) {
@@ -144,6 +151,7 @@ record FleetStatus(
                 worker.host(),
                 worker.state().device(),
                 worker.state().slotBudgetBytes(),
+                new TreeMap<>(worker.state().labels()),
                 engine(worker.engine(), join));
     }
 

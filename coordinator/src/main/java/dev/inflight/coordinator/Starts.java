@@ -11,6 +11,8 @@ import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.TrainerCommand;
+import dev.inflight.protocol.cluster.TrainerCommand.CanaryUpdate;
+import dev.inflight.protocol.cluster.TrainerCommand.DecideCanary;
 import dev.inflight.protocol.cluster.TrainerCommand.GetOperation;
 import dev.inflight.protocol.cluster.TrainerCommand.Publish;
 import dev.inflight.protocol.cluster.TrainerCommand.Rollback;
@@ -55,6 +57,20 @@ record Starts(InstantSource wallClock) {
                 update.group());
     }
 
+    OperationStarted canary(CanaryUpdate canary, CheckpointRef checkpoint) {
+        return start(
+                newId(CanaryDesk.KIND),
+                CanaryDesk.KIND,
+                canary.model(),
+                canary.version(),
+                checkpoint.digest(),
+                canary.origin(),
+                request(canary),
+                canary.mode() == null ? null : canary.mode().label(),
+                canary.strategy(),
+                canary.group());
+    }
+
     OperationStarted rollback(Rollback rollback, CheckpointRef checkpoint) {
         LoadMode mode = rollback.mode();
         return start(
@@ -97,7 +113,7 @@ record Starts(InstantSource wallClock) {
                 request(verify),
                 null,
                 null,
-                null);
+                verify.group());
     }
 
     /**
@@ -127,6 +143,16 @@ record Starts(InstantSource wallClock) {
             case Publish publish -> request("publish", publish.model(), publish.version(), source(publish));
             case UpdateWeights update ->
                 request("update", update.model(), update.version(), mode(update), update.strategy(), update.group());
+            case CanaryUpdate canary ->
+                request(
+                        "canary",
+                        canary.model(),
+                        canary.version(),
+                        canary.mode() == null ? null : canary.mode().label(),
+                        canary.strategy(),
+                        canary.group(),
+                        Json.write(canary.canary()));
+            case DecideCanary decide -> request(decide.decision().name(), decide.operation(), decide.model());
             case Rollback rollback ->
                 request(
                         "rollback",
@@ -134,7 +160,10 @@ record Starts(InstantSource wallClock) {
                         rollback.to(),
                         rollback.mode() == null ? null : rollback.mode().label(),
                         rollback.group());
-            case VerifyModel verify -> request("verify", verify.model());
+            case VerifyModel verify ->
+                verify.group() == null
+                        ? request("verify", verify.model())
+                        : request("verify", verify.model(), verify.group());
             case GetOperation get -> request("operation", get.id());
         };
     }

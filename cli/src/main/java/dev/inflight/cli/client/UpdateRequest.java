@@ -8,7 +8,11 @@ import org.jspecify.annotations.Nullable;
  *
  * @param mode {@code in-place}, {@code shadow} or {@code auto}
  * @param strategy {@code broadcast} or {@code auto}
- * @param group the engines to update; all of the model if null
+ * @param group ids of engines to update; all of the model if null
+ * @param select labels that they must have, as in {@code tenant=a,domain=chat}
+ * @param canary how many get it first, as a number or a percentage; null for all at once
+ * @param holdSeconds how long these are watched; null until somebody decides
+ * @param check what is asked meanwhile
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record UpdateRequest(
@@ -16,4 +20,18 @@ public record UpdateRequest(
         String version,
         @Nullable String mode,
         @Nullable String strategy,
-        @Nullable String group) {}
+        @Nullable String group,
+        @Nullable String select,
+        @Nullable String canary,
+        @Nullable Double holdSeconds,
+        @Nullable String check) {
+    /** Of all engines, or those of a group, at once. */
+    public UpdateRequest(
+            String model,
+            String version,
+            @Nullable String mode,
+            @Nullable String strategy,
+            @Nullable String group) {
+        this(model, version, mode, strategy, group, null, null, null, null);
+    }
+}

@@ -19,6 +19,7 @@ import dev.inflight.coordinator.metrics.CoordinatorMetrics;
 import dev.inflight.coordinator.operation.CoordinatorQuery;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.coordinator.operation.OperationView;
+import dev.inflight.protocol.cluster.Canary;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
@@ -46,6 +47,7 @@ public final class HttpApi {
     private final HttpSettings settings;
     private final HistoryApi history;
     private final ArenaRoutes arenas;
+    private final CanaryRoutes canaries;
     private final CoordinatorMetrics metrics;
 
     /** @param metrics of this node */
@@ -57,6 +59,7 @@ public final class HttpApi {
         this.settings = settings;
         this.history = new HistoryApi(system, coordinator, settings);
         this.arenas = new ArenaRoutes(system, coordinator, settings);
+        this.canaries = new CanaryRoutes(system, coordinator, settings);
     }
 
     /** Starts listening; coordinated shutdown ends it. */
@@ -90,6 +93,8 @@ public final class HttpApi {
                 get("/v1/operations/{id}", call -> operation(call.parameter("id"), waitMs(call.query("waitMs")))),
                 post("/v1/checkpoints", this::publish),
                 post("/v1/updates", this::update),
+                post("/v1/promotions", canaries::promote),
+                post("/v1/reverts", canaries::revert),
                 post("/v1/rollbacks", this::rollback),
                 post("/v1/verifications", this::verify),
                 get("/v1/history", history::answer),
@@ -132,9 +137,13 @@ public final class HttpApi {
         String version = Requests.required("version", request.version());
         LoadMode mode = Requests.mode(request.mode());
         String strategy = request.strategy() == null ? "auto" : request.strategy();
+        String group = Requests.selection(request.group(), request.select());
+        Canary canary = CanaryRoutes.of(request);
         Origin origin = call.origin(request.requester(), request.idempotencyKey());
-        return ask(replyTo -> new TrainerCommand.UpdateWeights(
-                        model, version, mode, strategy, request.group(), origin, replyTo))
+        return ask(replyTo -> canary == null
+                        ? new TrainerCommand.UpdateWeights(model, version, mode, strategy, group, origin, replyTo)
+                        : new TrainerCommand.CanaryUpdate(
+                                model, version, mode, strategy, group, canary, origin, replyTo))
                 .thenApply(HttpApi::taken);
     }
 
@@ -142,8 +151,9 @@ public final class HttpApi {
         Requests.Rollback request = Requests.read(call.body().toArray(), Requests.Rollback.class);
         String model = Requests.required("model", request.model());
         LoadMode mode = Requests.mode(request.mode());
+        String group = Requests.selection(request.group(), request.select());
         Origin origin = call.origin(request.requester(), request.idempotencyKey());
-        return ask(replyTo -> new TrainerCommand.Rollback(model, request.to(), mode, request.group(), origin, replyTo))
+        return ask(replyTo -> new TrainerCommand.Rollback(model, request.to(), mode, group, origin, replyTo))
                 .thenApply(HttpApi::taken);
     }
 
@@ -151,7 +161,8 @@ public final class HttpApi {
         Requests.Verify request = Requests.read(call.body().toArray(), Requests.Verify.class);
         String model = Requests.required("model", request.model());
         Origin origin = call.origin(request.requester(), request.idempotencyKey());
-        return ask(replyTo -> new TrainerCommand.VerifyModel(model, origin, replyTo))
+        String group = Requests.selection(request.group(), request.select());
+        return ask(replyTo -> new TrainerCommand.VerifyModel(model, group, origin, replyTo))
                 .thenApply(HttpApi::taken);
     }
 
@@ -198,7 +209,7 @@ public final class HttpApi {
                 + " but is \"" + value.get() + "\"");
     }
 
-    private static HttpResponse taken(OperationReply reply) {
+    static HttpResponse taken(OperationReply reply) {
         return switch (reply) {
             case Operation operation -> Answers.json(StatusCodes.ACCEPTED, Map.of("operation", operation.id()));
             case Refused refused -> refused(refused);

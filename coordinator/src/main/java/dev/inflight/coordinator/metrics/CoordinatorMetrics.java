@@ -107,6 +107,8 @@ public final class CoordinatorMetrics {
             ended.initLabelValues(kind, model, "committed");
             ended.initLabelValues(kind, model, "aborted");
         }
+        ended.initLabelValues("canary", model, "promoted");
+        ended.initLabelValues("canary", model, "reverted");
     }
 
     public void began(String kind) {
