@@ -39,15 +39,14 @@ final class DemoCommand implements Callable<Integer> {
     private static final String UPDATE = "update";
     private static final String JOIN = "join";
     private static final String MASS_JOIN = "mass-join";
-    private static final List<String> SCENARIOS =
-            List.of(
-                    UPDATE,
-                    JOIN,
-                    MASS_JOIN,
-                    KillSourceScenario.NAME,
-                    LeaveScenario.NAME,
-                    RollbackScenario.NAME,
-                    CanaryRevertScenario.NAME);
+    private static final List<String> SCENARIOS = List.of(
+            UPDATE,
+            JOIN,
+            MASS_JOIN,
+            KillSourceScenario.NAME,
+            LeaveScenario.NAME,
+            RollbackScenario.NAME,
+            CanaryRevertScenario.NAME);
 
     private static final int USUAL_JOINERS = 3;
     private static final int MOST_JOINERS = 32;
@@ -156,8 +155,7 @@ final class DemoCommand implements Callable<Integer> {
         require(
                 joiners == null || (joiners >= 1 && joiners <= MOST_JOINERS),
                 "--joiners " + joiners + " is outside 1 to " + MOST_JOINERS);
-        boolean joins =
-                List.of(JOIN, MASS_JOIN, KillSourceScenario.NAME).contains(scenario);
+        boolean joins = List.of(JOIN, MASS_JOIN, KillSourceScenario.NAME).contains(scenario);
         require(path == null || joins, "--path is for scenarios in which engines join");
         path();
     }

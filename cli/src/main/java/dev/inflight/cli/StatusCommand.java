@@ -34,7 +34,14 @@ final class StatusCommand implements Callable<Integer> {
                 ? gap + "running: " + status.path("operation").path("kind").asText("update") + " "
                         + status.path("operation").path("phase").asText()
                 : "";
-        return members(status) + gap + versions(status) + gap + memory(status) + gap + workers(status) + operation
+        return members(status)
+                + gap
+                + versions(status)
+                + gap
+                + memory(status)
+                + gap
+                + workers(status)
+                + operation
                 + canaries(status);
     }
 
@@ -64,7 +71,8 @@ final class StatusCommand implements Callable<Integer> {
     private static String labels(JsonNode labels) {
         List<String> texts = new ArrayList<>();
         labels.propertyStream()
-                .forEach(label -> texts.add(label.getKey() + "=" + label.getValue().asText()));
+                .forEach(label ->
+                        texts.add(label.getKey() + "=" + label.getValue().asText()));
         return String.join(",", texts);
     }
 

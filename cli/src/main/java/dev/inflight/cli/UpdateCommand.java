@@ -19,7 +19,8 @@ import picocli.CommandLine.Option;
 
 @Command(
         name = "update",
-        description = "Move running engines to a published version, all of them or none; or some of them first (--canary).")
+        description =
+                "Move running engines to a published version, all of them or none; or some of them first (--canary).")
 @SuppressWarnings("NullAway.Init")
 final class UpdateCommand implements Callable<Integer> {
     @Mixin

@@ -94,8 +94,8 @@ final class ApiNode implements AutoCloseable {
 
     private static ApiNode alone(String settings, String others, HttpClient client) throws Exception {
         Path data = Files.createTempDirectory("inflight-api-node-");
-        Config config = ConfigFactory.parseString(
-                        "inflight.coordinator { data-dir = \"" + data + "\", http { " + settings + " }, " + others + " }")
+        Config config = ConfigFactory.parseString("inflight.coordinator { data-dir = \"" + data + "\", http { "
+                        + settings + " }, " + others + " }")
                 .withFallback(CONFIG);
         ActorTestKit kit = ActorTestKit.create("inflight", config);
         try {

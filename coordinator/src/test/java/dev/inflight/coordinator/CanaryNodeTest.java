@@ -43,11 +43,12 @@ class CanaryNodeTest {
         for (int i = 0; i < 4; i++) {
             workers.add(node.addHost("h" + i, null));
         }
-        node.await(status -> status.path("workers").size() == 4
-                && status.path("hosts").size() == 4);
+        node.await(status ->
+                status.path("workers").size() == 4 && status.path("hosts").size() == 4);
         for (String version : List.of("v1", "v2", "stuck")) {
-            succeed("/v1/checkpoints", "{\"model\":\"m\",\"version\":\"%s\",\"source\":\"/ckpt/%s\"}"
-                    .formatted(version, version));
+            succeed(
+                    "/v1/checkpoints",
+                    "{\"model\":\"m\",\"version\":\"%s\",\"source\":\"/ckpt/%s\"}".formatted(version, version));
         }
         succeed("/v1/updates", UPDATE.formatted("v1"));
         node.await(status -> versions(status).equals(List.of("v1", "v1", "v1", "v1")));
@@ -124,8 +125,8 @@ class CanaryNodeTest {
                 .as("those that have it are left alone")
                 .hasSize(3);
 
-        JsonNode row = Json.tree(node.send("GET", "/v1/history?limit=1", null).body())
-                .at("/operations/0");
+        JsonNode row =
+                Json.tree(node.send("GET", "/v1/history?limit=1", null).body()).at("/operations/0");
         assertThat(row.path("kind").asText()).as("%s", row).isEqualTo("canary");
         assertThat(row.path("outcome").asText()).isEqualTo("promoted");
         assertThat(row.path("from").asText()).isEqualTo("v1");
@@ -186,7 +187,9 @@ class CanaryNodeTest {
         assertThat(post("/v1/updates", UPDATE.formatted("v1")).statusCode()).isEqualTo(409);
         node.await(all -> {
             try {
-                return post("/v1/promotions", "{\"operation\":\"" + promoted + "\"}").statusCode() == 202;
+                return post("/v1/promotions", "{\"operation\":\"" + promoted + "\"}")
+                                .statusCode()
+                        == 202;
             } catch (Exception e) {
                 throw new AssertionError(e);
             }
@@ -227,9 +230,10 @@ class CanaryNodeTest {
                 "\"canary\":\"1\",\"holdSeconds\":31",
                 "\"canary\":\"1\",\"check\":\"http://evil/\"",
                 "\"canary\":\"1\",\"check\":\"command:reboot\"")) {
-            HttpResponse<String> response =
-                    post("/v1/updates", "{\"model\":\"m\",\"version\":\"v2\"," + wrong + "}");
-            assertThat(response.statusCode()).as("%s: %s", wrong, response.body()).isEqualTo(400);
+            HttpResponse<String> response = post("/v1/updates", "{\"model\":\"m\",\"version\":\"v2\"," + wrong + "}");
+            assertThat(response.statusCode())
+                    .as("%s: %s", wrong, response.body())
+                    .isEqualTo(400);
         }
         assertThat(post("/v1/promotions", "{}").statusCode()).isEqualTo(400);
         assertThat(post("/v1/promotions", "{\"model\":\"m\"}").statusCode()).isEqualTo(404);

@@ -75,10 +75,16 @@ class CommitHistoryTest {
         history.updated(MODEL, "h1/0", Set.of("v2"), "v3");
         assertThat(history.previous(MODEL, "h1", workers)).isEqualTo("v2");
         assertThat(history.previous(MODEL, "tenant=b", workers)).isEqualTo("v1");
-        assertThat(history.previous(MODEL, "tenant=a", workers)).as("they had different ones").isNull();
+        assertThat(history.previous(MODEL, "tenant=a", workers))
+                .as("they had different ones")
+                .isNull();
         history.updated(MODEL, "tenant=a", Set.of("v3"), "v4");
-        assertThat(history.previous(MODEL, "h1", workers)).as("moved by its label since").isEqualTo("v3");
-        assertThat(history.previous(MODEL, "tenant=none", workers)).as("as is known of all").isEqualTo("v1");
+        assertThat(history.previous(MODEL, "h1", workers))
+                .as("moved by its label since")
+                .isEqualTo("v3");
+        assertThat(history.previous(MODEL, "tenant=none", workers))
+                .as("as is known of all")
+                .isEqualTo("v1");
     }
 
     @Test

@@ -27,11 +27,7 @@ public record UpdateRequest(
         @Nullable String check) {
     /** Of all engines, or those of a group, at once. */
     public UpdateRequest(
-            String model,
-            String version,
-            @Nullable String mode,
-            @Nullable String strategy,
-            @Nullable String group) {
+            String model, String version, @Nullable String mode, @Nullable String strategy, @Nullable String group) {
         this(model, version, mode, strategy, group, null, null, null, null);
     }
 }

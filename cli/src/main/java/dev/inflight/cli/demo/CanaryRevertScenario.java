@@ -94,11 +94,7 @@ public final class CanaryRevertScenario {
     }
 
     private static CanaryReport report(
-            ScenarioOptions options,
-            LocalScenario scenario,
-            CanaryResult result,
-            LoadReport load,
-            boolean verified) {
+            ScenarioOptions options, LocalScenario scenario, CanaryResult result, LoadReport load, boolean verified) {
         return new CanaryReport(
                 NAME,
                 options.engine().toString(),

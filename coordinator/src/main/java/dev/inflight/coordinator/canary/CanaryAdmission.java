@@ -43,7 +43,8 @@ public final class CanaryAdmission {
                 .toList();
         if (fleet.incomplete()) {
             return Admitted.no(
-                    Code.UNAVAILABLE, "not every worker has reported yet, so that the engines are not known; try again");
+                    Code.UNAVAILABLE,
+                    "not every worker has reported yet, so that the engines are not known; try again");
         }
         String engines =
                 "engine of model " + asked.model() + (asked.group() == null ? "" : " in group " + asked.group());

@@ -135,8 +135,8 @@ public final class CanarySession extends AbstractBehavior<CanarySession.Command>
         }
         String by = Objects.requireNonNullElse(decision.detectedBy(), "operator");
         String who = decision.origin().requester();
-        String reason = Objects.requireNonNullElse(
-                decision.reason(), "it was asked for" + (who == null ? "" : " by " + who));
+        String reason =
+                Objects.requireNonNullElse(decision.reason(), "it was asked for" + (who == null ? "" : " by " + who));
         Behavior<Command> next = carryOut(course.decide(decision.decision(), by, reason, now()));
         decision.replyTo().tell(operation());
         return next;

@@ -35,8 +35,7 @@ class CanaryCheckTest {
 
     private HttpServer server;
     private final AtomicInteger secret = new AtomicInteger();
-    private final Function<CanaryCheck, CompletionStage<CheckResult>> probe =
-            CheckProbe.lazily(Duration.ofMillis(400));
+    private final Function<CanaryCheck, CompletionStage<CheckResult>> probe = CheckProbe.lazily(Duration.ofMillis(400));
 
     @BeforeEach
     void start() throws IOException {
@@ -79,10 +78,9 @@ class CanaryCheckTest {
     }
 
     private CheckResult check(String text) throws Exception {
-        String url = text.replace("HERE", "http://127.0.0.1:" + server.getAddress().getPort());
-        return probe.apply(CanaryCheck.parse(url, HOSTS))
-                .toCompletableFuture()
-                .get(10, TimeUnit.SECONDS);
+        String url =
+                text.replace("HERE", "http://127.0.0.1:" + server.getAddress().getPort());
+        return probe.apply(CanaryCheck.parse(url, HOSTS)).toCompletableFuture().get(10, TimeUnit.SECONDS);
     }
 
     @Test
@@ -140,7 +138,8 @@ class CanaryCheckTest {
     void comparesEverySeriesOfAMetric() throws Exception {
         assertThat(check("metric:HERE/metrics#rate<0.01").passed()).isTrue();
         assertThat(check("metric:HERE/metrics#rate>=0.004").passed()).isTrue();
-        assertThat(check("metric:HERE/metrics#errors{version=\"v2\"}<=2").passed()).isTrue();
+        assertThat(check("metric:HERE/metrics#errors{version=\"v2\"}<=2").passed())
+                .isTrue();
         assertThat(check("metric:HERE/metrics#errors<=2").failure()).contains("errors is 7.0, not <= 2.0");
         assertThat(check("metric:HERE/metrics#huge<5").passed()).isFalse();
         assertThat(check("metric:HERE/metrics#broken<5").passed()).isFalse();

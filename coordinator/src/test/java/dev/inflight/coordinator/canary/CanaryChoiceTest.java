@@ -25,7 +25,8 @@ import org.junit.jupiter.api.Test;
 
 class CanaryChoiceTest {
     private static final ActorTestKit KIT = ActorTestKit.create();
-    private static final ActorRef<WorkerCommand> REF = KIT.<WorkerCommand>createTestProbe().getRef();
+    private static final ActorRef<WorkerCommand> REF =
+            KIT.<WorkerCommand>createTestProbe().getRef();
 
     @AfterAll
     static void stop() {
@@ -83,8 +84,8 @@ class CanaryChoiceTest {
         assertThat(choose(replicas, "1")).containsExactly("h0/0", "h1/0");
         assertThat(choose(replicas, "3")).as("never all").containsExactly("h0/0", "h1/0");
         Map<String, String> rank = Map.of("tp-size", "2");
-        List<FleetWorker> ranks = List.of(
-                worker("h0/0", rank), worker("h0/1", rank), worker("h1/0", rank), worker("h1/1", rank));
+        List<FleetWorker> ranks =
+                List.of(worker("h0/0", rank), worker("h0/1", rank), worker("h1/0", rank), worker("h1/1", rank));
         assertThat(choose(ranks, "25%")).containsExactly("h0/0", "h0/1");
     }
 

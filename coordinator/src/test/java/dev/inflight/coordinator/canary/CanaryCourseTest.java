@@ -168,7 +168,9 @@ class CanaryCourseTest {
         assertThat(only(Write.class).state().phase()).isEqualTo(CanaryPhase.PROMOTING);
         kept();
         assertThat(only(Ask.class).step()).isEqualTo(Step.PROMOTE);
-        assertThat(course.group(Step.PROMOTE)).as("those that have it are left alone").isEqualTo("!h0/0");
+        assertThat(course.group(Step.PROMOTE))
+                .as("those that have it are left alone")
+                .isEqualTo("!h0/0");
         ends(Step.PROMOTE, true, COMMITTED);
         assertThat(result().outcome()).isEqualTo(CanaryResult.Outcome.PROMOTED);
         assertThat(result().detectedBy()).isEqualTo("hold");
@@ -221,7 +223,9 @@ class CanaryCourseTest {
         course.checking(now);
         wait(Duration.ofSeconds(10));
         assertThat(actions).isEmpty();
-        assertThat(course.onChecked(CheckResult.PASSED, now)).as("of the time before the end").isEmpty();
+        assertThat(course.onChecked(CheckResult.PASSED, now))
+                .as("of the time before the end")
+                .isEmpty();
         wait(Duration.ofSeconds(2));
         only(Check.class);
         course.checking(now);
@@ -263,15 +267,7 @@ class CanaryCourseTest {
         fleet.worker(
                 "h0/0",
                 new EngineStatus(
-                        "e0",
-                        TestFleet.MODEL,
-                        2,
-                        List.of(),
-                        false,
-                        EngineStatus.State.SERVING,
-                        "v2",
-                        null,
-                        null));
+                        "e0", TestFleet.MODEL, 2, List.of(), false, EngineStatus.State.SERVING, "v2", null, null));
         seen();
         reverting("engine", "started anew");
     }
@@ -301,7 +297,10 @@ class CanaryCourseTest {
 
         course(state(null, null), false);
         kept();
-        ends(Step.UPDATE, true, COMMITTED.replace("\"outcome\":\"committed\",\"stall", "\"outcome\":\"failed\",\"stall"));
+        ends(
+                Step.UPDATE,
+                true,
+                COMMITTED.replace("\"outcome\":\"committed\",\"stall", "\"outcome\":\"failed\",\"stall"));
         reverting("engine", "did not take the version");
     }
 

@@ -51,6 +51,7 @@ final class Simulation implements SimulatedWorker.Fleetwide {
     private final double failure;
     /** How many requests are for canaries. */
     private final double canaries;
+
     private @Nullable SimulatedCoordinator coordinator;
     private boolean trouble;
     private boolean pumping;
@@ -149,8 +150,8 @@ final class Simulation implements SimulatedWorker.Fleetwide {
         if (coordinator != null) {
             Decision decision = world.happens(0.5) ? Decision.PROMOTE : Decision.REVERT;
             world.tell("decision: %s", decision);
-            coordinator.ask(replyTo -> new TrainerCommand.DecideCanary(
-                    null, MODEL, decision, null, null, Origin.UNKNOWN, replyTo));
+            coordinator.ask(replyTo ->
+                    new TrainerCommand.DecideCanary(null, MODEL, decision, null, null, Origin.UNKNOWN, replyTo));
         }
     }
 
@@ -174,8 +175,8 @@ final class Simulation implements SimulatedWorker.Fleetwide {
         }
         var canary = new Canary(world.happens(0.5) ? "1" : "60%", world.between(50, 3_000), null);
         world.tell("canary of %s to %s", canary, version);
-        return coordinator.ask(replyTo -> new TrainerCommand.CanaryUpdate(
-                MODEL, version, null, "auto", null, canary, Origin.UNKNOWN, replyTo));
+        return coordinator.ask(replyTo ->
+                new TrainerCommand.CanaryUpdate(MODEL, version, null, "auto", null, canary, Origin.UNKNOWN, replyTo));
     }
 
     // What goes wrong.

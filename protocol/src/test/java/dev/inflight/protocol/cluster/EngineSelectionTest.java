@@ -78,7 +78,8 @@ class EngineSelectionTest {
     }
 
     @Property
-    void theOthersAreThoseThatAreNotChosen(@ForAll("selections") String all, @ForAll Set<@net.jqwik.api.From("ids") String> ids) {
+    void theOthersAreThoseThatAreNotChosen(
+            @ForAll("selections") String all, @ForAll Set<@net.jqwik.api.From("ids") String> ids) {
         if (ids.isEmpty()) {
             return;
         }
@@ -103,8 +104,7 @@ class EngineSelectionTest {
     Arbitrary<String> selections() {
         Arbitrary<String> term = Arbitraries.of("h1", "h1/0", "engine-0", "h2", "tenant=a", "tenant=b", "domain=chat")
                 .flatMap(text -> Arbitraries.of(text, "!" + text));
-        Arbitrary<String> alternative =
-                term.list().ofMinSize(1).ofMaxSize(3).map(terms -> String.join(",", terms));
+        Arbitrary<String> alternative = term.list().ofMinSize(1).ofMaxSize(3).map(terms -> String.join(",", terms));
         return alternative.list().ofMinSize(1).ofMaxSize(3).map(all -> String.join("|", all));
     }
 
