@@ -141,7 +141,7 @@ final class CanaryDesk {
     Refused start(OperationStarted start, CanaryUpdate asked, Fleet fleet, @Nullable ActorRef<OperationReply> replyTo) {
         CanaryAdmission.Admitted admitted;
         try {
-            admitted = CanaryAdmission.of(asked, fleet, settings);
+            admitted = CanaryAdmission.of(asked, fleet, joins::isWhereItShouldBe, settings);
         } catch (CanaryException e) {
             return new Refused(Code.INVALID, String.valueOf(e.getMessage()));
         }
