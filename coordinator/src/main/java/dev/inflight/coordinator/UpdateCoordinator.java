@@ -589,7 +589,9 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private void onUpdateEnded(SessionEvent.UpdateEnded ended) {
         recovery.ended(ended.epochs());
         String version = ended.committed();
-        List<String> meant = JoinDesk.isJoin(ended.id()) || version == null ? null : meant(ended);
+        // What was taken over when nobody could say any more to which version it was brings none.
+        boolean brings = version != null && ledger.find(ended.model(), version) != null;
+        List<String> meant = JoinDesk.isJoin(ended.id()) || !brings ? null : meant(ended);
         end(ended.operation(), ended.from(), meant);
         if (JoinDesk.isJoin(ended.id())) {
             desk.ended(ended, nanoTime.getAsLong());
