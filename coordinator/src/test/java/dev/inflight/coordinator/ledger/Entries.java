@@ -1,12 +1,18 @@
 package dev.inflight.coordinator.ledger;
 
+import dev.inflight.coordinator.ledger.LedgerEntry.CanaryMoved;
+import dev.inflight.coordinator.ledger.LedgerEntry.CanaryPhase;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationEnded;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
 import dev.inflight.coordinator.ledger.LedgerEntry.Published;
+import dev.inflight.protocol.cluster.Canary;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /** Ledger entries to test with. */
@@ -47,6 +53,20 @@ final class Entries {
                 null,
                 "{\"outcome\":\"committed\"}",
                 AT.plusSeconds(1));
+    }
+
+    static CanaryMoved moved(String canary, CanaryPhase phase) {
+        return new CanaryMoved(
+                canary,
+                new Canary("10%", 30_000L, "http://h/health"),
+                phase,
+                new TreeSet<>(Set.of("w/0", "w/1")),
+                new TreeMap<>(Map.of("w/0", 7L, "w/1", 8L)),
+                "v1",
+                AT,
+                "http",
+                "HTTP 500: \u00fc",
+                AT.plusSeconds(2));
     }
 
     static LedgerRecord record(long sequence, LedgerEntry entry) {

@@ -3,13 +3,16 @@ package dev.inflight.coordinator.ledger;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.inflight.coordinator.ledger.LedgerEntry.CanaryPhase;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -110,6 +113,27 @@ class LedgerFileTest {
                 Entries.record(6, Entries.published("v2")));
         assertThat(Retention.retain(records, 1).stream().map(LedgerRecord::sequence))
                 .containsExactly(1L, 2L, 4L, 5L, 6L);
+    }
+
+    @Test
+    void remembersWhereARunningCanaryIsUntilItHasEnded() throws Exception {
+        List<LedgerRecord> records = List.of(
+                Entries.record(1, Entries.started("canary-1", "v2", null)),
+                Entries.record(2, Entries.moved("canary-1", CanaryPhase.HOLDING)),
+                Entries.record(3, Entries.moved("canary-1", CanaryPhase.REVERTING)),
+                Entries.record(4, Entries.published("v2")));
+        assertThat(Retention.retain(records, 1).stream().map(LedgerRecord::sequence))
+                .containsExactly(1L, 3L, 4L);
+        assertThat(LedgerState.of(records).canaries())
+                .isEqualTo(Map.of("canary-1", Entries.moved("canary-1", CanaryPhase.REVERTING)));
+        for (LedgerRecord record : records) {
+            assertThat(LedgerCodec.read(LedgerCodec.line(record))).isEqualTo(record);
+        }
+        List<LedgerRecord> over = new ArrayList<>(records);
+        over.add(Entries.record(5, Entries.committed("canary-1", "v2", null)));
+        assertThat(LedgerState.of(over).canaries()).isEmpty();
+        assertThat(Retention.retain(over, 1).stream().map(LedgerRecord::sequence))
+                .containsExactly(4L, 5L);
     }
 
     private byte[] written() throws IOException {
