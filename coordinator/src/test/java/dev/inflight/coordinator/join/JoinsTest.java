@@ -76,6 +76,29 @@ class JoinsTest {
     }
 
     @Test
+    void anUpdateByLabelsMeansWhoHasThemNow() {
+        fleet.worker("h1/0", pending("e1")).worker("h2/0", pending("e2")).labelled("h2/0", Map.of("tenant", "a"));
+        joins.committed(MODEL, null, "v1");
+        joins.committed(MODEL, "tenant=a", "v2");
+        assertThat(due()).containsExactly("h1/0 to v1", "h2/0 to v2");
+        fleet.labelled("h1/0", Map.of("tenant", "a")).labelled("h2/0", Map.of("tenant", "b"));
+        assertThat(due()).containsExactly("h1/0 to v2", "h2/0 to v1");
+    }
+
+    @Test
+    void whileACanaryHoldsEachJoinerGetsItsOwn() {
+        fleet.worker("h1/0", pending("e1")).worker("h2/0", pending("e2")).worker("h2/1", serving("e3", "v2"));
+        // Nobody knows of an update: by the engines of its host, h2/0 would go to v2.
+        joins.assumed(MODEL, null, "v1");
+        joins.committed(MODEL, "h1/0|h2/1", "v2");
+        assertThat(due()).containsExactly("h1/0 to v2", "h2/0 to v1");
+        joins.committed(MODEL, "h1/0|h2/1", "v1");
+        assertThat(due()).containsExactly("h1/0 to v1", "h2/0 to v1", "h2/1 to v1");
+        joins.assumed(MODEL, null, "v2");
+        assertThat(due()).as("what an update brought counts").contains("h1/0 to v1");
+    }
+
+    @Test
     void aCoordinatorThatHasSeenNoUpdateGoesByWhatMostEnginesServe() {
         fleet.worker("h1/0", serving("e1", "v1"))
                 .worker("h1/1", serving("e2", "v2"))
