@@ -58,7 +58,7 @@ public final class CanarySession extends AbstractBehavior<CanarySession.Command>
     }
 
     /** How often it looks at its update, its engines and the clock. */
-    private static final Duration LOOK = Duration.ofMillis(50);
+    private static final Duration LOOK = Duration.ofMillis(100);
 
     /** After this a step that was refused is asked for again. */
     private static final Duration RETRY = Duration.ofMillis(500);

@@ -110,7 +110,7 @@ public sealed interface LedgerEntry {
      * @param mode load mode that was used
      * @param exchange how buckets came from worker to worker
      * @param engines what became of each engine, failed ones first
-     * @param meant host, worker or engine ids whose current version is this one from now on; empty for all engines of the
+     * @param meant selections of engines whose current version is this one from now on; empty for all engines of the
      *     model, null for none, as of an update that was not committed
      * @param phase as the operation's state says
      * @param doneBytes as the operation's state says

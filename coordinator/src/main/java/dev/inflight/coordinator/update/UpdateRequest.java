@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * @param mode load mode; null lets {@link Preparation} choose
  * @param strategy how the bytes come to the engines
  * @param standby whether nothing need be sent if the checkpoint stands by in every engine
- * @param group a host, worker or engine id; null for all engines of the model
+ * @param group see {@link dev.inflight.protocol.cluster.EngineSelection}; null for all engines of the model
  */
 public record UpdateRequest(
         CheckpointRef checkpoint,
