@@ -103,8 +103,8 @@ class CanaryNodeTest {
     }
 
     @Test
-    void isPromotedWhenItsHoldEndsWithoutTroubleAndTheHistoryShowsIt() throws Exception {
-        String id = canary("v2", "\"canary\":\"50%\",\"holdSeconds\":1,\"check\":\"" + check() + "\"");
+    void isPromotedByHandOrWhenItsHoldEndsAndTheHistoryShowsIt() throws Exception {
+        String id = canary("v2", "\"canary\":\"50%\",\"holdSeconds\":30,\"check\":\"" + check() + "\"");
         awaitPhase("holding");
         JsonNode status = node.await(all -> versions(all).equals(List.of("v2", "v2", "v1", "v1")));
         assertThat(status.at("/canaries/0/workers/1").asText()).isEqualTo("h1/0");
@@ -115,10 +115,11 @@ class CanaryNodeTest {
         node.addHost("h4", null);
         node.await(all -> versions(all).equals(List.of("v2", "v2", "v1", "v1", "v1")));
 
+        taken("/v1/promotions", "{\"operation\":\"" + id + "\"}");
         JsonNode operation = ended(id);
         assertThat(operation.path("phase").asText()).as("%s", operation).isEqualTo("promoted");
-        assertThat(operation.at("/result/detectedBy").asText()).isEqualTo("hold");
-        assertThat(operation.at("/result/holdSeconds").asDouble()).isBetween(1.0, 10.0);
+        assertThat(operation.at("/result/detectedBy").asText()).isEqualTo("operator");
+        assertThat(operation.at("/result/rollbackSeconds").isNull()).isTrue();
         node.await(all -> versions(all).equals(List.of("v2", "v2", "v2", "v2", "v2")));
         JsonNode promotion = ended(operation.at("/result/finalOperation").asText());
         assertThat(promotion.at("/result/engines"))
@@ -130,11 +131,17 @@ class CanaryNodeTest {
         assertThat(row.path("kind").asText()).as("%s", row).isEqualTo("canary");
         assertThat(row.path("outcome").asText()).isEqualTo("promoted");
         assertThat(row.path("from").asText()).isEqualTo("v1");
-        assertThat(row.path("detectedBy").asText()).isEqualTo("hold");
+        assertThat(row.path("detectedBy").asText()).isEqualTo("operator");
         assertThat(row.path("engines")).hasSize(2);
 
         succeed("/v1/rollbacks", "{\"model\":\"m\"}");
         node.await(all -> versions(all).equals(List.of("v1", "v1", "v1", "v1", "v1")));
+
+        JsonNode held = ended(canary("v2", "\"canary\":\"1\",\"holdSeconds\":0.3,\"check\":\"" + check() + "\""));
+        assertThat(held.path("phase").asText()).as("%s", held).isEqualTo("promoted");
+        assertThat(held.at("/result/detectedBy").asText()).isEqualTo("hold");
+        assertThat(held.at("/result/holdSeconds").asDouble()).isGreaterThanOrEqualTo(0.3);
+        node.await(all -> versions(all).equals(List.of("v2", "v2", "v2", "v2", "v2")));
     }
 
     @Test
