@@ -12,8 +12,9 @@ final class NodeLauncher {
     private static final List<String> COORDINATOR_FLAGS =
             List.of("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1");
     private static final List<String> WORKER_FLAGS = List.of("-Xmx512m", "-XX:+UseSerialGC");
-    /** One host has all workers and all of a real model's manifest. */
-    private static final List<String> CUDA_WORKER_FLAGS = List.of("-Xmx2g", "-XX:+UseSerialGC");
+    /** One host has all workers and all of a real model's manifest. The heap takes no memory while updates run. */
+    private static final List<String> CUDA_WORKER_FLAGS =
+            List.of("-Xms2g", "-Xmx2g", "-XX:+AlwaysPreTouch", "-XX:+UseSerialGC");
 
     private final LocalRun run;
     private final Installation installation;

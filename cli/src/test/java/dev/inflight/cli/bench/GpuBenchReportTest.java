@@ -18,7 +18,7 @@ class GpuBenchReportTest {
             + "\"checkpointSeconds\":4.0,\"publishSeconds\":3.0,\"touchSeconds\":0.5,\"registerSeconds\":1.0,";
 
     private static GpuModeReport mode(String mode, boolean verified) {
-        HostResources before = new HostResources(List.of(60_000L, 60_001L), 100_000, 7, 90);
+        HostResources before = new HostResources(List.of(60_000L, 60_001L), 100_000, 32_000, 7, 2_500, 90);
         return new GpuModeReport(
                 mode,
                 0.2,
@@ -69,7 +69,8 @@ class GpuBenchReportTest {
     @Test
     void oneModeStandsBesideTheOtherFields() throws JsonProcessingException {
         String resources =
-                "{\"deviceFreeMiB\":[60000,60001],\"memAvailableMiB\":100000,\"shmFiles\":7,\"workerFds\":90}";
+                "{\"deviceFreeMiB\":[60000,60001],\"memAvailableMiB\":100000,\"shmMiB\":32000,\"shmFiles\":7,"
+                        + "\"workerResidentMiB\":2500,\"workerFds\":90}";
 
         assertThat(json(report(mode("in-place", true), null, List.of())))
                 .isEqualTo(COMMON + "\"mode\":\"in-place\",\"seconds\":0.2,\"fastestSeconds\":0.19,"
