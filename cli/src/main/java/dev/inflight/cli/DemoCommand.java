@@ -2,11 +2,13 @@ package dev.inflight.cli;
 
 import dev.inflight.cli.console.Progress;
 import dev.inflight.cli.demo.CheckpointPlace;
+import dev.inflight.cli.demo.FailoverReport;
 import dev.inflight.cli.demo.Installation;
 import dev.inflight.cli.demo.JoinOptions;
 import dev.inflight.cli.demo.JoinPath;
 import dev.inflight.cli.demo.JoinReport;
 import dev.inflight.cli.demo.JoinScenario;
+import dev.inflight.cli.demo.KillCoordinatorScenario;
 import dev.inflight.cli.demo.KillSourceScenario;
 import dev.inflight.cli.demo.LeaveReport;
 import dev.inflight.cli.demo.LeaveScenario;
@@ -36,8 +38,14 @@ final class DemoCommand implements Callable<Integer> {
     private static final String UPDATE = "update";
     private static final String JOIN = "join";
     private static final String MASS_JOIN = "mass-join";
-    private static final List<String> SCENARIOS =
-            List.of(UPDATE, JOIN, MASS_JOIN, KillSourceScenario.NAME, LeaveScenario.NAME, RollbackScenario.NAME);
+    private static final List<String> SCENARIOS = List.of(
+            UPDATE,
+            JOIN,
+            MASS_JOIN,
+            KillSourceScenario.NAME,
+            LeaveScenario.NAME,
+            RollbackScenario.NAME,
+            KillCoordinatorScenario.NAME);
 
     private static final int USUAL_JOINERS = 3;
     private static final int MOST_JOINERS = 32;
@@ -62,6 +70,7 @@ final class DemoCommand implements Callable<Integer> {
                 "kill-source: one joins; a host that sends to it is killed half-way. Hosts send slowly for it.",
                 "leave: a worker host is stopped in order; the others go to v2 and back without the files.",
                 "rollback: from v1 to v2 and back by a rollback.",
+                "kill-coordinator: the coordinator is killed while an update streams; one of two that stand by ends it.",
                 "Clients keep asking the engines that serve, and every answer is checked."
             })
     private String scenario;
@@ -108,7 +117,11 @@ final class DemoCommand implements Callable<Integer> {
             ScenarioOutcome<RollbackReport> back = RollbackScenario.run(options, installation, progress);
             return new Shown(back.report(), DemoText.of(back.report()), back.firstProblem());
         }
-        require(options.tp() == 1, "--tp " + options.tp() + " is for --scenario update and rollback only");
+        if (scenario.equals(KillCoordinatorScenario.NAME)) {
+            ScenarioOutcome<FailoverReport> over = KillCoordinatorScenario.run(options, installation, progress);
+            return new Shown(over.report(), DemoText.of(over.report()), over.firstProblem());
+        }
+        require(options.tp() == 1, "--tp " + options.tp() + " is not for --scenario " + scenario);
         if (scenario.equals(LeaveScenario.NAME)) {
             require(options.workers() > 1, "--workers 1 leaves nobody; give 2 or more");
             require(!options.device().cuda(), "--device cuda has one worker host only, which cannot leave");
@@ -133,8 +146,7 @@ final class DemoCommand implements Callable<Integer> {
         require(
                 joiners == null || (joiners >= 1 && joiners <= MOST_JOINERS),
                 "--joiners " + joiners + " is outside 1 to " + MOST_JOINERS);
-        boolean joins =
-                !List.of(UPDATE, LeaveScenario.NAME, RollbackScenario.NAME).contains(scenario);
+        boolean joins = List.of(JOIN, MASS_JOIN, KillSourceScenario.NAME).contains(scenario);
         require(path == null || joins, "--path is for scenarios in which engines join");
         path();
     }

@@ -5,6 +5,7 @@ import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.console.Table;
 import dev.inflight.cli.demo.DemoReport;
 import dev.inflight.cli.demo.DemoReport.Requests;
+import dev.inflight.cli.demo.FailoverReport;
 import dev.inflight.cli.demo.FleetDevice;
 import dev.inflight.cli.demo.JoinReport;
 import dev.inflight.cli.demo.LeaveReport;
@@ -96,6 +97,25 @@ final class DemoText {
                         "stall",
                         format("%.1f ms", report.stallMs())
                                 + format(", in the update before %.1f ms", report.forwardStallMs()))
+                .row("requests", requests(report.requests()))
+                .row("verified", verified(report.verified()))
+                .toString();
+    }
+
+    static String of(FailoverReport report) {
+        return new Table()
+                .row(
+                        "killed",
+                        "the coordinator, 1 of " + report.coordinators() + ", while " + report.workers() + " "
+                                + report.engine() + " engines were " + report.killedIn() + " v1 -> v2, "
+                                + report.mode())
+                .row("checkpoint", checkpoint(report.bytes(), report.tensors()))
+                .row(
+                        "then",
+                        report.outcome() + ", all serve " + report.version()
+                                + format(" after %.3f s", report.failoverSeconds()) + ", detected by "
+                                + report.detectedBy())
+                .row("stall", format("%.1f ms", report.stallMs()))
                 .row("requests", requests(report.requests()))
                 .row("verified", verified(report.verified()))
                 .toString();

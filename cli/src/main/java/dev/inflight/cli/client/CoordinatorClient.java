@@ -91,6 +91,20 @@ public final class CoordinatorClient implements AutoCloseable {
         return await(start("/v1/updates", request, origin), progress);
     }
 
+    /** Asks for an update and returns the operation's id without waiting for its end. */
+    public String beginUpdate(UpdateRequest request) throws InterruptedException {
+        return start("/v1/updates", request, Origin.UNKNOWN);
+    }
+
+    /** What this node measures, in Prometheus' text format. */
+    public String metrics() throws InterruptedException {
+        HttpResponse<byte[]> response = send(request("/metrics").GET().build());
+        if (response.statusCode() != OK) {
+            parse(response, "/metrics");
+        }
+        return new String(response.body(), StandardCharsets.UTF_8);
+    }
+
     /** Past operations, newest first: {@code operations}, and {@code next} if there are more. */
     public JsonNode history(HistoryQuery query) throws InterruptedException {
         return get("/v1/history" + query.text());

@@ -39,15 +39,25 @@ final class NodeLauncher {
         this.options = options;
     }
 
+    /** The one that the others join, which decides for as long as it lives. */
     ChildProcess startCoordinator() {
+        return startCoordinator("coordinator", coordinatorPort, "ledger");
+    }
+
+    /** @param index from 1 */
+    ChildProcess startStandby(int index) {
+        return startCoordinator("coordinator-" + index, 0, "ledger-" + index);
+    }
+
+    private ChildProcess startCoordinator(String name, int port, String ledger) {
         List<String> arguments = List.of(
                 "--port",
-                String.valueOf(coordinatorPort),
+                String.valueOf(port),
                 "--http-port",
                 "0",
                 "--data-dir",
-                run.directory().path().resolve("ledger").toString());
-        return start("coordinator", "coordinator", COORDINATOR_FLAGS, options.settings(), arguments);
+                run.directory().path().resolve(ledger).toString());
+        return start("coordinator", name, COORDINATOR_FLAGS, options.settings(), arguments);
     }
 
     /**

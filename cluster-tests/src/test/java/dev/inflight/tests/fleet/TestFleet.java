@@ -432,8 +432,10 @@ public final class TestFleet implements AutoCloseable {
     }
 
     @Override
-    public void close() {
-        engines.forEach(EngineProcess::kill);
+    public void close() throws InterruptedException {
+        for (EngineProcess engine : engines) {
+            engine.end();
+        }
         further.forEach(EngineProcess::kill);
         returned.forEach(Process::destroy);
         returned.forEach(worker -> worker.onExit().join());

@@ -86,7 +86,7 @@ public final class MultiJvm {
         int conductorPort = freePort();
         List<Process> processes = new ArrayList<>();
         for (int index = 0; index < nodes; index++) {
-            List<String> command = new ArrayList<>(jvm("-Xmx256m"));
+            List<String> command = new ArrayList<>(jvm(kind(index), "-Xmx256m"));
             properties.forEach((key, value) -> command.add("-D" + key + "=" + value));
             command.add("-D" + JVM_ARGS + "=" + System.getProperty(JVM_ARGS));
             command.add("-D" + SHARED_DIRECTORY + "=" + shared);
@@ -98,7 +98,7 @@ public final class MultiJvm {
             command.add("-Dmultinode.port=0");
             command.add("-Dmultinode.server-host=127.0.0.1");
             command.add("-Dmultinode.server-port=" + conductorPort);
-            command.addAll(List.of("-cp", System.getProperty("java.class.path"), NodeMain.class.getName()));
+            command.addAll(List.of("-cp", ClassArchive.classPath(), NodeMain.class.getName()));
             command.add(spec.getName());
             processes.add(new ProcessBuilder(command)
                     .redirectErrorStream(true)
@@ -108,12 +108,23 @@ public final class MultiJvm {
         return processes;
     }
 
-    /** The beginning of the command line of a small JVM of this installation, with the flags that Inflight needs. */
-    public static List<String> jvm(String... flags) {
+    /** The first two roles are the same in most specs, and so are all others. */
+    private static String kind(int node) {
+        return "node-" + Math.min(node, 2);
+    }
+
+    /**
+     * The beginning of the command line of a small JVM of this installation, with the flags that Inflight needs. Its
+     * class path must be {@link ClassArchive#classPath}.
+     *
+     * @param kind what it runs
+     */
+    public static List<String> jvm(String kind, String... flags) {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(List.of(System.getProperty(JVM_ARGS).split(" ")));
         command.addAll(List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"));
+        command.addAll(ClassArchive.flags(kind));
         command.addAll(List.of(flags));
         return command;
     }

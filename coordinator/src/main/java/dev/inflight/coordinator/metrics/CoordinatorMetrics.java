@@ -77,6 +77,10 @@ public final class CoordinatorMetrics {
             .help("Updates in which hosts stood in for lost owners.")
             .labelNames("model")
             .register(registry);
+    private final Counter deadProcesses = Counter.builder()
+            .name("inflight_dead_processes_total")
+            .help("Silent members that this node downed because their machine refused connections to their port.")
+            .register(registry);
     private final FleetGauges fleet = new FleetGauges(registry);
 
     /** This node's coordinator decides from now on. */
@@ -107,6 +111,11 @@ public final class CoordinatorMetrics {
             ended.initLabelValues(kind, model, "committed");
             ended.initLabelValues(kind, model, "aborted");
         }
+    }
+
+    /** This node downed a member. */
+    public void deadProcess() {
+        deadProcesses.inc();
     }
 
     public void began(String kind) {
