@@ -11,6 +11,7 @@ from inflight.gate import Gate
 from inflight.slices import WHOLE, TensorParallel
 from inflight.slots import MappedSlot, SlotMappings
 from inflight.update import RefusedError, Update, piece
+from inflight.wants import EVERYTHING, Wants
 
 __all__ = [
     "IN_PLACE",
@@ -45,6 +46,7 @@ class Session:
 
     :param share: what the engine holds of each tensor, if it is one of a tensor-parallel group; the adapter's module
         has the shapes of these slices
+    :param wants: which tensors the engine is to be sent; the adapter's module has no others
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Session:
         gate: Gate,
         modes: tuple[str, ...] | None = None,
         share: TensorParallel = WHOLE,
+        wants: Wants = EVERYTHING,
     ):
         self._model = model
         self._adapter = adapter
@@ -61,6 +64,7 @@ class Session:
         self.modes = tuple(m for m in adapter.modes if modes is None or m in modes)
         self.whole_tensors = adapter.whole_tensors
         self.share = share
+        self.wants = wants
         self._served: tuple[str, str] | None = None
         self._standby: _Former | None = None
         self._keeps_former = hasattr(adapter, "begin_standby")
@@ -182,7 +186,7 @@ class Session:
 
     def _begun(self, message: link.Begin, slots: dict[int, MappedSlot]) -> link.Begun:
         self._highest_epoch = message.epoch
-        self._update = Update(message, slots, self.share)
+        self._update = Update(message, slots, self.share, self.wants)
         return link.Begun(message.epoch)
 
     def _on_load(self, message: link.Load) -> link.Loaded:

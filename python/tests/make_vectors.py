@@ -48,6 +48,12 @@ SLICED = [
 SLICED_DIMS = (0, 1, 1, 2, 1, 1, None)
 
 
+# The first rule that matches counts; what none matches is wanted.
+WANTS = "*.proj.weight,layers.1.*,!layers.*,!z.\uff5e"
+WANTED = (0, 1, 5, 6, 7, 8)
+UNWANTED = (3,)
+
+
 def size(tensor: dict) -> int:
     return math.prod(tensor["shape"]) * BITS[tensor["dtype"]] // 8
 
@@ -99,10 +105,6 @@ class SlicedVersion(Version):
         self.whole = self.bytes
         self.bytes = {t["name"]: second_half(self.whole[t["name"]], t, d) for t, d in zip(SLICED, SLICED_DIMS)}
 
-    @property
-    def total(self) -> int:
-        return sum(map(len, self.whole.values()))
-
     def held(self, *indexes: int) -> tuple[list[dict], list[dict]]:
         """Parts to dump, and what the slot holds then."""
         parts, offset = [], 0
@@ -111,6 +113,15 @@ class SlicedVersion(Version):
             parts.append({"name": name, "offset": offset, "bytes": len(self.bytes[name]), "begin": 0})
             offset += 256
         return parts, [{"offset": p["offset"], "hex": self.bytes[p["name"]].hex()} for p in parts if p["bytes"]]
+
+
+class WantedVersion(Version):
+    """What an engine holds that wants some tensors."""
+
+    def __init__(self, name: str, seed: int):
+        super().__init__(name, seed)
+        wanted = {TENSORS[i]["name"] for i in WANTED}
+        self.bytes = {name: data for name, data in self.bytes.items() if name in wanted}
 
 
 def second_half(data: bytes, tensor: dict, dim: int | None) -> bytes:
@@ -329,6 +340,32 @@ def standby_session() -> Script:
         standby=None,
     )
     return s.failed(s.begin_message(11, V1, "shadow", **take), epoch=11).serves(V2)
+
+
+def wants_session() -> Script:
+    rules = [{"pattern": p.removeprefix("!"), "take": not p.startswith("!")} for p in WANTS.split(",")]
+    s = Script(
+        "wants", "An engine that wants some tensors is sent these alone.", tensors=TENSORS, flags={"wants": WANTS}
+    )
+    s.hello(wants=rules).pending()
+    w1, w2 = WantedVersion("w1", 31), WantedVersion("w2", 4_000_000)
+    counts = {"tensors": len(WANTED), "bytes": w1.total}
+    first, second = tuple((i,) for i in WANTED[:3]), tuple((i,) for i in WANTED[3:])
+    epoch = 0
+    for mode, version in (("in-place", w1), ("in-place", w2), ("shadow", w1), ("shadow", w2)):
+        epoch += 1
+        s.step(slot={"id": 0, "bytes": SLOT_BYTES, "fill": []}).step(slot={"id": 1, "bytes": SLOT_BYTES, "fill": []})
+        s.ask(s.begin_message(epoch, version, mode, **counts), verb="begun", epoch=epoch)
+        s.load(epoch, 0, 0, version, first)
+        # One that is not wanted, beside one that is; then nothing of either has come.
+        s.failed(load(epoch, 1, 1, version.parts(second[0], UNWANTED)), epoch=epoch, bucket=1)
+        s.failed({"verb": "end", "epoch": epoch}, epoch=epoch)
+        s.load(epoch, 1, 1, version, second)
+        s.ask({"verb": "end", "epoch": epoch}, verb="ended", epoch=epoch, tensors=len(WANTED))
+        s.commit(epoch, version).serves(version).dump(epoch, version, first + second)
+    s.failed(dump(20, w2.parts(UNWANTED)), id=20)
+    s.step(reconnect=True).hello(w2, wants=rules).serves(w2)
+    return s
 
 
 def sessions() -> list[Script]:
@@ -562,10 +599,14 @@ def sessions() -> list[Script]:
     # A dump counts in the bytes that are held.
     s.failed(dump(20, [{**parts[0], "begin": 1}]), id=20)
     s.step(reconnect=True).hello(w2, tpRank=1, tpSize=2, slices=rules).serves(w2)
-    # All that is not this rank's must come too.
-    s.begin(5, w1, "shadow").load(5, 0, 0, w1, first).load(5, 1, 1, w1, second[:-2] + second[-1:])
+    # What is another rank's need not come, all that is this one's must.
+    s.begin(5, w1, "shadow").load(5, 0, 0, w1, first).load(5, 1, 1, w1, second[:2] + second[3:])
     s.failed({"verb": "end", "epoch": 5}, epoch=5).abort(5, "SERVING", w2).serves(w2)
+    s.begin(6, w1, "shadow").load(6, 0, 0, w1, ((0, 128, 131), *first[1:]))
+    s.load(6, 1, 1, w1, second[:-2] + second[-1:])
+    s.ask({"verb": "end", "epoch": 6}, verb="ended", epoch=6, tensors=len(SLICED)).commit(6, w1).serves(w1)
     scripts.append(s)
+    scripts.append(wants_session())
 
     s = Script(
         "slices-refused",
@@ -643,11 +684,17 @@ def frames() -> list[dict]:
         "modes": ["in-place", "shadow"],
         "wholeTensors": False,
         "slices": [],
+        "wants": [],
         "version": "v1",
         "digest": "ab" * 32,
     }
     standby = {"version": "v1", "digest": "ef" * 32}
     slices = [{"pattern": "*.o_proj.weight", "dim": 1}, {"pattern": "lm_head.weight", "dim": 0}]
+    wants = [
+        {"pattern": "*.experts.3.*", "take": True},
+        {"pattern": "*.experts.*", "take": False},
+        {"pattern": "\u00fc" * 128, "take": True},
+    ]
     begin = {
         "verb": "begin",
         "epoch": 2**63 - 1,
@@ -687,6 +734,7 @@ def frames() -> list[dict]:
         ),
         ("hello with a standby", "engine", {**hello, "standby": standby}),
         ("hello of a rank", "engine", {**hello, "tpRank": 7, "tpSize": 8, "slices": slices}),
+        ("hello that wants some tensors", "engine", {**hello, "wants": wants}),
         ("begun", "engine", {"verb": "begun", "epoch": 1}),
         ("loaded", "engine", {"verb": "loaded", "epoch": 1, "bucket": 0}),
         ("ended", "engine", {"verb": "ended", "epoch": 1, "tensors": 150000}),
@@ -778,6 +826,8 @@ def frames() -> list[dict]:
 
     for name, body in (("left out", without(hello, "slices")), ("null", {**hello, "slices": None})):
         also(f"hello with slices {name}", "engine", json.dumps(body).encode(), hello)
+    for name, body in (("left out", without(hello, "wants")), ("null", {**hello, "wants": None})):
+        also(f"hello with wants {name}", "engine", json.dumps(body).encode(), hello)
 
     def bad(name, stream: bytes, sender="worker"):
         entries.append({"name": name, "from": sender, "hex": stream.hex(), "error": True})
@@ -863,6 +913,17 @@ def frames() -> list[dict]:
         ("slice as a string", ["*=0"]),
     ):
         bad_body(name, json.dumps({**hello, "slices": wrong}).encode(), "engine")
+    for name, wrong in (
+        ("wants is no list", {}),
+        ("want without a pattern", [{"take": True}]),
+        ("want that does not say whether", [{"pattern": "*"}]),
+        ("want that says 1", [{"pattern": "*", "take": 1}]),
+        ("want as a string", ["*"]),
+        ("want of nothing", [{"pattern": "", "take": True}]),
+        ("want with a pattern of 257 bytes", [{"pattern": "a" + "\u00fc" * 128, "take": True}]),
+        ("513 wants", [{"pattern": "*", "take": True}] * 513),
+    ):
+        bad_body(name, json.dumps({**hello, "wants": wrong}).encode(), "engine")
     return entries
 
 

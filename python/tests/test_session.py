@@ -157,7 +157,7 @@ def test_parts_may_come_in_any_order_but_not_twice(worker):
         assert "came already" in failure(worker.load(1, "a", a, begin, end))
     assert isinstance(worker.load(1, "b", TENSORS["b"]), link.Loaded)
     assert isinstance(worker.load(1, "c", TENSORS["c"]), link.Loaded)
-    assert failure(worker.session.handle(link.End(1))) == 'tensor "a": only 5 of its 6 bytes came'
+    assert failure(worker.session.handle(link.End(1))) == 'tensor "a": only 5 of the 6 bytes held here came'
     assert isinstance(worker.load(1, "a", a, 3, 4), link.Loaded)
     assert worker.session.handle(link.End(1)) == link.Ended(1, 3)
 

@@ -12,7 +12,7 @@ import dev.inflight.protocol.link.EngineMessage.Dumped;
 import dev.inflight.protocol.link.EngineMessage.Ended;
 import dev.inflight.protocol.link.EngineMessage.Failed;
 import dev.inflight.protocol.link.EngineMessage.Loaded;
-import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.protocol.link.EngineShare;
 import dev.inflight.protocol.link.TensorPart;
 import dev.inflight.protocol.link.TensorSlice;
 import dev.inflight.protocol.link.WorkerMessage.Abort;
@@ -51,7 +51,7 @@ final class WeightUpdates {
     private final RequestGate gate;
     private final LongSupplier nanoTime;
     private final Parameters parameters;
-    private final TensorParallel share;
+    private final EngineShare share;
     private final PartCopier copier = new PartCopier();
     private final SlotMappings mappings = new SlotMappings();
     private @Nullable RunningUpdate running;
@@ -59,11 +59,11 @@ final class WeightUpdates {
     private volatile Status status;
 
     /**
-     * @param share what the engine holds of each tensor
+     * @param share which tensors the engine wants, and what it holds of each
      * @param nanoTime a monotonic clock, nanoseconds
      */
     WeightUpdates(
-            EngineState state, RequestGate gate, Parameters parameters, TensorParallel share, LongSupplier nanoTime) {
+            EngineState state, RequestGate gate, Parameters parameters, EngineShare share, LongSupplier nanoTime) {
         this.share = share;
         this.state = state;
         this.gate = gate;

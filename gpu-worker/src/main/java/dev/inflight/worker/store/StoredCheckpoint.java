@@ -13,6 +13,7 @@ import dev.inflight.protocol.plan.Sharding;
 import dev.inflight.protocol.plan.Slice;
 import dev.inflight.worker.transport.PartBytes;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -39,13 +40,10 @@ public final class StoredCheckpoint {
     private final List<BlockSums> sums;
     private final PieceIndex pieces;
     private final Map<Integer, ShardMemory> held = new ConcurrentHashMap<>();
-    private final Map<Integer, Coming> coming = new ConcurrentHashMap<>();
+    private final PartialShards partial = new PartialShards();
     private final Map<Integer, ShardParts> parts = new ConcurrentHashMap<>();
     private final Leases leases = new Leases();
     private volatile @Nullable Replica replica;
-
-    /** Memory of a shard of which some parts are here. */
-    private record Coming(ShardMemory.Copied memory, Leases leases) {}
 
     /** @param sums block sums of every shard, by index */
     StoredCheckpoint(String host, CheckpointRef ref, Manifest manifest, Sharding sharding, List<BlockSums> sums) {
@@ -126,29 +124,53 @@ public final class StoredCheckpoint {
         replica = running;
     }
 
-    /** Some of the shard's bytes are in this memory, whose leases are the replica's. */
-    void comes(int shard, ShardMemory.Copied memory, Leases of) {
-        coming.put(shard, new Coming(memory, of));
+    /**
+     * Memory for what somebody needs of shards that are neither held nor on their way.
+     *
+     * @param of the replica's leases
+     * @throws RuntimeException with the numbers, if it can not be had
+     */
+    List<PartialShard> memoryFor(Need need, ArenaPool arenas, Leases of) {
+        var needed = new LinkedHashMap<ShardParts, Long>();
+        for (int shard : new TreeSet<>(need.shards())) {
+            if (!holds(shard) && partial.coming(shard) == null) {
+                needed.put(parts(shard), 0L);
+            }
+        }
+        need.parts()
+                .forEach(part -> needed.computeIfPresent(parts(part.shard()), (k, sum) -> sum + partial.missing(part)));
+        return partial.bring(this, needed, arenas, of);
     }
 
     /** @return false if the shard came to be held in another way */
-    boolean came(int shard, ShardMemory.Copied memory) {
-        boolean first = holdIfAbsent(shard, memory);
-        coming.remove(shard);
+    boolean came(PartialShard shard) {
+        boolean first = holdIfAbsent(shard.index(), shard.memory());
+        partial.ended(shard.index());
         return first;
     }
 
-    /** A replica that has ended with these shards incomplete. */
-    void ended(Replica which, Collection<Integer> incomplete) {
-        incomplete.forEach(coming::remove);
+    /** A replica that has ended with these shards incomplete, of which some are kept as they are. */
+    void ended(Replica which, Collection<PartialShard> kept, Collection<Integer> incomplete) {
+        kept.forEach(partial::keep);
+        incomplete.forEach(partial::ended);
         if (replica == which) {
             replica = null;
         }
     }
 
-    /** Memory of this host that is spent on the shards held. */
+    /** Memory of this host that is spent on the shards held, and on parts of others. */
     long memoryBytes() {
-        return held.values().stream().mapToLong(ShardMemory::memoryBytes).sum();
+        return held.values().stream().mapToLong(ShardMemory::memoryBytes).sum() + partial.keptBytes();
+    }
+
+    /** Whether some bytes are kept here. */
+    boolean hasBytes() {
+        return !held.isEmpty() || partial.areKept();
+    }
+
+    /** Whether a shard, or some of it, is kept here. */
+    boolean hasSome(int shard) {
+        return holds(shard) || partial.kept(shard) != null;
     }
 
     /**
@@ -180,7 +202,8 @@ public final class StoredCheckpoint {
         if (running != null) {
             running.fail(ref.model() + " " + ref.version() + " was released on host " + host);
         }
-        var memories = List.copyOf(held.values());
+        var memories = new ArrayList<>(held.values());
+        memories.addAll(partial.release());
         held.clear();
         leases.retire(() -> free.accept(memories));
     }
@@ -189,25 +212,39 @@ public final class StoredCheckpoint {
      * A part as it is here, for as long as the lease is open.
      *
      * @param mappable whether the asker sees this host's shared memory
-     * @throws StoreException if the shard is not here
+     * @return null if some of the shard is here, but not this
+     * @throws StoreException if nothing of the shard is here
      */
+    @Nullable
     PartBytes lease(Part part, boolean mappable) {
         if (!leases.take()) {
             throw absent(part.shard());
         }
-        var come = held.containsKey(part.shard()) ? null : coming.get(part.shard());
+        var come = held.containsKey(part.shard()) ? null : partial.coming(part.shard());
         if (come != null && come.leases().take()) {
-            return given(part, come.memory(), mappable, () -> {
+            return given(part, come.shard(), mappable, () -> {
                 come.leases().giveBack();
                 leases.giveBack();
             });
         }
         var memory = held.get(part.shard());
-        if (memory == null) {
-            leases.giveBack();
-            throw absent(part.shard());
+        if (memory != null) {
+            return given(part, memory, mappable, leases::giveBack);
         }
-        return given(part, memory, mappable, leases::giveBack);
+        var kept = partial.kept(part.shard());
+        if (kept != null) {
+            return given(part, kept, mappable, leases::giveBack);
+        }
+        leases.giveBack();
+        throw absent(part.shard());
+    }
+
+    private @Nullable PartBytes given(Part part, PartialShard shard, boolean mappable, Runnable release) {
+        if (blocks(part.placements()).stream().allMatch(shard::isHere)) {
+            return given(part, shard.memory(), mappable, release);
+        }
+        release.run();
+        return null;
     }
 
     private static PartBytes given(Part part, ShardMemory memory, boolean mappable, Runnable release) {
@@ -229,9 +266,9 @@ public final class StoredCheckpoint {
         if (known != null) {
             return known;
         }
-        var come = coming.get(shard);
+        var come = partial.coming(shard);
         // It may have become complete in between.
-        return come == null ? held.get(shard) : come.memory();
+        return come == null ? held.get(shard) : come.shard().memory();
     }
 
     /** @return false if the shard is held already */
@@ -309,6 +346,22 @@ public final class StoredCheckpoint {
         for (var placement : placements) {
             blocks(placement.slice()).checkAll(bytes, placement.offset());
         }
+    }
+
+    /** The blocks of runs of them, neighbours together. */
+    List<BlockRun> blocks(List<Placement> placements) {
+        var runs = new ArrayList<BlockRun>();
+        for (var placement : placements) {
+            var slice = placement.slice();
+            if (slice.bytes() > 0) {
+                int shard = pieces.find(slice).shard();
+                int first = sums.get(shard).firstBlock(slice);
+                var run = new BlockRun(shard, first, first + (int) BlockHasher.blocks(slice.bytes()));
+                boolean neighbour = !runs.isEmpty() && runs.getLast().isFollowedBy(run);
+                runs.add(neighbour ? runs.removeLast().with(run) : run);
+            }
+        }
+        return runs;
     }
 
     /** What the blocks of a range must be. The range begins at a multiple of {@link #BLOCK_BYTES}. */

@@ -143,8 +143,11 @@ final class StoreBytes implements AutoCloseable {
             reader = PartReader.connect(endpoint, settings.machine(), peerTimeout, settings.partTimeout());
             readers.put(endpoint, reader);
         }
-        reader.request(new PartKey(checkpoint.key(), part.shard(), part.index()));
-        reader.read(to, more -> {});
+        var key = new PartKey(checkpoint.key(), part.shard(), part.offset(), part.bytes());
+        reader.request(key);
+        if (!reader.read(to, more -> {})) {
+            throw new PeerException("host " + reader.host() + " does not have " + key);
+        }
     }
 
     private static void close(@Nullable PartReader reader) {

@@ -6,6 +6,7 @@ import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.link.DumpPart;
+import dev.inflight.protocol.link.NeededBytes;
 import dev.inflight.protocol.link.SliceException;
 import dev.inflight.worker.link.EngineSession;
 import dev.inflight.worker.store.StoredCheckpoint;
@@ -34,7 +35,7 @@ public final class EngineVerifier {
         this.status = status;
     }
 
-    /** Compares all tensors; never throws for a fault of the engine, the answer then says what it was. */
+    /** Compares all tensors that the engine wants; never throws for a fault of the engine, the answer then says what it was. */
     public WorkerEvent verify(WorkerCommand.Verify order) {
         try {
             var checkpoint =
@@ -58,12 +59,14 @@ public final class EngineVerifier {
 
     private WorkerEvent compare(WorkerCommand.Verify order, StoredCheckpoint checkpoint, LiveBytes live)
             throws SliceException, InterruptedException {
+        var needed = NeededBytes.of(
+                checkpoint.layout(), engine.hello().share(), engine.hello().wholeTensors());
         var sliced = context.store().sliceDigests(checkpoint, engine.hello().share(), order.holders());
         var differing = new TreeSet<Integer>();
         var batch = new Batch(live, checkpoint);
         var tensors = checkpoint.layout().tensors();
         for (int tensor = 0; tensor < tensors.size(); tensor++) {
-            if (sliced.slice(tensor) == null) {
+            if (needed.wants(tensor) && sliced.slice(tensor) == null) {
                 differing.addAll(batch.add(tensor));
             }
         }
@@ -85,7 +88,7 @@ public final class EngineVerifier {
                 order.verifyId(),
                 status.engine(),
                 status.version(),
-                tensors.size(),
+                needed.tensors(),
                 mismatched,
                 differing.size(),
                 null);
