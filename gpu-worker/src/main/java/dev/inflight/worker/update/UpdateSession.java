@@ -7,6 +7,7 @@ import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import dev.inflight.protocol.link.EngineMessage;
 import dev.inflight.protocol.link.SliceException;
 import dev.inflight.protocol.link.WorkerMessage;
+import dev.inflight.protocol.log.UpdateFields;
 import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Owner;
 import dev.inflight.protocol.plan.Ownership;
@@ -75,6 +76,16 @@ public final class UpdateSession implements AutoCloseable {
 
     public long epoch() {
         return order.epoch();
+    }
+
+    /** The worker that takes part. */
+    public String worker() {
+        return context.worker();
+    }
+
+    /** Marks what this thread logs with this update, until it is closed. */
+    public UpdateFields fields() {
+        return UpdateFields.of(order.updateId(), order.epoch());
     }
 
     /** The engine that takes this update, if any. */
