@@ -50,8 +50,6 @@ final class UpdateTurns {
         void begin(OperationStarted start, UpdateWeights update, CheckpointRef checkpoint);
     }
 
-    /** How long an update waits whose engines turned out to be taken, or gone. */
-    private static final Duration PUT_BACK = Duration.ofSeconds(1);
     /** The wall clock may be set, which timers do not follow. */
     private static final Duration LONGEST_SLEEP = Duration.ofMinutes(1);
     /** Places are not reckoned anew for everybody who asks: long polls do so every few milliseconds. */
@@ -219,7 +217,7 @@ final class UpdateTurns {
             return false;
         }
         if (refused.code() == Code.CONFLICT || refused.code() == Code.UNAVAILABLE) {
-            queue.putBack(waited, refused.message(), wallClock.instant().plus(PUT_BACK));
+            queue.putBack(waited, refused.message(), wallClock.instant());
             operations.update(waited.operation().asOperation("queued"));
         } else {
             neverBegan(waited.operation(), NeverBegan.REFUSED, "when its turn came: " + refused.message());
@@ -230,7 +228,12 @@ final class UpdateTurns {
     /** An operation is over. */
     void ended(String id) {
         begun.remove(id);
-        limits.ended(id, wallClock.instant());
+        if (limits.ended(id, wallClock.instant())) {
+            queue.retry();
+        }
+        if (!queue.has(id)) {
+            queue.forget(id);
+        }
     }
 
     /** Those of a former coordinator that workers have heard of: they began, though the ledger does not say so. */
@@ -274,6 +277,7 @@ final class UpdateTurns {
     private void neverBegan(OperationStarted start, NeverBegan how, String error) {
         Operation operation =
                 new Operation(start.id(), start.kind(), OperationReply.State.FAILED, how.label(), 0, 0, error, null);
+        queue.forget(start.id());
         operations.update(operation);
         journal.ended(start, operation, Set.of(), null);
         metrics.ended(start.model(), operation);

@@ -10,6 +10,7 @@ import com.typesafe.config.ConfigFactory;
 import dev.inflight.coordinator.http.HttpApi;
 import dev.inflight.coordinator.metrics.CoordinatorMetrics;
 import dev.inflight.coordinator.operation.Json;
+import dev.inflight.protocol.cluster.WorkerEvent.Session;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -132,6 +133,12 @@ final class ApiNode implements AutoCloseable {
             assertThat(status.path("hosts")).hasSize(2);
             return status;
         });
+    }
+
+    /** Gives it a host whose worker says what it has of an update. */
+    void addHost(String host, String version, Session session) {
+        kit.spawn(FakeHost.create(host, List.of()));
+        kit.spawn(FakeWorker.create(host + "/0", version, session));
     }
 
     /** Sent with every request from now on; none if null. */

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.inflight.coordinator.operation.Json;
+import dev.inflight.protocol.cluster.WorkerEvent.Session;
 import java.net.http.HttpResponse;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -143,6 +144,19 @@ class UpdateTurnsTest {
                     .orElseThrow();
             assertThat(own.get("requester").asText()).isEqualTo("ann");
             assertThat(own.get("outcome").asText()).isEqualTo("committed");
+        }
+    }
+
+    @Test
+    void whatAWorkerHasHeardOfHasBegunWhateverTheLedgerSays() throws Exception {
+        String waiting = leaveOneWaiting(QUICK + "limits { model.concurrent-updates = 1 }");
+        // Still to be held up by the limit, if it were thought to wait.
+        try (ApiNode node = ApiNode.startIn(data, QUICK + "limits { model.updates-per-hour = 1 }")) {
+            node.addHost("h2", "v1", new Session(41, waiting, 1, Session.Phase.COMMITTED, null));
+            JsonNode settled = end(node, waiting);
+            assertThat(settled.get("state").asText()).as("%s", settled).isEqualTo("succeeded");
+            assertThat(settled.get("phase").asText()).isEqualTo("committed");
+            assertThat(status(node).get("queue")).isEmpty();
         }
     }
 

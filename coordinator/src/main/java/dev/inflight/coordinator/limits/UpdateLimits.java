@@ -37,9 +37,13 @@ public final class UpdateLimits {
         uses.put(use.id(), use);
     }
 
-    /** It ended; nothing if it did not count. */
-    public void ended(String id, Instant at) {
-        uses.computeIfPresent(id, (same, use) -> use.ended(at));
+    /**
+     * An operation ended.
+     *
+     * @return whether it counted
+     */
+    public boolean ended(String id, Instant at) {
+        return uses.computeIfPresent(id, (same, use) -> use.ended(at)) != null;
     }
 
     /** It did not begin after all. */

@@ -43,6 +43,11 @@ public final class UpdateQueue {
      */
     private record Hold(String reason, @Nullable Instant until, boolean yields) {}
 
+    /** How long an update waits that was put back; each further time twice as long, as often as said. */
+    private static final Duration LEAST_PAUSE = Duration.ofSeconds(1);
+
+    private static final int MOST_DOUBLINGS = 5;
+
     /** Denials one after the other that a forecast goes through for one update. */
     private static final int MOST_STEPS = 100;
 
@@ -51,6 +56,7 @@ public final class UpdateQueue {
     private final Function<UpdateQueued, Long> sizes;
     private final SequencedMap<String, UpdateQueued> waiting = new LinkedHashMap<>();
     private final Map<String, Hold> putBack = new HashMap<>();
+    private final Map<String, Integer> failures = new HashMap<>();
 
     /**
      * @param obstacles what stands in the way of an update; null if nothing does
@@ -70,10 +76,22 @@ public final class UpdateQueue {
         waiting.put(update.id(), update);
     }
 
-    /** It was to begin and could not: it is before all others again, and tried again then. */
-    public void putBack(UpdateQueued update, String reason, Instant next) {
-        putBack.put(update.id(), new Hold(reason, next, false));
+    /** It was to begin and could not: it is before all others again, and tried again after a while or {@link #retry}. */
+    public void putBack(UpdateQueued update, String reason, Instant now) {
+        int before = failures.merge(update.id(), 1, Integer::sum) - 1;
+        Duration pause = LEAST_PAUSE.multipliedBy(1L << Math.min(before, MOST_DOUBLINGS));
+        putBack.put(update.id(), new Hold(reason, now.plus(pause), false));
         waiting.putFirst(update.id(), update);
+    }
+
+    /** Something has changed for those that were put back. */
+    public void retry() {
+        putBack.clear();
+    }
+
+    /** Nothing is remembered of one that waits no longer and does not come back. */
+    public void forget(String id) {
+        failures.remove(id);
     }
 
     public @Nullable UpdateQueued remove(String id) {

@@ -131,15 +131,28 @@ class UpdateQueueTest {
     }
 
     @Test
-    void whatIsPutBackIsFirstAgainAfterAWhile() {
+    void whatIsPutBackIsFirstAgainAfterAWhileThatGrows() {
         add("u1", "m", null, "ann");
         add("u2", "m", null, "ann");
         assertThat(begun(T0)).isEqualTo("u1");
-        queue.putBack(queued("u1", "m", null, "ann"), "no engine is there", T0.plusSeconds(1));
+        putBack("u1", T0);
         assertThat(queue.next(T0)).isNull();
         assertThat(turn("u1").reason()).isEqualTo("no engine is there");
         assertThat(queue.nextChange(T0)).isEqualTo(T0.plusSeconds(1));
-        assertThat(begun(T0.plusSeconds(1))).isEqualTo("u1");
+        Instant now = T0.plusSeconds(1);
+        assertThat(begun(now)).isEqualTo("u1");
+        putBack("u1", now);
+        assertThat(queue.nextChange(now)).isEqualTo(now.plusSeconds(2));
+        for (int i = 0; i < 10; i++) {
+            queue.retry();
+            assertThat(begun(now)).isEqualTo("u1");
+            putBack("u1", now);
+        }
+        assertThat(queue.nextChange(now)).isEqualTo(now.plusSeconds(32));
+    }
+
+    private void putBack(String id, Instant now) {
+        queue.putBack(queued(id, "m", null, "ann"), "no engine is there", now);
     }
 
     private @Nullable String begun(Instant now) {
