@@ -32,7 +32,15 @@ final class StatusCommand implements Callable<Integer> {
                 ? gap + "running: " + status.path("operation").path("kind").asText("update") + " "
                         + status.path("operation").path("phase").asText()
                 : "";
-        return members(status) + gap + versions(status) + gap + memory(status) + gap + workers(status) + operation;
+        return members(status)
+                + gap
+                + versions(status)
+                + gap
+                + memory(status)
+                + gap
+                + workers(status)
+                + LimitsText.of(status, gap)
+                + operation;
     }
 
     private static Table members(JsonNode status) {

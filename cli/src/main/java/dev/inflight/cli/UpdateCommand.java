@@ -53,12 +53,15 @@ final class UpdateCommand implements Callable<Integer> {
     @Option(names = "--group", paramLabel = "GROUP", description = "Only this group of engines.")
     private @Nullable String group;
 
+    @Mixin
+    private WaitOptions waiting;
+
     @Override
     public Integer call() throws InterruptedException {
         try (CoordinatorClient client = coordinator.connect();
                 Progress progress = answer.progress()) {
             Operation operation = client.update(
-                    new UpdateRequest(model, version, mode, strategy, group),
+                    waiting.apply(new UpdateRequest(model, version, mode, strategy, group)),
                     origin.origin(),
                     shown -> progress.advance(shown.step(), shown.doneBytes(), shown.totalBytes()));
             progress.close();

@@ -55,17 +55,28 @@ record Admission(Operations operations, VersionLedger ledger, Fleet fleet) {
             return new Refused(
                     Code.INVALID, "strategy: must be broadcast or auto but is \"" + update.strategy() + "\"");
         }
+        Running excluding = excluding(update.model(), update.group());
+        if (excluding != null) {
+            return conflict(excluding);
+        }
+        return ledger.find(update.model(), update.version()) == null ? unpublished(update) : null;
+    }
+
+    Refused unpublished(UpdateWeights update) {
+        return unknown("version " + update.version() + " of model " + update.model() + " is not published");
+    }
+
+    /** What runs and must end before these engines can be updated; null if nothing does. */
+    @Nullable
+    Running excluding(String model, @Nullable String group) {
         for (Running session : operations.running()) {
-            boolean sameEngines = session.group() == null
-                    || update.group() == null
-                    || session.group().equals(update.group());
-            if (session.is("verify", update.model()) || (session.moves(update.model()) && sameEngines)) {
-                return conflict(session);
+            boolean sameEngines =
+                    session.group() == null || group == null || session.group().equals(group);
+            if (session.is("verify", model) || (session.moves(model) && sameEngines)) {
+                return session;
             }
         }
-        return ledger.find(update.model(), update.version()) == null
-                ? unknown("version " + update.version() + " of model " + update.model() + " is not published")
-                : null;
+        return null;
     }
 
     /**

@@ -4,6 +4,7 @@ import com.typesafe.config.Config;
 import dev.inflight.coordinator.http.HttpSettings;
 import dev.inflight.coordinator.join.JoinSettings;
 import dev.inflight.coordinator.ledger.LedgerSettings;
+import dev.inflight.coordinator.limits.LimitSettings;
 import dev.inflight.coordinator.operation.Settings;
 import dev.inflight.coordinator.publish.PublishSettings;
 import dev.inflight.coordinator.update.UpdateSettings;
@@ -21,6 +22,7 @@ public record CoordinatorSettings(
         UpdateSettings update,
         JoinSettings join,
         VerifySettings verify,
+        LimitSettings limits,
         Path dataDir,
         LedgerSettings ledger,
         int keepVersions,
@@ -43,6 +45,7 @@ public record CoordinatorSettings(
                 UpdateSettings.from(own.getConfig("update")),
                 JoinSettings.from(own.getConfig("join")),
                 VerifySettings.from(own.getConfig("verify")),
+                LimitSettings.from(own.getConfig("limits")),
                 Path.of(settings.text("data-dir")),
                 LedgerSettings.from(own.getConfig("ledger")),
                 (int) settings.number("keep-versions", 1, 1000),

@@ -11,11 +11,14 @@ import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.TrainerCommand;
+import dev.inflight.protocol.cluster.TrainerCommand.Cancel;
+import dev.inflight.protocol.cluster.TrainerCommand.Enqueue;
 import dev.inflight.protocol.cluster.TrainerCommand.GetOperation;
 import dev.inflight.protocol.cluster.TrainerCommand.Publish;
 import dev.inflight.protocol.cluster.TrainerCommand.Rollback;
 import dev.inflight.protocol.cluster.TrainerCommand.UpdateWeights;
 import dev.inflight.protocol.cluster.TrainerCommand.VerifyModel;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.Arrays;
@@ -134,7 +137,9 @@ record Starts(InstantSource wallClock) {
                         rollback.to(),
                         rollback.mode() == null ? null : rollback.mode().label(),
                         rollback.group());
+            case Enqueue enqueue -> request(enqueue.update());
             case VerifyModel verify -> request("verify", verify.model());
+            case Cancel cancel -> request("cancel", cancel.id());
             case GetOperation get -> request("operation", get.id());
         };
     }
@@ -176,7 +181,12 @@ record Starts(InstantSource wallClock) {
                 mode,
                 strategy,
                 group,
-                wallClock.instant().truncatedTo(ChronoUnit.MILLIS));
+                now());
+    }
+
+    /** Now, as precise as the ledger is. */
+    Instant now() {
+        return wallClock.instant().truncatedTo(ChronoUnit.MILLIS);
     }
 
     private static String newId(String kind) {

@@ -39,6 +39,8 @@ import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.TrainerCommand;
+import dev.inflight.protocol.cluster.TrainerCommand.Cancel;
+import dev.inflight.protocol.cluster.TrainerCommand.Enqueue;
 import dev.inflight.protocol.cluster.TrainerCommand.GetOperation;
 import dev.inflight.protocol.cluster.TrainerCommand.Publish;
 import dev.inflight.protocol.cluster.TrainerCommand.Rollback;
@@ -80,6 +82,11 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     private record FromLedger(LedgerEvent event) implements Command {}
 
+    private enum TurnsDue implements Command {
+        /** An update that waited may begin, or has waited long enough. */
+        NOW
+    }
+
     private enum JoinsDue implements Command {
         /** A join that failed is to be tried again. */
         RETRY,
@@ -112,6 +119,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private final Leaves leaves;
     private final Settling settling;
     private final Recovery recovery;
+    private final UpdateTurns turns;
     private final CoordinatorMetrics metrics;
     private Fleet fleet = Fleet.EMPTY;
     private @Nullable JsonNode lastUpdate;
@@ -165,6 +173,18 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 sessions,
                 starts,
                 lost);
+        this.turns = new UpdateTurns(
+                settings.limits(),
+                wallClock,
+                () -> fleet,
+                operations,
+                ledger,
+                starts,
+                journal,
+                keys,
+                metrics,
+                context.getSystem().ignoreRef(),
+                this::begin);
         restore(state);
         ActorRef<FleetMonitor.Event> monitor = context.spawn(
                 companions.fleetMonitor().apply(context.messageAdapter(Fleet.class, FleetChanged::new)), FLEET_MONITOR);
@@ -176,6 +196,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private void restore(LedgerState state) {
         ledger.restore(state);
         keys.restore(state);
+        turns.restore(state);
         state.unfinished().forEach(start -> operations.update(start.asOperation("recovering")));
         for (OperationEnded ended : state.ended()) {
             brought(ended.operation(), ended.before(), ended.meant());
@@ -254,6 +275,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 .onMessage(Unsettled.class, unsettled -> settle(unsettled.id()))
                 .onMessage(RecoveryDue.class, this::onRecoveryDue)
                 .onMessage(JoinsDue.class, this::onJoinsDue)
+                .onMessage(TurnsDue.class, due -> proceed())
                 .onMessage(FromLedger.class, this::onLedger)
                 .onSignal(PostStop.class, stopped -> onStop())
                 .onSignal(PreRestart.class, restarted -> onStop())
@@ -271,6 +293,17 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 if (!isRepeated(update, update.origin(), update.replyTo())) {
                     update(update);
                 }
+            }
+            case Enqueue enqueue -> {
+                UpdateWeights update = enqueue.update();
+                if (!isRepeated(update, update.origin(), update.replyTo())) {
+                    turns.enqueue(enqueue);
+                    proceed();
+                }
+            }
+            case Cancel cancel -> {
+                turns.cancel(cancel);
+                proceed();
             }
             case Rollback rollback -> {
                 if (!isRepeated(rollback, rollback.origin(), rollback.replyTo())) {
@@ -303,15 +336,37 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     }
 
     private void update(UpdateWeights update) {
-        Refused refused = Admission.of(operations, ledger, fleet).refusal(update);
+        Refused refused = turns.refusal(update);
         CheckpointRef checkpoint = ledger.find(update.model(), update.version());
         if (refused != null || checkpoint == null) {
             update.replyTo().tell(Objects.requireNonNull(refused));
             return;
         }
         OperationStarted start = starts.update(update, checkpoint);
+        begin(start, update, checkpoint, replyTo(start, update.replyTo()));
+    }
+
+    /** Begins an update that waited for its turn; who asked has been answered. */
+    private void begin(OperationStarted start, UpdateWeights update, CheckpointRef checkpoint) {
+        begin(start, update, checkpoint, null);
+    }
+
+    private void begin(
+            OperationStarted start,
+            UpdateWeights update,
+            CheckpointRef checkpoint,
+            @Nullable ActorRef<OperationReply> replyTo) {
+        turns.begun(start, checkpoint);
         boolean standby = !update.strategy().equals(Strategy.BROADCAST.label());
-        sessions.update(start, checkpoint, update.mode(), standby, fleet, replyTo(start, update.replyTo()));
+        sessions.update(start, checkpoint, update.mode(), standby, fleet, replyTo);
+    }
+
+    /** Begins updates whose turn has come, once all that a former coordinator may have begun is known. */
+    private Behavior<Command> proceed() {
+        if (learned && !fleet.incomplete()) {
+            turns.proceed(timers, TurnsDue.NOW);
+        }
+        return this;
     }
 
     private void rollback(Rollback rollback) {
@@ -362,12 +417,17 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     }
 
     private void tellOperation(GetOperation get) {
-        Operation operation = operations.operation(get.id());
+        Operation operation = operation(get.id());
         if (operation == null) {
             journal.tell(get);
         } else {
             get.replyTo().tell(operation);
         }
+    }
+
+    private @Nullable Operation operation(String id) {
+        Operation waiting = turns.operation(id);
+        return waiting == null ? operations.operation(id) : waiting;
     }
 
     /** Starts the joins that are due, and sees to it that later ones are. */
@@ -393,6 +453,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private Behavior<Command> onJoinsDue(JoinsDue due) {
         learned |= due == JoinsDue.LEARNED;
         settleLost();
+        proceed();
         startJoins();
         return this;
     }
@@ -402,8 +463,14 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             case GetStatus get -> {
                 OperationView running =
                         operations.runningUpdate().map(OperationView::of).orElse(null);
-                FleetStatus status =
-                        FleetStatus.of(fleet, ledger.all(), running, lastUpdate, desk.joins(), operations::operation);
+                FleetStatus status = FleetStatus.of(
+                        fleet,
+                        ledger.all(),
+                        running,
+                        lastUpdate,
+                        desk.joins(),
+                        operations::operation,
+                        turns.status(ledger.all().keySet()));
                 get.replyTo().tell(new CoordinatorQuery.Status(Json.write(status)));
             }
             case GetHistory get -> journal.tell(get);
@@ -413,7 +480,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     private Behavior<Command> onLedger(FromLedger from) {
         if (from.event() instanceof LedgerEvent.Kept kept) {
-            Operation operation = operations.operation(kept.operation());
+            Operation operation = operation(kept.operation());
             if (operation != null) {
                 keys.answer(kept.operation(), operation);
             }
@@ -430,8 +497,10 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         settling.visibleIn(fleet).forEach(this::settle);
         leaves.observe(fleet, ledger.published());
         releaseUnused();
+        turns.begunBefore(fleet).forEach(lost::add);
         recovery.observe(fleet);
         settleLost();
+        proceed();
         startJoins();
         return this;
     }
@@ -446,6 +515,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             getContext().getLog().warn("{} {} lost its coordinator: {}", start.kind(), start.id(), settled.operation());
             operations.update(settled.operation());
             operations.ended(start.id());
+            turns.ended(start.id());
             metrics.ended(start.model(), settled.operation());
             journal.ended(start, settled.operation(), Set.of(), settled.meant());
             brought(start, Set.of(), settled.meant());
@@ -481,7 +551,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             }
             case SessionEvent.NotTaken notTaken -> {
                 Running session = operations.running(notTaken.id());
-                if (session != null) {
+                if (!turns.notTaken(notTaken.id(), notTaken.refused()) && session != null) {
                     keys.refused(session.start(), notTaken.refused());
                     if (session.replyTo() != null) {
                         session.replyTo().tell(notTaken.refused());
@@ -506,6 +576,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         recovery.observe(fleet);
         tellSessions();
         leaves.observe(fleet, ledger.published());
+        turns.ended(id);
+        proceed();
         startJoins();
     }
 

@@ -119,7 +119,14 @@ public final class WorkerNode {
             var children = new ArrayList<WorkerHost.Child>();
             children.add(new WorkerHost.Child(
                     "host-store",
-                    HostStoreActor.create(settings.name(), server.endpoint(), place, store, taking, departure)));
+                    HostStoreActor.create(
+                            settings.name(),
+                            server.endpoint(),
+                            place,
+                            store,
+                            taking,
+                            departure,
+                            settings.maxSourceBytesPerSecond())));
             var sockets = new LinkedHashMap<String, Path>();
             var users = EngineUsers.of(settings.engineUsers());
             var plans = new Plans();

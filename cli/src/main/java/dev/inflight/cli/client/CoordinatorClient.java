@@ -145,6 +145,11 @@ public final class CoordinatorClient implements AutoCloseable {
         return json.convertValue(get("/v1/operations/" + id), Operation.class);
     }
 
+    /** Calls off an update that waits for its turn. */
+    public Operation cancel(String id, Origin origin) throws InterruptedException {
+        return json.convertValue(post("/v1/operations/" + id + "/cancel", Map.of(), origin), Operation.class);
+    }
+
     /** Compares every engine's live tensors with the manifest and waits for the verdict. */
     public Operation verify(String model, Consumer<Operation> progress) throws InterruptedException {
         return verify(model, Origin.UNKNOWN, progress);
@@ -161,6 +166,10 @@ public final class CoordinatorClient implements AutoCloseable {
     }
 
     private String start(String path, Object fields, Origin origin) throws InterruptedException {
+        return post(path, fields, origin).path("operation").asText();
+    }
+
+    private JsonNode post(String path, Object fields, Origin origin) throws InterruptedException {
         try {
             ObjectNode body = json.valueToTree(fields);
             if (origin.requester() != null) {
@@ -173,7 +182,7 @@ public final class CoordinatorClient implements AutoCloseable {
                     .header("Content-Type", "application/json")
                     .POST(HttpRequest.BodyPublishers.ofByteArray(json.writeValueAsBytes(body)))
                     .build();
-            return parse(send(request), path).path("operation").asText();
+            return parse(send(request), path);
         } catch (JsonProcessingException e) {
             throw new IllegalArgumentException(
                     "cannot write the request to " + path + ": " + e.getOriginalMessage(), e);
@@ -251,7 +260,11 @@ public final class CoordinatorClient implements AutoCloseable {
             if (status == UNAUTHORIZED) {
                 error += "; give yours with --token-file FILE or INFLIGHT_TOKEN_FILE";
             }
-            throw new CoordinatorRefusedException(status, error.isEmpty() ? "HTTP " + status + " to " + path : error);
+            throw new CoordinatorRefusedException(
+                    status,
+                    error.isEmpty() ? "HTTP " + status + " to " + path : error,
+                    body.path("limit").textValue(),
+                    body.path("retryAt").textValue());
         }
         return body;
     }

@@ -17,6 +17,7 @@ import dev.inflight.protocol.cluster.LeaseReply;
 import dev.inflight.protocol.cluster.LeaseReply.Lease.State;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.OperationReply;
+import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.Standby;
 import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.TrainerCommand;
@@ -27,6 +28,7 @@ import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Place;
 import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.protocol.plan.Slots;
+import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
@@ -211,6 +213,12 @@ class WireSerializationTest {
                 new TrainerCommand.Publish("m", "v1", "/models/m", replyTo),
                 new TrainerCommand.UpdateWeights("m", "v2", LoadMode.SHADOW, "broadcast", "blue", replyTo),
                 new TrainerCommand.UpdateWeights("m", "v2", null, "auto", null, replyTo),
+                new TrainerCommand.Enqueue(
+                        new TrainerCommand.UpdateWeights("m", "v2", LoadMode.SHADOW, "auto", "blue", replyTo),
+                        600_000L),
+                new TrainerCommand.Enqueue(
+                        new TrainerCommand.UpdateWeights("m", "v2", null, "auto", null, replyTo), null),
+                new TrainerCommand.Cancel("o1", new Origin("ann", null), replyTo),
                 new TrainerCommand.Rollback("m", "v1", LoadMode.IN_PLACE, "blue", replyTo),
                 new TrainerCommand.Rollback("m", null, null, null, replyTo),
                 new TrainerCommand.VerifyModel("m", replyTo),
@@ -219,6 +227,22 @@ class WireSerializationTest {
                         "o1", "update", OperationReply.State.RUNNING, "streaming", 5, 10, null, null),
                 new OperationReply.Operation(
                         "o1", "update", OperationReply.State.FAILED, "aborted", 5, 10, "gone", "{\"a\":1}"),
-                new OperationReply.Refused(OperationReply.Refused.Code.CONFLICT, "an update is running"));
+                new OperationReply.Operation(
+                        "o1",
+                        "update",
+                        OperationReply.State.RUNNING,
+                        "queued",
+                        0,
+                        0,
+                        null,
+                        null,
+                        new OperationReply.Turn(
+                                2,
+                                "o0 is running",
+                                Instant.EPOCH.plusNanos(123_456_789),
+                                Instant.EPOCH.plusSeconds(3600))),
+                new OperationReply.Refused(OperationReply.Refused.Code.CONFLICT, "an update is running"),
+                new OperationReply.Refused(
+                        OperationReply.Refused.Code.LIMITED, "too many", "updates-per-hour", Instant.EPOCH));
     }
 }

@@ -30,6 +30,7 @@ import dev.inflight.protocol.tls.TlsIdentity;
 import java.net.InetSocketAddress;
 import java.net.URI;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -88,6 +89,7 @@ public final class HttpApi {
                 get("/v1/openapi.yaml", call -> completed(OpenApi.response())),
                 get("/v1/status", call -> status()),
                 get("/v1/operations/{id}", call -> operation(call.parameter("id"), waitMs(call.query("waitMs")))),
+                post("/v1/operations/{id}/cancel", this::cancel),
                 post("/v1/checkpoints", this::publish),
                 post("/v1/updates", this::update),
                 post("/v1/rollbacks", this::rollback),
@@ -133,9 +135,23 @@ public final class HttpApi {
         LoadMode mode = Requests.mode(request.mode());
         String strategy = request.strategy() == null ? "auto" : request.strategy();
         Origin origin = call.origin(request.requester(), request.idempotencyKey());
-        return ask(replyTo -> new TrainerCommand.UpdateWeights(
-                        model, version, mode, strategy, request.group(), origin, replyTo))
+        boolean wait = Boolean.TRUE.equals(request.mayWait());
+        if (!wait && request.waitTimeoutMs() != null) {
+            throw new Requests.BadRequest("waitTimeoutMs: is for updates that wait; set wait to true");
+        }
+        return ask(replyTo -> {
+                    TrainerCommand.UpdateWeights update = new TrainerCommand.UpdateWeights(
+                            model, version, mode, strategy, request.group(), origin, replyTo);
+                    return wait ? new TrainerCommand.Enqueue(update, request.waitTimeoutMs()) : update;
+                })
                 .thenApply(HttpApi::taken);
+    }
+
+    private CompletionStage<HttpResponse> cancel(Call call) {
+        Requests.Cancel request = Requests.read(call.body().toArray(), Requests.Cancel.class);
+        Origin origin = call.origin(request.requester(), null);
+        return ask(replyTo -> new TrainerCommand.Cancel(call.parameter("id"), origin, replyTo))
+                .thenApply(HttpApi::known);
     }
 
     private CompletionStage<HttpResponse> rollback(Call call) {
@@ -157,10 +173,14 @@ public final class HttpApi {
 
     private CompletionStage<HttpResponse> operation(String id, long waitMs) {
         return ended(id, System.nanoTime() + Duration.ofMillis(waitMs).toNanos())
-                .thenApply(reply -> switch (reply) {
-                    case Operation operation -> Answers.json(StatusCodes.OK, OperationView.of(operation));
-                    case Refused refused -> refused(refused);
-                });
+                .thenApply(HttpApi::known);
+    }
+
+    private static HttpResponse known(OperationReply reply) {
+        return switch (reply) {
+            case Operation operation -> Answers.json(StatusCodes.OK, OperationView.of(operation));
+            case Refused refused -> refused(refused);
+        };
     }
 
     /** The operation once it has ended, or as it is at the deadline. */
@@ -211,8 +231,9 @@ public final class HttpApi {
             case NOT_FOUND -> StatusCodes.NOT_FOUND;
             case CONFLICT -> StatusCodes.CONFLICT;
             case UNAVAILABLE -> StatusCodes.SERVICE_UNAVAILABLE;
+            case LIMITED -> StatusCodes.TOO_MANY_REQUESTS;
         };
-        return Answers.error(code, refused.message());
+        return Answers.refusal(code, refused, Instant.now());
     }
 
     private static CompletionStage<HttpResponse> completed(HttpResponse response) {

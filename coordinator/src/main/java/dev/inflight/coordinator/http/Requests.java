@@ -1,5 +1,6 @@
 package dev.inflight.coordinator.http;
 
+import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonMappingException;
@@ -29,8 +30,12 @@ final class Requests {
             @Nullable String mode,
             @Nullable String strategy,
             @Nullable String group,
+            @JsonProperty("wait") @Nullable Boolean mayWait,
+            @Nullable Long waitTimeoutMs,
             @Nullable String requester,
             @Nullable String idempotencyKey) {}
+
+    record Cancel(@Nullable String requester) {}
 
     record Rollback(
             @Nullable String model,

@@ -7,7 +7,9 @@ import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import java.time.Instant;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
@@ -17,6 +19,7 @@ import org.jspecify.annotations.Nullable;
 @JsonSubTypes({
     @JsonSubTypes.Type(value = LedgerEntry.ReplicasChanged.class, name = "replicas-changed"),
     @JsonSubTypes.Type(value = LedgerEntry.Published.class, name = "published"),
+    @JsonSubTypes.Type(value = LedgerEntry.UpdateQueued.class, name = "update-queued"),
     @JsonSubTypes.Type(value = LedgerEntry.OperationStarted.class, name = "operation-started"),
     @JsonSubTypes.Type(value = LedgerEntry.OperationEnded.class, name = "operation-ended"),
     @JsonSubTypes.Type(value = LedgerEntry.VersionDropped.class, name = "version-dropped")
@@ -49,6 +52,19 @@ public sealed interface LedgerEntry {
             Instant at) implements LedgerEntry {}
 
     /**
+     * An update waits for its turn: until its operation has started or ended.
+     *
+     * @param operation as it will start, but later
+     * @param strategy as it was asked for
+     * @param until when it is given up
+     */
+    record UpdateQueued(OperationStarted operation, String strategy, Instant until, Instant at) implements LedgerEntry {
+        public String id() {
+            return operation.id();
+        }
+    }
+
+    /**
      * An operation was taken.
      *
      * @param kind {@code publish}, {@code update}, {@code rollback}, {@code join} or {@code verify}
@@ -79,6 +95,12 @@ public sealed interface LedgerEntry {
                     id, kind, model, to, known, requester, idempotencyKey, request, mode, strategy, group, at);
         }
 
+        /** The same, beginning at another time. */
+        public OperationStarted startingAt(Instant begun) {
+            return new OperationStarted(
+                    id, kind, model, to, digest, requester, idempotencyKey, request, mode, strategy, group, begun);
+        }
+
         /** Whether it moves engines because somebody asked for it. */
         public boolean moves() {
             return kind.equals("update") || kind.equals("rollback");
@@ -95,7 +117,7 @@ public sealed interface LedgerEntry {
      *
      * @param operation its beginning, so that this entry can stand alone
      * @param outcome {@code committed}, {@code aborted}, {@code published}, {@code verified}, {@code differs},
-     *     {@code failed} or {@code unknown}
+     *     {@code failed}, {@code unknown} or, of one that never began, as {@link NeverBegan} names it
      * @param succeeded as the operation's state says
      * @param from version the engines had before; null if they had none, or not all the same
      * @param before versions that engines had before
@@ -141,6 +163,26 @@ public sealed interface LedgerEntry {
                     totalBytes,
                     succeeded ? null : reason,
                     result);
+        }
+    }
+
+    /** How an update ended that waited for its turn and did not begin. */
+    enum NeverBegan {
+        /** Somebody called it off. */
+        CANCELLED,
+        /** It waited as long as it was to. */
+        EXPIRED,
+        /** When its turn came it could not be done. */
+        REFUSED;
+
+        /** As phases and outcomes name it. */
+        public String label() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+
+        /** Whether an outcome is one of these. */
+        public static boolean is(String outcome) {
+            return Arrays.stream(values()).anyMatch(end -> end.label().equals(outcome));
         }
     }
 

@@ -4,6 +4,7 @@ import dev.inflight.coordinator.ledger.LedgerEntry.OperationEnded;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
 import dev.inflight.coordinator.ledger.LedgerEntry.Published;
 import dev.inflight.coordinator.ledger.LedgerEntry.ReplicasChanged;
+import dev.inflight.coordinator.ledger.LedgerEntry.UpdateQueued;
 import dev.inflight.coordinator.ledger.LedgerEntry.VersionDropped;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -53,6 +54,7 @@ final class Retention {
                                     + published.checkpoint().version(),
                             at);
                 case VersionDropped dropped -> versions.remove(dropped.model() + "\n" + dropped.version());
+                case UpdateQueued queued -> running.put(queued.id(), at);
                 case OperationStarted started -> running.put(started.id(), at);
                 case OperationEnded ended -> {
                     running.remove(ended.operation().id());

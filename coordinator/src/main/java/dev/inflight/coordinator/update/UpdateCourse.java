@@ -510,6 +510,12 @@ final class UpdateCourse {
         return state;
     }
 
+    /** That of what now goes on; 0 before the workers are asked to prepare. */
+    long epoch() {
+        Round shown = round == null ? main : round;
+        return shown == null ? 0 : shown.attempt().epoch();
+    }
+
     private Operation operation(
             OperationReply.State operationState, String phase, @Nullable String error, @Nullable String resultJson) {
         Round shown = round == null ? main : round;

@@ -51,6 +51,7 @@ public final class UpdateSession extends AbstractBehavior<UpdateSession.Command>
     private final TimerScheduler<Command> timers;
     private final UpdateStart start;
     private final UpdateCourse course;
+    private final UpdateLog log;
     private final ActorRef<WorkerEvent> workerEvents;
     private final ActorRef<HostStoreEvent> hostEvents;
     private Object timedState = "";
@@ -61,6 +62,7 @@ public final class UpdateSession extends AbstractBehavior<UpdateSession.Command>
         this.timers = timers;
         this.start = start;
         this.course = new UpdateCourse(start);
+        this.log = new UpdateLog(context.getLog(), start);
         this.workerEvents = context.messageAdapter(WorkerEvent.class, FromWorker::new);
         this.hostEvents = context.messageAdapter(HostStoreEvent.class, FromHost::new);
     }
@@ -85,6 +87,7 @@ public final class UpdateSession extends AbstractBehavior<UpdateSession.Command>
     }
 
     private Behavior<Command> begin() {
+        log.began();
         timers.startTimerWithFixedDelay(Tick.REPORT, start.settings().progressInterval());
         timers.startTimerWithFixedDelay(Tick.RESEND, start.settings().resendInterval());
         return carryOut(course.begin());
@@ -131,6 +134,7 @@ public final class UpdateSession extends AbstractBehavior<UpdateSession.Command>
                             .tell(new HostStoreCommand.Restore(
                                     to.restoreId(), to.checkpoint(), to.shards().ranges(), hostEvents));
                 case UpdateCourse.End end -> {
+                    log.ended(course.epoch(), end.event());
                     start.parent().tell(end.event());
                     return Behaviors.stopped();
                 }
@@ -138,6 +142,7 @@ public final class UpdateSession extends AbstractBehavior<UpdateSession.Command>
         }
         if (!course.timedState().equals(timedState)) {
             timedState = course.timedState();
+            log.step(course.epoch(), course.operation().phase());
             report();
             restartTimers();
         }

@@ -6,6 +6,7 @@ import dev.inflight.protocol.cluster.WorkerCommand.Prepare;
 import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import dev.inflight.protocol.link.EngineMessage;
 import dev.inflight.protocol.link.WorkerMessage;
+import dev.inflight.protocol.log.UpdateFields;
 import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Owner;
 import dev.inflight.protocol.plan.Ownership;
@@ -74,6 +75,16 @@ public final class UpdateSession implements AutoCloseable {
 
     public long epoch() {
         return order.epoch();
+    }
+
+    /** The worker that takes part. */
+    public String worker() {
+        return context.worker();
+    }
+
+    /** Marks what this thread logs with this update, until it is closed. */
+    public UpdateFields fields() {
+        return UpdateFields.of(order.updateId(), order.epoch());
     }
 
     /** The engine that takes this update, if any. */

@@ -57,6 +57,21 @@ public sealed interface TrainerCommand extends Wire {
     }
 
     /**
+     * The same, but an update that may not begin yet waits for its turn. It is answered with an operation in phase
+     * {@code queued} once a coordinator that comes after this one would know of it.
+     *
+     * @param timeoutMillis when it is given up; null for as long as the coordinator lets updates wait
+     */
+    record Enqueue(UpdateWeights update, @Nullable Long timeoutMillis) implements TrainerCommand {}
+
+    /** Calls off an update that waits for its turn; one that has begun is refused. */
+    record Cancel(String id, Origin origin, ActorRef<OperationReply> replyTo) implements TrainerCommand {
+        public Cancel {
+            origin = origin == null ? Origin.UNKNOWN : origin;
+        }
+    }
+
+    /**
      * Moves the engines of {@code model} back to a version that they had.
      *
      * @param to the version; null for the one before the last committed update of these engines that was not rolled back
