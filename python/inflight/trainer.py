@@ -111,6 +111,8 @@ class UpdateResult:
 
     ``received_bytes``, ``resent_bytes`` and ``sources`` are of joins, which the coordinator starts by itself: what the
     engine's host took from other hosts, what of it came more than once, and which hosts those were.
+
+    ``damage`` says which blocks were not what was published, where, and what they were mended from.
     """
 
     model: str
@@ -135,6 +137,8 @@ class UpdateResult:
     resent_bytes: int | None = None
     sources: list[str] | None = None
     kind: str | None = None
+    verify: str | None = None
+    damage: list[dict] | None = None
 
 
 @dataclass(frozen=True)
@@ -278,9 +282,16 @@ class Trainer:
         strategy: str | None = None,
         group: str | None = None,
         idempotency_key: str | None = None,
+        verify: str | None = None,
     ) -> str:
-        """Starts moving the model's engines to a published version. Returns the operation's id."""
+        """Starts moving the model's engines to a published version. Returns the operation's id.
+
+        :param verify: where bytes are last compared with what was published, ``arrival`` or ``engine``; the
+            coordinator's setting if None
+        """
         wanted = {"model": model, "version": version, "mode": mode, "strategy": strategy, "group": group}
+        if verify is not None:
+            wanted["verify"] = verify
         return self._start("/v1/updates", wanted, idempotency_key)
 
     def rollback(

@@ -311,7 +311,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         }
         OperationStarted start = starts.update(update, checkpoint);
         boolean standby = !update.strategy().equals(Strategy.BROADCAST.label());
-        sessions.update(start, checkpoint, update.mode(), standby, fleet, replyTo(start, update.replyTo()));
+        sessions.update(
+                start, checkpoint, update.mode(), standby, update.verify(), fleet, replyTo(start, update.replyTo()));
     }
 
     private void rollback(Rollback rollback) {
@@ -324,7 +325,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             return;
         }
         OperationStarted start = starts.rollback(rollback, checkpoint);
-        sessions.update(start, checkpoint, rollback.mode(), true, fleet, replyTo(start, rollback.replyTo()));
+        sessions.update(start, checkpoint, rollback.mode(), true, null, fleet, replyTo(start, rollback.replyTo()));
     }
 
     private void verify(VerifyModel verify) {

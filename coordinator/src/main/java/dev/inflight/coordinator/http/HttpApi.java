@@ -25,6 +25,7 @@ import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.TrainerCommand;
+import dev.inflight.protocol.cluster.VerifyPoint;
 import dev.inflight.protocol.cluster.Wire;
 import dev.inflight.protocol.tls.TlsIdentity;
 import java.net.InetSocketAddress;
@@ -132,9 +133,10 @@ public final class HttpApi {
         String version = Requests.required("version", request.version());
         LoadMode mode = Requests.mode(request.mode());
         String strategy = request.strategy() == null ? "auto" : request.strategy();
+        VerifyPoint verify = Requests.verify(request.verify());
         Origin origin = call.origin(request.requester(), request.idempotencyKey());
         return ask(replyTo -> new TrainerCommand.UpdateWeights(
-                        model, version, mode, strategy, request.group(), origin, replyTo))
+                        model, version, mode, strategy, request.group(), verify, origin, replyTo))
                 .thenApply(HttpApi::taken);
     }
 
