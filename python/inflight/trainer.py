@@ -122,6 +122,8 @@ class UpdateResult:
 
     ``received_bytes``, ``resent_bytes`` and ``sources`` are of joins, which the coordinator starts by itself: what the
     engine's host took from other hosts, what of it came more than once, and which hosts those were.
+
+    ``damage`` says which blocks were not what was published, where, and what they were mended from.
     """
 
     model: str
@@ -146,6 +148,8 @@ class UpdateResult:
     resent_bytes: int | None = None
     sources: list[str] | None = None
     kind: str | None = None
+    verify: str | None = None
+    damage: list[dict] | None = None
 
 
 @dataclass(frozen=True)
@@ -293,16 +297,21 @@ class Trainer:
         strategy: str | None = None,
         group: str | None = None,
         idempotency_key: str | None = None,
+        verify: str | None = None,
         wait: bool = False,
         wait_timeout_seconds: float | None = None,
     ) -> str:
         """Starts moving the model's engines to a published version. Returns the operation's id.
 
+        :param verify: where bytes are last compared with what was published, ``arrival`` or ``engine``; the
+            coordinator's setting if None
         :param wait: whether it waits for its turn where another operation or a limit stands in the way, instead of
             raising ConflictError or LimitedError; ``cancel`` calls it off
         :param wait_timeout_seconds: how long; by default as long as the coordinator lets updates wait
         """
         wanted = {"model": model, "version": version, "mode": mode, "strategy": strategy, "group": group}
+        if verify is not None:
+            wanted["verify"] = verify
         if wait:
             wanted["wait"] = True
             if wait_timeout_seconds is not None:

@@ -4,6 +4,7 @@ import dev.inflight.cli.client.CoordinatorClient;
 import dev.inflight.cli.client.Operation;
 import dev.inflight.cli.client.UpdateRequest;
 import dev.inflight.cli.client.UpdateResult;
+import dev.inflight.cli.client.UpdateResult.DamageFound;
 import dev.inflight.cli.client.UpdateResult.EngineOutcome;
 import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.console.Progress;
@@ -53,6 +54,14 @@ final class UpdateCommand implements Callable<Integer> {
     @Option(names = "--group", paramLabel = "GROUP", description = "Only this group of engines.")
     private @Nullable String group;
 
+    @Option(
+            names = "--verify",
+            paramLabel = "WHERE",
+            description =
+                    "arrival: bytes are compared with what was published where engines read them; engine: and once"
+                            + " more in every engine before any goes live (default: the coordinator's setting).")
+    private @Nullable String verify;
+
     @Mixin
     private WaitOptions waiting;
 
@@ -61,7 +70,7 @@ final class UpdateCommand implements Callable<Integer> {
         try (CoordinatorClient client = coordinator.connect();
                 Progress progress = answer.progress()) {
             Operation operation = client.update(
-                    waiting.apply(new UpdateRequest(model, version, mode, strategy, group)),
+                    waiting.apply(new UpdateRequest(model, version, mode, strategy, group, verify)),
                     origin.origin(),
                     shown -> progress.advance(shown.step(), shown.doneBytes(), shown.totalBytes()));
             progress.close();
@@ -94,7 +103,13 @@ final class UpdateCommand implements Callable<Integer> {
                 result.exchange() == null ? "" : " by " + result.exchangeName(),
                 ByteSize.format(result.bytes()),
                 result.seconds());
-        String reason = result.reason() == null ? "" : System.lineSeparator() + "reason: " + result.reason();
-        return headline + reason + System.lineSeparator() + engines;
+        StringBuilder text = new StringBuilder(headline);
+        if (result.reason() != null) {
+            text.append(System.lineSeparator()).append("reason: ").append(result.reason());
+        }
+        for (DamageFound found : result.damageFound()) {
+            text.append(System.lineSeparator()).append("mended: ").append(found.text());
+        }
+        return text.append(System.lineSeparator()).append(engines).toString();
     }
 }

@@ -19,6 +19,7 @@ import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.Strategy;
+import dev.inflight.protocol.cluster.VerifyPoint;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Objects;
@@ -90,16 +91,20 @@ final class Sessions {
                         start, Set.of(), changed -> session.tell(new PublishSession.FleetChanged(changed)), replyTo));
     }
 
-    /** @param standby whether engines in which the checkpoint stands by may take that */
+    /**
+     * @param standby whether engines in which the checkpoint stands by may take that
+     * @param verify null for the setting
+     */
     void update(
             OperationStarted start,
             CheckpointRef checkpoint,
             @Nullable LoadMode mode,
             boolean standby,
+            @Nullable VerifyPoint verify,
             Fleet fleet,
             @Nullable ActorRef<OperationReply> replyTo) {
         // Engines that are to have the same version take it from all hosts at once.
-        UpdateRequest request = new UpdateRequest(checkpoint, mode, Strategy.BROADCAST, standby, start.group());
+        UpdateRequest request = new UpdateRequest(checkpoint, mode, Strategy.BROADCAST, standby, start.group(), verify);
         Set<String> awaited = desk.breakOff(checkpoint, fleet);
         update(start, request, Set.of(), awaited, null, fleet, replyTo);
     }

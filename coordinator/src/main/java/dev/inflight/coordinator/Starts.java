@@ -18,6 +18,7 @@ import dev.inflight.protocol.cluster.TrainerCommand.Publish;
 import dev.inflight.protocol.cluster.TrainerCommand.Rollback;
 import dev.inflight.protocol.cluster.TrainerCommand.UpdateWeights;
 import dev.inflight.protocol.cluster.TrainerCommand.VerifyModel;
+import dev.inflight.protocol.cluster.VerifyPoint;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
@@ -128,8 +129,13 @@ record Starts(InstantSource wallClock) {
     static String request(TrainerCommand command) {
         return switch (command) {
             case Publish publish -> request("publish", publish.model(), publish.version(), source(publish));
-            case UpdateWeights update ->
-                request("update", update.model(), update.version(), mode(update), update.strategy(), update.group());
+            case UpdateWeights update -> {
+                VerifyPoint verify = update.verify();
+                String text = request(
+                        "update", update.model(), update.version(), mode(update), update.strategy(), update.group());
+                // Without it the text is what it was before there was a choice.
+                yield verify == null ? text : request(text, verify.label());
+            }
             case Rollback rollback ->
                 request(
                         "rollback",

@@ -358,7 +358,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             @Nullable ActorRef<OperationReply> replyTo) {
         turns.begun(start, checkpoint);
         boolean standby = !update.strategy().equals(Strategy.BROADCAST.label());
-        sessions.update(start, checkpoint, update.mode(), standby, fleet, replyTo);
+        sessions.update(start, checkpoint, update.mode(), standby, update.verify(), fleet, replyTo);
     }
 
     /** Begins updates whose turn has come, once all that a former coordinator may have begun is known. */
@@ -379,7 +379,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             return;
         }
         OperationStarted start = starts.rollback(rollback, checkpoint);
-        sessions.update(start, checkpoint, rollback.mode(), true, fleet, replyTo(start, rollback.replyTo()));
+        sessions.update(start, checkpoint, rollback.mode(), true, null, fleet, replyTo(start, rollback.replyTo()));
     }
 
     private void verify(VerifyModel verify) {

@@ -140,8 +140,8 @@ final class UpdateTurns {
         }
         CheckpointRef checkpoint = Objects.requireNonNull(ledger.find(update.model(), update.version()));
         OperationStarted start = starts.update(update, checkpoint);
-        UpdateQueued queued =
-                new UpdateQueued(start, update.strategy(), now.plus(refusals.patience(command)), start.at());
+        UpdateQueued queued = new UpdateQueued(
+                start, update.strategy(), update.verify(), now.plus(refusals.patience(command)), start.at());
         queue.add(queued);
         keys.begin(start, update.replyTo());
         journal.queued(queued);
@@ -196,6 +196,7 @@ final class UpdateTurns {
                 mode == null ? null : LoadMode.ofLabel(mode),
                 queued.strategy(),
                 start.group(),
+                queued.verify(),
                 new Origin(start.requester(), start.idempotencyKey()),
                 nobody);
     }

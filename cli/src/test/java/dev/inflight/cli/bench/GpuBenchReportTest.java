@@ -33,7 +33,7 @@ class GpuBenchReportTest {
                 new UpdateResult.SlotUse(3, 1 << 28, "room"),
                 new UpdateResult.ExchangeUse("nccl", "two hosts"),
                 new UpdateResult.Phases(0.01, 0.01, 0.15, 0.01, 0),
-                new UpdateResult.Stages(0.1, 0.0, 0.1, 0.2, 0.2),
+                new UpdateResult.Stages(0.1, 0.0, 0.1, 0.2, 0.2, 0.0),
                 210.0,
                 verified,
                 new GpuModeReport.Repeat(50, 0.2, before, before));
@@ -81,7 +81,7 @@ class GpuBenchReportTest {
                         + "\"phases\":{\"prepareSeconds\":0.01,\"beginSeconds\":0.01,\"streamSeconds\":0.15,"
                         + "\"commitSeconds\":0.01,\"abortSeconds\":0.0},"
                         + "\"stages\":{\"h2dSeconds\":0.1,\"verifySeconds\":0.0,\"transferSeconds\":0.1,"
-                        + "\"reloadSeconds\":0.2,\"streamSeconds\":0.2},\"stallMs\":210.0,\"verified\":true,"
+                        + "\"reloadSeconds\":0.2,\"streamSeconds\":0.2,\"engineVerifySeconds\":0.0},\"stallMs\":210.0,\"verified\":true,"
                         + "\"repeat\":{\"updates\":50,\"seconds\":0.2,\"before\":" + resources + ",\"after\":"
                         + resources + "},\"problems\":[]}");
     }

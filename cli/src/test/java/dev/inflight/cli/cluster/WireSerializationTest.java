@@ -9,6 +9,7 @@ import akka.serialization.SerializationExtension;
 import akka.serialization.jackson.JacksonCborSerializer;
 import com.typesafe.config.ConfigFactory;
 import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.Damage;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.Exchange;
 import dev.inflight.protocol.cluster.HostStoreCommand;
@@ -21,6 +22,7 @@ import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.Standby;
 import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.TrainerCommand;
+import dev.inflight.protocol.cluster.VerifyPoint;
 import dev.inflight.protocol.cluster.Wire;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
@@ -43,6 +45,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class WireSerializationTest {
+    private static final Damage DAMAGE =
+            new Damage(Damage.Place.STORE, "host-0", "model.safetensors", "lm_head.weight", 1 << 20, "host host-1");
     private static final CheckpointRef CHECKPOINT =
             new CheckpointRef("m", "v2", "ab".repeat(32), "/models/m", 4, 1 << 20, 272, 1L << 40, 1L << 33);
     private static final List<ShardRange> SHARDS = List.of(new ShardRange(0, 1), new ShardRange(3, 3));
@@ -173,6 +177,8 @@ class WireSerializationTest {
                         slots,
                         Exchange.NCCL,
                         30_000,
+                        true,
+                        VerifyPoint.ENGINE,
                         replyTo),
                 new WorkerCommand.Begin(7),
                 new WorkerCommand.Stream(7),
@@ -193,9 +199,14 @@ class WireSerializationTest {
                 new WorkerEvent.PrepareRefused(worker, 7, "no memory"),
                 new WorkerEvent.Begun(worker, 7),
                 new WorkerEvent.Progress(worker, 7, 1L << 35),
+                new WorkerEvent.Progress(worker, 7, 0, 1L << 35),
                 new WorkerEvent.Staged(worker, 7, new WorkerEvent.StageReport(1, 2, 3, 4, 5, 6, 7)),
                 new WorkerEvent.Staged(
                         worker, 7, new WorkerEvent.StageReport(1, 2, 3, 4, 5, 6, 7, 8, 9, List.of("host-0", "host-1"))),
+                new WorkerEvent.Staged(
+                        worker,
+                        7,
+                        new WorkerEvent.StageReport(1, 2, 3, 4, 5, 6, 7, 8, 9, List.of(), 10, List.of(DAMAGE))),
                 new WorkerEvent.Failed(worker, 7, "peer sent nothing", "host-1"),
                 new WorkerEvent.Failed(worker, 7, "engine refused", null),
                 new WorkerEvent.ConsumerLost(worker, 7, "host-0/1", "its connection broke"),
@@ -219,6 +230,8 @@ class WireSerializationTest {
                 new TrainerCommand.Enqueue(
                         new TrainerCommand.UpdateWeights("m", "v2", null, "auto", null, replyTo), null),
                 new TrainerCommand.Cancel("o1", new Origin("ann", null), replyTo),
+                new TrainerCommand.UpdateWeights(
+                        "m", "v2", null, "auto", null, VerifyPoint.ENGINE, Origin.UNKNOWN, replyTo),
                 new TrainerCommand.Rollback("m", "v1", LoadMode.IN_PLACE, "blue", replyTo),
                 new TrainerCommand.Rollback("m", null, null, null, replyTo),
                 new TrainerCommand.VerifyModel("m", replyTo),

@@ -25,6 +25,7 @@ import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.TrainerCommand;
+import dev.inflight.protocol.cluster.VerifyPoint;
 import dev.inflight.protocol.cluster.Wire;
 import dev.inflight.protocol.tls.TlsIdentity;
 import java.net.InetSocketAddress;
@@ -134,6 +135,7 @@ public final class HttpApi {
         String version = Requests.required("version", request.version());
         LoadMode mode = Requests.mode(request.mode());
         String strategy = request.strategy() == null ? "auto" : request.strategy();
+        VerifyPoint verify = Requests.verify(request.verify());
         Origin origin = call.origin(request.requester(), request.idempotencyKey());
         boolean wait = Boolean.TRUE.equals(request.mayWait());
         if (!wait && request.waitTimeoutMs() != null) {
@@ -141,7 +143,7 @@ public final class HttpApi {
         }
         return ask(replyTo -> {
                     TrainerCommand.UpdateWeights update = new TrainerCommand.UpdateWeights(
-                            model, version, mode, strategy, request.group(), origin, replyTo);
+                            model, version, mode, strategy, request.group(), verify, origin, replyTo);
                     return wait ? new TrainerCommand.Enqueue(update, request.waitTimeoutMs()) : update;
                 })
                 .thenApply(HttpApi::taken);

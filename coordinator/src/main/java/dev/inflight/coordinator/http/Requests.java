@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.Origin;
+import dev.inflight.protocol.cluster.VerifyPoint;
 import java.io.IOException;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -30,6 +31,7 @@ final class Requests {
             @Nullable String mode,
             @Nullable String strategy,
             @Nullable String group,
+            @Nullable String verify,
             @JsonProperty("wait") @Nullable Boolean mayWait,
             @Nullable Long waitTimeoutMs,
             @Nullable String requester,
@@ -114,6 +116,19 @@ final class Requests {
             }
         }
         throw new BadRequest("mode: must be in-place, shadow or auto but is \"" + label + "\"");
+    }
+
+    /** Null for the coordinator's setting. */
+    static @Nullable VerifyPoint verify(@Nullable String label) {
+        if (label == null) {
+            return null;
+        }
+        for (VerifyPoint point : VerifyPoint.values()) {
+            if (point.label().equals(label)) {
+                return point;
+            }
+        }
+        throw new BadRequest("verify: must be arrival or engine but is \"" + label + "\"");
     }
 
     private static String position(JsonProcessingException e) {

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
 import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.VerifyPoint;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import java.time.Instant;
@@ -56,9 +57,15 @@ public sealed interface LedgerEntry {
      *
      * @param operation as it will start, but later
      * @param strategy as it was asked for
+     * @param verify as it was asked for; null for the coordinator's setting
      * @param until when it is given up
      */
-    record UpdateQueued(OperationStarted operation, String strategy, Instant until, Instant at) implements LedgerEntry {
+    record UpdateQueued(
+            OperationStarted operation,
+            String strategy,
+            @Nullable VerifyPoint verify,
+            Instant until,
+            Instant at) implements LedgerEntry {
         public String id() {
             return operation.id();
         }

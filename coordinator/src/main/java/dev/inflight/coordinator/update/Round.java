@@ -75,6 +75,7 @@ record Round(
                 prepared.exchange().exchange(),
                 settings.stallTimeout().toMillis(),
                 attempt.outlivesOwners(),
+                Objects.requireNonNull(request.verify()),
                 replyTo);
     }
 }

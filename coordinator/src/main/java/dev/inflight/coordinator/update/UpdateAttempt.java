@@ -87,6 +87,7 @@ final class UpdateAttempt {
     private final SortedMap<String, String> planDigests = new TreeMap<>();
     private final SortedSet<String> begun = new TreeSet<>();
     private final SortedMap<String, Long> loadedBytes = new TreeMap<>();
+    private final SortedMap<String, Long> checkedBytes = new TreeMap<>();
     private final SortedMap<String, StageReport> reports = new TreeMap<>();
     private final SortedMap<String, Committed> committed = new TreeMap<>();
     private final SortedMap<String, Aborted> aborted = new TreeMap<>();
@@ -321,6 +322,7 @@ final class UpdateAttempt {
     private List<Send> onProgress(Progress progress) {
         if (receivers.contains(progress.worker())) {
             loadedBytes.merge(progress.worker(), progress.loadedBytes(), Math::max);
+            checkedBytes.merge(progress.worker(), progress.checkedBytes(), Math::max);
         }
         return List.of();
     }
@@ -415,6 +417,7 @@ final class UpdateAttempt {
         begun.remove(worker);
         reports.remove(worker);
         loadedBytes.remove(worker);
+        checkedBytes.remove(worker);
         missed.remove(worker);
         List<Send> sends = new ArrayList<>();
         sends.add(new Send(Order.DROP, active(), worker));
@@ -561,6 +564,12 @@ final class UpdateAttempt {
 
     long loadedBytes() {
         return loadedBytes.values().stream().mapToLong(Long::longValue).sum();
+    }
+
+    /** What was loaded and what of it was compared in the engines, together: it grows as long as anything moves. */
+    long movedBytes() {
+        return loadedBytes()
+                + checkedBytes.values().stream().mapToLong(Long::longValue).sum();
     }
 
     Collection<StageReport> reports() {

@@ -84,7 +84,7 @@ final class UpdateCourse {
     UpdateCourse(UpdateStart start) {
         this.start = start;
         this.fleet = start.fleet();
-        this.goal = start.request();
+        this.goal = start.request().verified(start.verify());
         this.only = start.only();
         this.rollback = new Rollback(start.versions(), start.settings().restoreAttempts());
         this.startNanos = start.nanoTime().getAsLong();
@@ -391,7 +391,7 @@ final class UpdateCourse {
             return end(null);
         }
         state = State.ROLLING_BACK;
-        goal = due.request();
+        goal = due.request().verified(goal.verify());
         only = due.workers();
         restored = Map.of();
         return prepare();
@@ -500,6 +500,12 @@ final class UpdateCourse {
     long doneBytes() {
         Round shown = round == null ? main : round;
         return shown == null ? 0 : shown.attempt().loadedBytes();
+    }
+
+    /** See {@link UpdateAttempt#movedBytes}. */
+    long movedBytes() {
+        Round shown = round == null ? main : round;
+        return shown == null ? 0 : shown.attempt().movedBytes();
     }
 
     Operation operation() {

@@ -94,9 +94,9 @@ public final class UpdateSession extends AbstractBehavior<UpdateSession.Command>
     }
 
     private Behavior<Command> onWorker(FromWorker from) {
-        long before = course.doneBytes();
+        long before = course.movedBytes();
         List<UpdateCourse.Action> actions = course.onWorker(from.event());
-        if (course.doneBytes() > before) {
+        if (course.movedBytes() > before) {
             restartIdleTimer();
         }
         return carryOut(actions);

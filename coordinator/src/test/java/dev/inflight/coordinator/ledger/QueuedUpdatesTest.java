@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.inflight.coordinator.ledger.LedgerEntry.UpdateQueued;
 import dev.inflight.coordinator.operation.CoordinatorQuery.GetHistory;
 import dev.inflight.coordinator.operation.Json;
+import dev.inflight.protocol.cluster.VerifyPoint;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -14,6 +15,7 @@ class QueuedUpdatesTest {
     private static final UpdateQueued QUEUED = new UpdateQueued(
             Entries.started("u1", "v1", null),
             "auto",
+            VerifyPoint.ENGINE,
             Entries.started("u1", "v1", null).at().plusSeconds(60),
             Entries.started("u1", "v1", null).at());
 
@@ -31,7 +33,7 @@ class QueuedUpdatesTest {
     @Test
     void theOrderIsThatInWhichTheyCame() {
         UpdateQueued second =
-                new UpdateQueued(Entries.started("u0", "v2", null), "broadcast", QUEUED.until(), QUEUED.at());
+                new UpdateQueued(Entries.started("u0", "v2", null), "broadcast", null, QUEUED.until(), QUEUED.at());
         assertThat(state(QUEUED, second).queued()).containsExactly(QUEUED, second);
     }
 

@@ -177,7 +177,7 @@ class UpdateQueueTest {
     private static UpdateQueued queued(String id, String model, @Nullable String group, String tenant) {
         OperationStarted start = new OperationStarted(
                 id, "update", model, "v1", "digest", tenant, null, null, null, "broadcast", group, T0);
-        return new UpdateQueued(start, "auto", T0.plusSeconds(7200), T0);
+        return new UpdateQueued(start, "auto", null, T0.plusSeconds(7200), T0);
     }
 
     private UpdateQueue queue(String settings) {

@@ -23,6 +23,7 @@ import dev.inflight.coordinator.operation.SessionEvent;
 import dev.inflight.coordinator.operation.SessionEvent.NotTaken;
 import dev.inflight.coordinator.operation.SessionEvent.UpdateEnded;
 import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.Damage;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.HostStoreCommand.Restore;
 import dev.inflight.protocol.cluster.HostStoreEvent;
@@ -30,6 +31,7 @@ import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
 import dev.inflight.protocol.cluster.Strategy;
+import dev.inflight.protocol.cluster.VerifyPoint;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerCommand.Abort;
 import dev.inflight.protocol.cluster.WorkerCommand.Begin;
@@ -77,6 +79,7 @@ class UpdateSessionTest {
     private final WorkerClaims claims = new WorkerClaims();
     private UpdateSettings settings = TestFleet.settings("").update();
     private Set<String> awaited = Set.of();
+    private @Nullable VerifyPoint verify;
 
     @BeforeEach
     void twoHosts() {
@@ -319,6 +322,69 @@ class UpdateSessionTest {
         time.timePasses(settings.stallTimeout());
         time.timePasses(settings.stallTimeout());
         expectAll(Abort.class);
+    }
+
+    @Test
+    void comparingInTheEngineIsMovementAndDeliversNothing() {
+        verify = VerifyPoint.ENGINE;
+        start(null);
+        Prepare prepare = expectPrepare("h1/0");
+        assertThat(prepare.verify()).isEqualTo(VerifyPoint.ENGINE);
+        ActorRef<WorkerEvent> answers = prepare.replyTo();
+        expectPrepare("h2/0");
+        answers.tell(new Prepared("h1/0", 6, "plan"));
+        answers.tell(new Prepared("h2/0", 6, "plan"));
+        beginAll(answers, 6);
+        answers.tell(new Progress("h1/0", 6, 50));
+        for (int compared = 10; compared < 60; compared += 10) {
+            time.timePasses(settings.stallTimeout());
+            answers.tell(new Progress("h1/0", 6, 0, compared));
+            fleet.workers.get("h1/0").expectNoMessage(Duration.ZERO);
+        }
+        fishRunning(50);
+        answers.tell(new Staged("h1/0", 6, REPORT.verifiedInEngine(250_000)));
+        answers.tell(new Staged("h2/0", 6, REPORT));
+        expectAll(Commit.class);
+        answers.tell(new Committed("h1/0", 6, 0));
+        answers.tell(new Committed("h2/0", 6, 0));
+        JsonNode result = Json.tree(ended().operation().resultJson());
+        assertThat(result.get("deliveredBytes").asLong()).isEqualTo(200);
+        assertThat(result.get("verify").asText()).isEqualTo("engine");
+        assertThat(result.get("stages").get("engineVerifySeconds").asDouble()).isEqualTo(0.25);
+    }
+
+    @Test
+    void enginesGetTheirFormerVersionBackVerifiedLikeTheUpdateThatFailed() {
+        settings = TestFleet.settings("inflight.coordinator.update.verify = engine")
+                .update();
+        start(LoadMode.IN_PLACE);
+        ActorRef<WorkerEvent> answers = prepareAll(LoadMode.IN_PLACE, 6);
+        answers.tell(new Failed("h2/0", 6, "h2: engine e2 has loaded bytes that are not what was published", null));
+        expectAll(Abort.class);
+        answers.tell(new Aborted("h1/0", 6, pending("e1")));
+        answers.tell(new Aborted("h2/0", 6, pending("e2")));
+        Prepare restoring = expectPrepare("h1/0");
+        assertThat(restoring.checkpoint()).isEqualTo(V1);
+        assertThat(restoring.verify()).isEqualTo(VerifyPoint.ENGINE);
+    }
+
+    @Test
+    void theResultSaysWhatWasFoundDamagedAndMended() {
+        start(null);
+        ActorRef<WorkerEvent> answers = prepareAll(LoadMode.SHADOW, 6);
+        Damage damage = new Damage(Damage.Place.STORE, "h1", "model.safetensors", "lm_head.weight", 4096, "/ckpt/v2");
+        answers.tell(new Staged(
+                "h1/0", 6, new StageReport(1, 1, 1, 1, 1, 100, 0, 0, 0, List.of(), 0, List.of(damage, damage))));
+        answers.tell(new Staged("h2/0", 6, REPORT));
+        expectAll(Commit.class);
+        answers.tell(new Committed("h1/0", 6, 0));
+        answers.tell(new Committed("h2/0", 6, 0));
+        JsonNode found = Json.tree(ended().operation().resultJson()).get("damage");
+        assertThat(found).hasSize(1);
+        assertThat(found.get(0).get("place").asText()).isEqualTo("store");
+        assertThat(found.get(0).get("host").asText()).isEqualTo("h1");
+        assertThat(found.get(0).get("tensor").asText()).isEqualTo("lm_head.weight");
+        assertThat(found.get(0).get("mendedFrom").asText()).isEqualTo("/ckpt/v2");
     }
 
     private void neverGoOnWithoutAMember() {
@@ -705,7 +771,7 @@ class UpdateSessionTest {
         epochs.observe(fleet.view());
         return kit.spawn(UpdateSession.create(new UpdateStart(
                 "u",
-                new UpdateRequest(V2, mode, Strategy.BROADCAST, null),
+                new UpdateRequest(V2, mode, Strategy.BROADCAST, null).verified(verify),
                 Set.of(),
                 awaited,
                 Map.of("v1", V1, "v2", V2),

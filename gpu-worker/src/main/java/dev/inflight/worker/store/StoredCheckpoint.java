@@ -75,7 +75,8 @@ public final class StoredCheckpoint {
         return sums.get(shard);
     }
 
-    String host() {
+    /** Name of the host that knows it. */
+    public String host() {
         return host;
     }
 

@@ -17,6 +17,7 @@ import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.Standby;
 import dev.inflight.protocol.cluster.Strategy;
+import dev.inflight.protocol.cluster.VerifyPoint;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.link.EngineMessage;
@@ -26,6 +27,7 @@ import dev.inflight.protocol.plan.Slots;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.update.UpdateSession.AbortOutcome;
 import dev.inflight.worker.verify.EngineVerifier;
+import dev.inflight.worker.verify.StagedVerifier;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
@@ -477,6 +479,63 @@ class UpdateSessionTest {
         assertThat(session.abort("again")).isEqualTo(new AbortOutcome.Untouched());
     }
 
+    @ParameterizedTest
+    @CsvSource({"IN_PLACE", "SHADOW"})
+    void whatEnginesHaveLoadedIsComparedBeforeItIsLive(LoadMode mode) throws Exception {
+        start("this-machine", "another-machine");
+        var first = publish("v1", 1);
+        var second = publish("v2", 2);
+        update(1, first, LoadMode.SHADOW, 3);
+        var sessions = prepare(2, second, mode, 3);
+        begin(sessions);
+        var reports = together(sessions, UpdateSession::stream);
+
+        var compared = new AtomicLong();
+        var verified = together(hosts, host -> staged(host, 2, second, compared).verified(reports.getFirst()));
+
+        assertThat(verified).allMatch(report -> report.engineVerifyMicros() > 0);
+        assertThat(compared).hasValue(second.bytes());
+        // As if other bytes had been published than the engine has: what it serves by now does not count.
+        assertThatThrownBy(() -> staged(hosts.getFirst(), 2, first, compared).verified(reports.getFirst()))
+                .hasMessageStartingWith("a: engine engine-a has loaded bytes that are not what was published as m v1: "
+                        + "v1.safetensors: tensor \"model.")
+                .hasMessageContaining(" more tensors");
+        together(sessions, UpdateSession::commit);
+        sessions.forEach(UpdateSession::close);
+        assertThat(mismatches(second)).containsExactly(0L, 0L);
+        assertThat(hosts).allMatch(host -> host.device.ringsOut() == 0);
+    }
+
+    @Test
+    void whatStoodByIsComparedBeforeItIsLiveAgain() throws Exception {
+        start("this-machine");
+        var first = publish("v1", 1);
+        var second = publish("v2", 2);
+        update(1, first, LoadMode.SHADOW, 3);
+        update(2, second, LoadMode.SHADOW, 3);
+        var swap = prepare(3, first, LoadMode.SHADOW, Strategy.STANDBY, 3);
+        begin(swap);
+        var report = together(swap, UpdateSession::stream).getFirst();
+
+        assertThat(staged(hosts.getFirst(), 3, first, new AtomicLong()).verified(report))
+                .isNotEqualTo(report);
+        assertThatThrownBy(() ->
+                        staged(hosts.getFirst(), 3, second, new AtomicLong()).verified(report))
+                .hasMessageContaining("not what was published as m v2");
+        swap.getFirst().abort("the test ends it");
+        // Nothing is staged any more: the engine says so, and is not taken for lost.
+        assertThatThrownBy(() ->
+                        staged(hosts.getFirst(), 3, first, new AtomicLong()).verified(report))
+                .isInstanceOfSatisfying(
+                        UpdateException.class, e -> assertThat(e.suspect()).isNull())
+                .hasMessageContaining("no update is running");
+    }
+
+    private StagedVerifier staged(TestHost host, long epoch, CheckpointRef target, AtomicLong compared) {
+        var order = order(epoch, target, LoadMode.SHADOW, Strategy.BROADCAST, 3);
+        return new StagedVerifier(host.context, order, host.engine, compared::set);
+    }
+
     @Test
     void anUpdateFailedFromOutsideEndsOnBothHostsAndTheNextOneWorks() throws Exception {
         start("this-machine", "another-machine");
@@ -581,7 +640,14 @@ class UpdateSessionTest {
 
     private List<UpdateSession> sessions(
             long epoch, CheckpointRef target, LoadMode mode, Strategy strategy, int slots) {
-        var order = new WorkerCommand.Prepare(
+        var order = order(epoch, target, mode, strategy, slots);
+        return hosts.stream()
+                .map(host -> new UpdateSession(host.context, order, host.engine, loaded::set))
+                .toList();
+    }
+
+    private WorkerCommand.Prepare order(long epoch, CheckpointRef target, LoadMode mode, Strategy strategy, int slots) {
+        return new WorkerCommand.Prepare(
                 epoch,
                 "update-" + epoch,
                 target,
@@ -592,10 +658,8 @@ class UpdateSessionTest {
                 exchange,
                 patience.toMillis(),
                 repairs,
+                VerifyPoint.ENGINE,
                 coordinator.getRef());
-        return hosts.stream()
-                .map(host -> new UpdateSession(host.context, order, host.engine, loaded::set))
-                .toList();
     }
 
     private static void begin(List<UpdateSession> sessions) throws Exception {

@@ -30,6 +30,7 @@ public sealed interface TrainerCommand extends Wire {
      * @param strategy {@code broadcast}, or {@code auto}: nothing is sent if the checkpoint stands by in every engine, and
      *     a broadcast otherwise
      * @param group which engines; null for all of the model
+     * @param verify where bytes are last compared with what was published; null for the coordinator's setting
      */
     record UpdateWeights(
             String model,
@@ -37,11 +38,24 @@ public sealed interface TrainerCommand extends Wire {
             @Nullable LoadMode mode,
             String strategy,
             @Nullable String group,
+            @Nullable VerifyPoint verify,
             Origin origin,
             ActorRef<OperationReply> replyTo)
             implements TrainerCommand {
         public UpdateWeights {
             origin = origin == null ? Origin.UNKNOWN : origin;
+        }
+
+        /** Verified where the coordinator's setting says. */
+        public UpdateWeights(
+                String model,
+                String version,
+                @Nullable LoadMode mode,
+                String strategy,
+                @Nullable String group,
+                Origin origin,
+                ActorRef<OperationReply> replyTo) {
+            this(model, version, mode, strategy, group, null, origin, replyTo);
         }
 
         /** From somebody who does not say who they are. */
