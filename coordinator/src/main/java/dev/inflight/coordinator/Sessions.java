@@ -8,6 +8,7 @@ import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.WorkerClaims;
 import dev.inflight.coordinator.join.Joins;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
+import dev.inflight.coordinator.ledger.LedgerWriter;
 import dev.inflight.coordinator.operation.SessionEvent;
 import dev.inflight.coordinator.publish.PublishSession;
 import dev.inflight.coordinator.publish.PublishStart;
@@ -40,6 +41,7 @@ final class Sessions {
     private final Epochs epochs;
     private final WorkerClaims claims;
     private final JoinDesk desk;
+    private final ActorRef<LedgerWriter.Command> writer;
 
     /**
      * @param events hears what sessions tell
@@ -55,7 +57,8 @@ final class Sessions {
             VersionLedger ledger,
             Epochs epochs,
             WorkerClaims claims,
-            JoinDesk desk) {
+            JoinDesk desk,
+            ActorRef<LedgerWriter.Command> writer) {
         this.context = context;
         this.settings = settings;
         this.nanoTime = nanoTime;
@@ -66,6 +69,7 @@ final class Sessions {
         this.epochs = epochs;
         this.claims = claims;
         this.desk = desk;
+        this.writer = writer;
     }
 
     /** @param replyTo hears whether it was taken; null if that is told in another way */
@@ -132,7 +136,7 @@ final class Sessions {
             Fleet fleet,
             @Nullable ActorRef<OperationReply> replyTo) {
         String model = request.checkpoint().model();
-        ActorRef<UpdateSession.Command> session = context.spawnAnonymous(UpdateSession.create(new UpdateStart(
+        UpdateStart updateStart = new UpdateStart(
                 start.id(),
                 request,
                 only,
@@ -145,7 +149,9 @@ final class Sessions {
                 desk.sources(),
                 settings.update(),
                 nanoTime,
-                events)));
+                events);
+        ActorRef<UpdateSession.Command> session =
+                context.spawnAnonymous(UpdateSession.create(updateStart, writer::tell));
         started(
                 session,
                 new Running(

@@ -99,6 +99,10 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     /** Name of the actor that keeps the ledger. */
     public static final String LEDGER = "ledger";
 
+    private static final Refused CUT_OFF = new Refused(
+            Refused.Code.UNAVAILABLE,
+            "this coordinator reaches no majority of the cluster's members and decides nothing; ask again");
+
     /** More than can be asked within a request's time; what comes beside them is asked again. */
     private static final int MOST_STASHED = 1000;
 
@@ -121,6 +125,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private final Recovery recovery;
     private final UpdateTurns turns;
     private final CoordinatorMetrics metrics;
+    private final Surroundings surroundings;
     private Fleet fleet = Fleet.EMPTY;
     private @Nullable JsonNode lastUpdate;
     private boolean learned;
@@ -139,6 +144,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         this.nanoTime = nanoTime;
         this.timers = timers;
         this.metrics = metrics;
+        this.surroundings = companions.surroundings();
         this.epochs = new Epochs(wallClock);
         this.starts = new Starts(wallClock);
         this.journal = new Journal(writer, wallClock, state.unfinished());
@@ -149,8 +155,9 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         this.previous = new PreviousVersions(settings.keepPrevious(), ledger, operations);
         this.leaves = new Leaves(context, claims);
         this.desk = new JoinDesk(settings.join(), context.getLog());
-        timers.startSingleTimer(
-                JoinsDue.LEARNED, JoinsDue.LEARNED, settings.update().recoveryWindow());
+        Duration patience =
+                surroundings.patience(context.getSystem(), settings.update().recoveryWindow());
+        timers.startSingleTimer(JoinsDue.LEARNED, JoinsDue.LEARNED, patience);
         this.settling = new Settling(timers, Unsettled::new);
         this.sessions = new Sessions(
                 context,
@@ -162,11 +169,12 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 ledger,
                 epochs,
                 claims,
-                desk);
+                desk,
+                writer);
         this.recovery = new Recovery(
                 context,
                 timers,
-                settings.update().recoveryWindow(),
+                patience,
                 RecoveryDue::new,
                 operations,
                 ledger,
@@ -283,6 +291,10 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     }
 
     private Behavior<Command> onTrainer(FromTrainer from) {
+        if (isCutOff() && !(from.command() instanceof GetOperation)) {
+            from.command().replyTo().tell(CUT_OFF);
+            return this;
+        }
         switch (from.command()) {
             case Publish publish -> {
                 if (!isRepeated(publish, publish.origin(), publish.replyTo())) {
@@ -318,6 +330,10 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             case GetOperation get -> tellOperation(get);
         }
         return this;
+    }
+
+    private boolean isCutOff() {
+        return !surroundings.reachesMajority(getContext().getSystem());
     }
 
     private Behavior<Command> onLease(AboutLease about) {

@@ -54,7 +54,7 @@ public final class EngineProcess {
             throws IOException {
         Path announcement = directory.resolve(id + ".json");
         Files.deleteIfExists(announcement);
-        List<String> command = new ArrayList<>(MultiJvm.jvm("engine", "-Xmx64m"));
+        List<String> command = new ArrayList<>(MultiJvm.jvm(ClassArchive.flags("engine"), "-Xmx64m"));
         command.addAll(List.of("-cp", ClassArchive.classPath(), "dev.inflight.engine.ReferenceEngine"));
         command.addAll(List.of("--link", link.toString(), "--id", id, "--model", model));
         command.addAll(List.of("--modes", "in-place,shadow", "--http-port", "0"));

@@ -18,7 +18,7 @@ final class WorkerProcess {
      * @param port of its actor system
      */
     static Process start(Path directory, String name, String seed, int port) throws IOException {
-        List<String> command = new ArrayList<>(MultiJvm.jvm("node", "-Xmx256m"));
+        List<String> command = new ArrayList<>(MultiJvm.jvm(ClassArchive.existing(ClassArchive.WORKER), "-Xmx256m"));
         command.add("-Dinflight.home=" + Path.of("..").toAbsolutePath().normalize());
         command.add("-Dinflight.worker.slot-memory=8MiB");
         // Its class path holds the multi-node testkit too.

@@ -19,6 +19,9 @@ import java.util.stream.Stream;
  * of jars only, so the class path of these JVMs has a jar in place of each directory.
  */
 public final class ClassArchive {
+    public static final String COORDINATOR = "coordinator";
+    public static final String WORKER = "worker";
+
     /** System property of JVMs of a run: where the archives are. */
     private static final String DIRECTORY = "inflight.test.archives";
 
@@ -27,8 +30,17 @@ public final class ClassArchive {
 
     private ClassArchive() {}
 
-    /** Flags for a JVM of this kind. */
+    /** Flags for a JVM of this kind, which leaves an archive if it is the first and ends in order. */
     public static List<String> flags(String kind) {
+        return flags(kind, true);
+    }
+
+    /** Flags for a JVM that is going to be killed. */
+    public static List<String> existing(String kind) {
+        return flags(kind, false);
+    }
+
+    private static List<String> flags(String kind, boolean make) {
         try {
             Path directory = directory();
             Path archive = directory.resolve(kind + ".jsa");
@@ -36,7 +48,7 @@ public final class ClassArchive {
                     List.of("-D" + DIRECTORY + "=" + directory, "-Xlog:cds=off", "-Xlog:cds+dynamic=off"));
             if (Files.exists(archive)) {
                 flags.add("-XX:SharedArchiveFile=" + archive);
-            } else if (first(directory.resolve(kind + ".made"))) {
+            } else if (make && first(directory.resolve(kind + ".made"))) {
                 flags.add(MAKE + archive);
             }
             return flags;

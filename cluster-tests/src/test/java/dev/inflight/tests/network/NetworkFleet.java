@@ -300,7 +300,7 @@ final class NetworkFleet implements AutoCloseable {
 
     private List<String> node(String role, String name, String address) throws IOException {
         Files.deleteIfExists(announcement(name));
-        List<String> command = new ArrayList<>(MultiJvm.jvm("node", "-Xmx256m"));
+        List<String> command = new ArrayList<>(MultiJvm.jvm(ClassArchive.existing(role), "-Xmx256m"));
         command.add("-Dinflight.home=" + Path.of("..").toAbsolutePath().normalize());
         command.add("-Dinflight.worker.peer.map-shared-memory=off");
         command.add("-Dinflight.worker.slot-memory=24MiB");

@@ -129,7 +129,9 @@ public final class DeadProcesses extends AbstractBehavior<DeadProcesses.Event> {
         if (state.getUnreachable().contains(member) && Majority.isReachable(state)) {
             getContext()
                     .getLog()
-                    .warn("{} is silent and its machine refuses connections to it: it is taken for dead", member);
+                    .warn(
+                            "{} is silent and its machine refuses connections to it: it is taken for dead",
+                            member.address());
             manager.tell(new Down(member.address()));
             downed.run();
         }

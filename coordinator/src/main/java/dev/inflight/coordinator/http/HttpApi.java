@@ -46,6 +46,7 @@ public final class HttpApi {
     private final ActorSystem<?> system;
     private final ActorRef<Wire> coordinator;
     private final HttpSettings settings;
+    private final Questions questions;
     private final HistoryApi history;
     private final ArenaRoutes arenas;
     private final CoordinatorMetrics metrics;
@@ -57,6 +58,7 @@ public final class HttpApi {
         this.system = system;
         this.coordinator = coordinator;
         this.settings = settings;
+        this.questions = new Questions(system, coordinator, settings.askTimeout());
         this.history = new HistoryApi(system, coordinator, settings);
         this.arenas = new ArenaRoutes(system, coordinator, settings);
     }
@@ -109,8 +111,8 @@ public final class HttpApi {
     }
 
     private CompletionStage<HttpResponse> status() {
-        return AskPattern.<Wire, CoordinatorQuery.Status>ask(
-                        coordinator, CoordinatorQuery.GetStatus::new, settings.askTimeout(), system.scheduler())
+        return questions
+                .<CoordinatorQuery.Status>ask(CoordinatorQuery.GetStatus::new)
                 .thenApply(status -> {
                     ObjectNode all = Json.MAPPER.createObjectNode();
                     all.set("cluster", Json.MAPPER.valueToTree(ClusterView.of(Cluster.get(system))));
@@ -187,17 +189,22 @@ public final class HttpApi {
 
     /** The operation once it has ended, or as it is at the deadline. */
     private CompletionStage<OperationReply> ended(String id, long deadlineNanos) {
-        return ask(replyTo -> new TrainerCommand.GetOperation(id, replyTo)).thenCompose(reply -> {
-            boolean running = reply instanceof Operation operation && operation.state() == OperationReply.State.RUNNING;
-            if (!running || System.nanoTime() >= deadlineNanos) {
-                return CompletableFuture.completedFuture(reply);
-            }
-            // Akka's own scheduler ticks every 10 ms, which is long beside a short update.
-            var later = CompletableFuture.delayedExecutor(
-                    settings.pollInterval().toNanos(), TimeUnit.NANOSECONDS, system.executionContext()::execute);
-            return CompletableFuture.supplyAsync(() -> ended(id, deadlineNanos), later)
-                    .thenCompose(answer -> answer);
-        });
+        return questions
+                .<OperationReply>ask(replyTo -> new TrainerCommand.GetOperation(id, replyTo))
+                .thenCompose(reply -> {
+                    boolean running =
+                            reply instanceof Operation operation && operation.state() == OperationReply.State.RUNNING;
+                    if (!running || System.nanoTime() >= deadlineNanos) {
+                        return CompletableFuture.completedFuture(reply);
+                    }
+                    // Akka's own scheduler ticks every 10 ms, which is long beside a short update.
+                    var later = CompletableFuture.delayedExecutor(
+                            settings.pollInterval().toNanos(),
+                            TimeUnit.NANOSECONDS,
+                            system.executionContext()::execute);
+                    return CompletableFuture.supplyAsync(() -> ended(id, deadlineNanos), later)
+                            .thenCompose(answer -> answer);
+                });
     }
 
     private CompletionStage<OperationReply> ask(akka.japi.function.Function<ActorRef<OperationReply>, Wire> command) {

@@ -140,6 +140,13 @@ final class UpdateCourse {
         return round == null ? List.of() : follow(round, round.attempt().on(event));
     }
 
+    /** @param epoch of which it was asked whether it may be committed */
+    List<Action> onConfirmed(long epoch) {
+        return round != null && round.attempt().epoch() == epoch
+                ? follow(round, round.attempt().confirmed())
+                : List.of();
+    }
+
     /**
      * @param failure null if the shards are back
      * @param bytes what was read for that
@@ -174,7 +181,7 @@ final class UpdateCourse {
         }
         return follow(
                 round,
-                isRepairing()
+                isRepairing() && round.attempt().state() == UpdateAttempt.State.STREAMING
                         ? round.attempt().cancel("shards of lost owners could not be loaded again within " + waited)
                         : round.attempt().deadline(waited));
     }
@@ -481,8 +488,8 @@ final class UpdateCourse {
         return switch (round.attempt().state()) {
             case PREPARING -> settings.prepareTimeout();
             case BEGINNING -> settings.beginTimeout();
-            case STREAMING, STAGED -> isRepairing() ? settings.restoreTimeout() : settings.streamTimeout();
-            case COMMITTING, COMMITTED -> settings.commitTimeout();
+            case STREAMING -> isRepairing() ? settings.restoreTimeout() : settings.streamTimeout();
+            case STAGED, COMMITTING, COMMITTED -> settings.commitTimeout();
             case ABORTING, ABORTED -> settings.abortTimeout();
         };
     }

@@ -4,10 +4,12 @@ import akka.actor.testkit.typed.Effect;
 import akka.actor.testkit.typed.javadsl.BehaviorTestKit;
 import akka.actor.testkit.typed.javadsl.TestInbox;
 import akka.actor.typed.ActorRef;
+import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.javadsl.Behaviors;
 import dev.inflight.coordinator.Companions;
 import dev.inflight.coordinator.CoordinatorSettings;
+import dev.inflight.coordinator.Surroundings;
 import dev.inflight.coordinator.UpdateCoordinator;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.ledger.LedgerEvent;
@@ -47,6 +49,18 @@ final class SimulatedCoordinator {
     private @Nullable ActorRef<LedgerWriter.Command> writer;
     private Fleet fleet = Fleet.EMPTY;
 
+    private static final Surroundings SURROUNDINGS = new Surroundings() {
+        @Override
+        public boolean reachesMajority(ActorSystem<?> system) {
+            return true;
+        }
+
+        @Override
+        public boolean isSettled(ActorSystem<?> system) {
+            return false;
+        }
+    };
+
     /** A session, and what its parent is told when it has stopped. */
     private static final class Child<C> {
         final ActorRef<C> ref;
@@ -81,7 +95,8 @@ final class SimulatedCoordinator {
                         listening -> {
                             ledgerListener = listening;
                             return Behaviors.ignore();
-                        }),
+                        },
+                        SURROUNDINGS),
                 new CoordinatorMetrics());
         this.actor = new SimulatedActor<>(world, BehaviorTestKit.create(behavior), this::onEffect, wake);
         pump();
@@ -146,6 +161,8 @@ final class SimulatedCoordinator {
         for (LedgerWriter.Command command : actor.kit().childInbox(writer).getAllReceived()) {
             if (command instanceof LedgerWriter.Write write) {
                 ledger.add(new LedgerRecord(1, ledger.size() + 1, write.entry()));
+            } else if (command instanceof LedgerWriter.Confirm asked) {
+                asked.replyTo().tell(new LedgerWriter.Confirmed(asked.epoch()));
             }
         }
     }

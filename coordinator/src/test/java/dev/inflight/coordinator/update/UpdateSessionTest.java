@@ -18,6 +18,7 @@ import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.coordinator.fleet.JoinSources;
 import dev.inflight.coordinator.fleet.WorkerClaims;
+import dev.inflight.coordinator.ledger.LedgerWriter;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.coordinator.operation.SessionEvent;
 import dev.inflight.coordinator.operation.SessionEvent.NotTaken;
@@ -59,6 +60,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -77,6 +79,8 @@ class UpdateSessionTest {
     private final TestFleet fleet = new TestFleet(kit);
     private final Epochs epochs = new Epochs(() -> Instant.EPOCH);
     private final WorkerClaims claims = new WorkerClaims();
+    private Consumer<LedgerWriter.Confirm> ledger =
+            asked -> asked.replyTo().tell(new LedgerWriter.Confirmed(asked.epoch()));
     private UpdateSettings settings = TestFleet.settings("").update();
     private Set<String> awaited = Set.of();
     private @Nullable VerifyPoint verify;
@@ -116,6 +120,25 @@ class UpdateSessionTest {
         assertThat(result.get("engines").get(0).get("stallMs").asDouble()).isEqualTo(2.5);
         assertThat(result.get("restore").isNull()).isTrue();
         kit.createTestProbe().expectTerminated(session, Duration.ofSeconds(3));
+    }
+
+    @Test
+    void commitsNothingUntilItIsConfirmedThatTheCoordinatorStillDecides() {
+        TestProbe<LedgerWriter.Confirm> writer = kit.createTestProbe();
+        ledger = writer.getRef()::tell;
+        start(null);
+        stageAll(prepareAll(LoadMode.SHADOW, 6), 6);
+
+        LedgerWriter.Confirm asked = writer.receiveMessage();
+        assertThat(asked.epoch()).isEqualTo(6);
+        // Nobody answered, so it asks again; an answer about another epoch is none.
+        time.timePasses(settings.resendInterval());
+        writer.receiveMessage();
+        asked.replyTo().tell(new LedgerWriter.Confirmed(5));
+        fleet.workers.get("h1/0").expectNoMessage(Duration.ofMillis(100));
+
+        asked.replyTo().tell(new LedgerWriter.Confirmed(6));
+        expectAll(Commit.class);
     }
 
     @Test
@@ -769,7 +792,7 @@ class UpdateSessionTest {
 
     private ActorRef<UpdateSession.Command> start(@Nullable LoadMode mode, UpdateStart.@Nullable Orphan orphan) {
         epochs.observe(fleet.view());
-        return kit.spawn(UpdateSession.create(new UpdateStart(
+        UpdateStart updateStart = new UpdateStart(
                 "u",
                 new UpdateRequest(V2, mode, Strategy.BROADCAST, null).verified(verify),
                 Set.of(),
@@ -782,7 +805,8 @@ class UpdateSessionTest {
                 new JoinSources(),
                 settings,
                 () -> 0L,
-                parent.getRef())));
+                parent.getRef());
+        return kit.spawn(UpdateSession.create(updateStart, asked -> ledger.accept(asked)));
     }
 
     private Prepare expectPrepare(String worker) {

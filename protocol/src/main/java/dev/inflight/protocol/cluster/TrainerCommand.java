@@ -5,6 +5,8 @@ import org.jspecify.annotations.Nullable;
 
 /** What a trainer asks of the coordinator. The HTTP API, the CLI and the Python client send the same messages. */
 public sealed interface TrainerCommand extends Wire {
+    ActorRef<OperationReply> replyTo();
+
     /**
      * Makes a checkpoint known under {@code model} and {@code version} and loads it into the host stores. Publishing
      * the same bytes under the same name again succeeds at once; other bytes under a used name are refused.
