@@ -14,8 +14,6 @@ import dev.inflight.protocol.cluster.LeaseReply;
 import dev.inflight.protocol.link.EngineShare;
 import dev.inflight.protocol.link.SliceException;
 import dev.inflight.protocol.plan.Membership;
-import dev.inflight.protocol.plan.Part;
-import dev.inflight.protocol.plan.PlanException;
 import dev.inflight.protocol.plan.Shard;
 import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.protocol.plan.Sharding;
@@ -54,6 +52,7 @@ public final class HostStore implements AutoCloseable {
     private final Publications publications = new Publications();
     private final CheckpointTable table = new CheckpointTable();
     private final Changes begun = new Changes();
+    private final PartGiving giving;
     private volatile Runnable changed = () -> {};
 
     /** Reads checkpoints from anywhere and lends no arenas. */
@@ -80,6 +79,7 @@ public final class HostStore implements AutoCloseable {
             Duration peerTimeout,
             LeaseSettings leases) {
         this.host = host;
+        this.giving = new PartGiving(host, table, begun);
         this.roots = roots;
         this.pinning = new TimedPinning(pinning);
         this.arenas = new ArenaPool(names, Pinning.NONE.equals(pinning) ? pinning : this.pinning);
@@ -396,44 +396,7 @@ public final class HostStore implements AutoCloseable {
      * @throws StoreException if nothing of the shard is here or comes
      */
     public @Nullable PartBytes part(PartKey key, boolean mappable, Duration patience) throws InterruptedException {
-        var checkpoint = expected(key, patience);
-        if (key.shard() < 0 || key.shard() >= checkpoint.sharding().count()) {
-            throw new StoreException(key.checkpoint() + " has no shard " + key.shard());
-        }
-        var part = part(checkpoint, key);
-        var replica = checkpoint.replica();
-        if (replica != null && !checkpoint.holds(key.shard()) && !replica.await(part, patience)) {
-            return null;
-        }
-        return checkpoint.lease(part, mappable);
-    }
-
-    private static Part part(StoredCheckpoint checkpoint, PartKey key) {
-        try {
-            return checkpoint.parts(key.shard()).run(key.begin(), key.bytes());
-        } catch (PlanException e) {
-            throw new StoreException(String.valueOf(e.getMessage()), e);
-        }
-    }
-
-    /** @throws StoreException if it neither holds nor replicates the shard in time */
-    private StoredCheckpoint expected(PartKey key, Duration patience) throws InterruptedException {
-        long deadline = System.nanoTime() + patience.toNanos();
-        while (true) {
-            long seen = begun.seen();
-            long left = deadline - System.nanoTime();
-            try {
-                var checkpoint = table.byKey(key.checkpoint(), host);
-                if (left <= 0 || checkpoint.hasSome(key.shard()) || checkpoint.replica() != null) {
-                    return checkpoint;
-                }
-            } catch (StoreException e) {
-                if (left <= 0) {
-                    throw e;
-                }
-            }
-            begun.await(seen, left);
-        }
+        return giving.part(key, mappable, patience);
     }
 
     private void free(StoredCheckpoint stored) {

@@ -15,6 +15,7 @@ final class PartialShard {
     private final ShardParts parts;
     private final ShardMemory.Copied memory;
     private final BlockSums sums;
+    private final Leases leases = new Leases();
     private final BitSet here = new BitSet();
 
     PartialShard(ShardParts parts, ShardMemory.Copied memory, BlockSums sums) {
@@ -29,6 +30,16 @@ final class PartialShard {
 
     ShardMemory.Copied memory() {
         return memory;
+    }
+
+    /** Keep the memory from being freed while somebody reads it, unless the checkpoint's own do. */
+    Leases leases() {
+        return leases;
+    }
+
+    /** Gives the memory back as soon as nobody reads it any more. */
+    void free(ArenaPool arenas) {
+        leases.retire(() -> arenas.give(memory.memory()));
     }
 
     synchronized boolean isHere(BlockRun run) {

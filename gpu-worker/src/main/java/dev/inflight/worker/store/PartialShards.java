@@ -6,7 +6,9 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -14,28 +16,24 @@ import org.jspecify.annotations.Nullable;
  * kept since nobody needed more of them. The host does not hold them. Thread-safe.
  */
 final class PartialShards {
-    private final Map<Integer, Coming> coming = new ConcurrentHashMap<>();
+    private final Map<Integer, PartialShard> coming = new ConcurrentHashMap<>();
     private final Map<Integer, PartialShard> kept = new ConcurrentHashMap<>();
 
-    /** @param leases the replica's, which keep the memory from being freed when it ends */
-    record Coming(PartialShard shard, Leases leases) {}
-
+    /** What a replica is bringing of a shard; null if none is. */
     @Nullable
-    Coming coming(int shard) {
+    PartialShard coming(int shard) {
         return coming.get(shard);
     }
 
+    /** What is here of a shard, whether more comes or not; null if nothing is. */
     @Nullable
-    PartialShard kept(int shard) {
-        return kept.get(shard);
+    PartialShard find(int shard) {
+        var come = coming.get(shard);
+        return come == null ? kept.get(shard) : come;
     }
 
-    /** Bytes of a part that are not kept. */
-    long missing(Part part) {
-        var shard = kept.get(part.shard());
-        return shard == null
-                ? part.bytes()
-                : shard.missing(part).stream().mapToLong(Part::bytes).sum();
+    boolean isKept(int shard) {
+        return kept.containsKey(shard);
     }
 
     boolean areKept() {
@@ -50,29 +48,26 @@ final class PartialShards {
     }
 
     /**
-     * The memory of shards that somebody begins to bring: what is kept of them, or fresh memory that is to be touched.
+     * The memory of shards that somebody begins to bring, and that are neither held nor on their way: what is kept of
+     * them, or fresh memory that is to be touched.
      *
-     * @param needed bytes of each shard that are to be brought
      * @throws RuntimeException with the numbers, if the memory can not be had; nothing has changed then
      */
-    List<PartialShard> bring(
-            StoredCheckpoint checkpoint, Map<ShardParts, Long> needed, ArenaPool arenas, Leases leases) {
+    synchronized List<PartialShard> bring(StoredCheckpoint checkpoint, Need need, ArenaPool arenas) {
         var shards = new ArrayList<PartialShard>();
-        var wishes = new ArrayList<ArenaPool.Wish>();
         var fresh = new ArrayList<ShardParts>();
-        long more = 0;
-        for (var shard : needed.entrySet()) {
-            var known = kept.get(shard.getKey().shard().index());
-            if (known == null) {
-                fresh.add(shard.getKey());
-                long size = Math.max(1, shard.getKey().offsets().bytes());
-                wishes.add(new ArenaPool.Wish(size, shard.getValue()));
-            } else {
+        for (int shard : new TreeSet<>(need.shards())) {
+            if (checkpoint.holds(shard) || coming.containsKey(shard)) {
+                continue;
+            }
+            var known = kept.get(shard);
+            if (known != null) {
                 shards.add(known);
-                more += known.memory().memory().file().isTouched() ? 0 : shard.getValue();
+            } else {
+                fresh.add(checkpoint.parts(shard));
             }
         }
-        var memory = arenas.takeUntouched(wishes, more);
+        var memory = arenas.takeUntouched(wishes(fresh, need), missing(shards, need));
         for (int i = 0; i < fresh.size(); i++) {
             var parts = fresh.get(i);
             var copied = new ShardMemory.Copied(parts.shard(), parts.offsets(), memory.get(i));
@@ -80,10 +75,32 @@ final class PartialShards {
                     parts, copied, checkpoint.sums(parts.shard().index())));
         }
         for (var shard : shards) {
-            coming.put(shard.index(), new Coming(shard, leases));
+            coming.put(shard.index(), shard);
             kept.remove(shard.index());
         }
         return shards;
+    }
+
+    private static List<ArenaPool.Wish> wishes(List<ShardParts> fresh, Need need) {
+        var used = need.parts().stream()
+                .collect(Collectors.groupingBy(Part::shard, Collectors.summingLong(Part::bytes)));
+        return fresh.stream()
+                .map(parts -> new ArenaPool.Wish(
+                        Math.max(1, parts.offsets().bytes()),
+                        used.getOrDefault(parts.shard().index(), 0L)))
+                .toList();
+    }
+
+    /** Bytes that are still to be touched of what is kept. */
+    private static long missing(List<PartialShard> kept, Need need) {
+        var untouched = kept.stream()
+                .filter(shard -> !shard.memory().memory().file().isTouched())
+                .collect(Collectors.toMap(PartialShard::index, shard -> shard));
+        return need.parts().stream()
+                .filter(part -> untouched.containsKey(part.shard()))
+                .flatMap(part -> untouched.get(part.shard()).missing(part).stream())
+                .mapToLong(Part::bytes)
+                .sum();
     }
 
     /** A replica does not bring a shard any more. */
@@ -96,8 +113,16 @@ final class PartialShards {
         kept.put(shard.index(), shard);
     }
 
+    /** A shard has come to be held in another way: what is kept of it is of no more use. */
+    synchronized void drop(int shard, ArenaPool arenas) {
+        var dropped = kept.remove(shard);
+        if (dropped != null) {
+            dropped.free(arenas);
+        }
+    }
+
     /** Forgets what is kept, and gives its memory. */
-    Collection<ShardMemory> release() {
+    synchronized Collection<ShardMemory> release() {
         var memories =
                 kept.values().stream().<ShardMemory>map(PartialShard::memory).toList();
         kept.clear();

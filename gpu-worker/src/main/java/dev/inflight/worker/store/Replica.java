@@ -4,21 +4,13 @@ import dev.inflight.protocol.plan.Bucket;
 import dev.inflight.protocol.plan.Part;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.BitSet;
-import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
-import java.util.Set;
 import java.util.SortedSet;
-import java.util.TreeSet;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BooleanSupplier;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,27 +23,13 @@ public final class Replica {
     private final StoredCheckpoint checkpoint;
     private final ArenaPool arenas;
     private final Runnable changed;
-    private final Leases leases = new Leases();
     private final Semaphore leader = new Semaphore(1);
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition moved = lock.newCondition();
-    private final Map<Integer, Missing> missing = new HashMap<>();
-
-    /** Of each shard that was not held, the blocks that were here before. */
-    private final Map<Integer, BitSet> before = new HashMap<>();
-
-    /** Shards of which a user had all that it needed. */
-    private final Set<Integer> worthKeeping = new HashSet<>();
-
-    /** Memory of shards that came to be held in another way meanwhile, which somebody may still read. */
-    private final List<ShardMemory> surplus = new ArrayList<>();
-
+    private final ComingShards shards;
     private final AtomicLong movements = new AtomicLong();
     private int users = 1;
     private @Nullable String failure;
-
-    /** A shard that is not complete, and which of its blocks somebody needs. */
-    private record Missing(PartialShard shard, BitSet needed) {}
 
     /**
      * Takes memory for what is needed and not held, to be touched part by part.
@@ -63,6 +41,7 @@ public final class Replica {
         this.checkpoint = checkpoint;
         this.arenas = arenas;
         this.changed = changed;
+        this.shards = new ComingShards(checkpoint);
         add(need);
     }
 
@@ -92,25 +71,11 @@ public final class Replica {
     }
 
     private void add(Need need) {
-        var fresh = checkpoint.memoryFor(need, arenas, leases);
+        var memory = checkpoint.memoryFor(need, arenas);
         lock.lock();
         try {
-            for (var shard : fresh) {
-                missing.put(shard.index(), new Missing(shard, new BitSet()));
-                before.put(shard.index(), shard.blocks());
-                if (shard.blocks().cardinality() > 0) {
-                    worthKeeping.add(shard.index());
-                }
-            }
-            for (var part : need.parts()) {
-                var shard = missing.get(part.shard());
-                if (shard != null) {
-                    checkpoint
-                            .blocks(part.placements())
-                            .forEach(run -> shard.needed().set(run.first(), run.end()));
-                }
-            }
-            List.copyOf(missing.values()).forEach(this::settle);
+            shards.add(memory);
+            shards.expect(need.parts());
             signal();
         } finally {
             lock.unlock();
@@ -121,6 +86,7 @@ public final class Replica {
      * One user less. None of its threads may be writing to the replica, or reading what it waited for, any more.
      */
     public void leave() {
+        List<PartialShard> dropped;
         lock.lock();
         try {
             users--;
@@ -129,18 +95,11 @@ public final class Replica {
             }
             boolean released = failure != null;
             fail("host " + checkpoint.host() + " has given up replicating it");
-            var kept = missing.values().stream()
-                    .map(Missing::shard)
-                    .filter(shard -> !released && worthKeeping.contains(shard.index()))
-                    .toList();
-            checkpoint.ended(this, kept, missing.keySet());
-            kept.forEach(shard -> missing.remove(shard.index()));
-            missing.values().forEach(dropped -> surplus.add(dropped.shard().memory()));
-            missing.clear();
+            dropped = shards.end(this, !released);
         } finally {
             lock.unlock();
         }
-        leases.retire(() -> ShardLoader.free(surplus, arenas));
+        dropped.forEach(shard -> shard.free(arenas));
         changed.run();
     }
 
@@ -170,7 +129,7 @@ public final class Replica {
     public void satisfied(Need need) {
         lock.lock();
         try {
-            worthKeeping.addAll(need.shards());
+            shards.satisfied(need);
         } finally {
             lock.unlock();
         }
@@ -180,7 +139,7 @@ public final class Replica {
     public SortedSet<Integer> coming() {
         lock.lock();
         try {
-            return new TreeSet<>(missing.keySet());
+            return shards.indexes();
         } finally {
             lock.unlock();
         }
@@ -190,12 +149,7 @@ public final class Replica {
     public List<Part> missing(List<Part> parts) {
         lock.lock();
         try {
-            return parts.stream()
-                    .flatMap(part -> {
-                        var shard = missing.get(part.shard());
-                        return shard == null ? Stream.<Part>empty() : shard.shard().missing(part).stream();
-                    })
-                    .toList();
+            return shards.missing(parts);
         } finally {
             lock.unlock();
         }
@@ -209,15 +163,7 @@ public final class Replica {
     private boolean areHere(List<BlockRun> runs) {
         lock.lock();
         try {
-            for (var run : runs) {
-                var shard = missing.get(run.shard());
-                if (shard == null
-                        ? !checkpoint.holds(run.shard())
-                        : !shard.shard().isHere(run)) {
-                    return false;
-                }
-            }
-            return true;
+            return shards.areHere(runs);
         } finally {
             lock.unlock();
         }
@@ -239,11 +185,7 @@ public final class Replica {
     private ArenaBlock memory(Part part) {
         lock.lock();
         try {
-            var shard = missing.get(part.shard());
-            if (shard == null || shard.shard().missing(part).isEmpty()) {
-                throw new IllegalStateException("part " + part.index() + " of shard " + part.shard() + " is here");
-            }
-            return shard.shard().memory().memory();
+            return shards.memory(part);
         } finally {
             lock.unlock();
         }
@@ -266,12 +208,7 @@ public final class Replica {
         lock.lock();
         try {
             throwIfFailed();
-            var shard = missing.get(part.shard());
-            if (shard == null) {
-                return;
-            }
-            checkpoint.blocks(part.placements()).forEach(shard.shard()::came);
-            settled = settle(shard);
+            settled = shards.landed(part);
             signal();
         } finally {
             lock.unlock();
@@ -281,27 +218,11 @@ public final class Replica {
         }
     }
 
-    /** Makes a shard held if it is complete. */
-    private boolean settle(Missing shard) {
-        if (!shard.shard().isComplete()) {
-            return false;
-        }
-        if (!checkpoint.came(shard.shard())) {
-            surplus.add(shard.shard().memory());
-        }
-        missing.remove(shard.shard().index());
-        return true;
-    }
-
     /** Whether none of a bucket was here before: every block of it is checked when it comes. */
     public boolean brings(Bucket bucket) {
         lock.lock();
         try {
-            return checkpoint.blocks(bucket.placements()).stream().allMatch(run -> {
-                var earlier = before.get(run.shard());
-                int next = earlier == null ? 0 : earlier.nextSetBit(run.first());
-                return earlier != null && (next < 0 || next >= run.end());
-            });
+            return shards.wereAbsent(checkpoint.blocks(bucket.placements()));
         } finally {
             lock.unlock();
         }
@@ -330,26 +251,17 @@ public final class Replica {
      */
     boolean await(Part part, Duration patience) throws InterruptedException {
         var blocks = checkpoint.blocks(part.placements());
-        if (!areHere(blocks) && !areNeeded(blocks)) {
+        if (!areExpected(blocks)) {
             return false;
         }
         await(() -> areHere(blocks), "part " + part.index() + " of shard " + part.shard(), patience);
         return true;
     }
 
-    private boolean areNeeded(List<BlockRun> runs) {
+    private boolean areExpected(List<BlockRun> runs) {
         lock.lock();
         try {
-            for (var run : runs) {
-                var shard = missing.get(run.shard());
-                if (shard == null
-                        ? !checkpoint.holds(run.shard())
-                        : shard.needed().nextClearBit(run.first()) < run.end()
-                                && !shard.shard().isHere(run)) {
-                    return false;
-                }
-            }
-            return true;
+            return shards.areExpected(runs);
         } finally {
             lock.unlock();
         }

@@ -57,7 +57,9 @@ final class ShardLoader {
     void giveTo(StoredCheckpoint checkpoint) {
         var surplus = new HashMap<Integer, ShardMemory>();
         loaded.forEach((shard, memory) -> {
-            if (!checkpoint.holdIfAbsent(shard, memory)) {
+            if (checkpoint.holdIfAbsent(shard, memory)) {
+                checkpoint.dropPartial(shard, arenas);
+            } else {
                 surplus.put(shard, memory);
             }
         });

@@ -128,19 +128,10 @@ public final class StoredCheckpoint {
     /**
      * Memory for what somebody needs of shards that are neither held nor on their way.
      *
-     * @param of the replica's leases
      * @throws RuntimeException with the numbers, if it can not be had
      */
-    List<PartialShard> memoryFor(Need need, ArenaPool arenas, Leases of) {
-        var needed = new LinkedHashMap<ShardParts, Long>();
-        for (int shard : new TreeSet<>(need.shards())) {
-            if (!holds(shard) && partial.coming(shard) == null) {
-                needed.put(parts(shard), 0L);
-            }
-        }
-        need.parts()
-                .forEach(part -> needed.computeIfPresent(parts(part.shard()), (k, sum) -> sum + partial.missing(part)));
-        return partial.bring(this, needed, arenas, of);
+    List<PartialShard> memoryFor(Need need, ArenaPool arenas) {
+        return partial.bring(this, need, arenas);
     }
 
     /** @return false if the shard came to be held in another way */
@@ -171,7 +162,7 @@ public final class StoredCheckpoint {
 
     /** Whether a shard, or some of it, is kept here. */
     boolean hasSome(int shard) {
-        return holds(shard) || partial.kept(shard) != null;
+        return holds(shard) || partial.isKept(shard);
     }
 
     /**
@@ -221,20 +212,16 @@ public final class StoredCheckpoint {
         if (!leases.take()) {
             throw absent(part.shard());
         }
-        var come = held.containsKey(part.shard()) ? null : partial.coming(part.shard());
-        if (come != null && come.leases().take()) {
-            return given(part, come.shard(), mappable, () -> {
-                come.leases().giveBack();
+        var some = held.containsKey(part.shard()) ? null : partial.find(part.shard());
+        if (some != null && some.leases().take()) {
+            return given(part, some, mappable, () -> {
+                some.leases().giveBack();
                 leases.giveBack();
             });
         }
         var memory = held.get(part.shard());
         if (memory != null) {
             return given(part, memory, mappable, leases::giveBack);
-        }
-        var kept = partial.kept(part.shard());
-        if (kept != null) {
-            return given(part, kept, mappable, leases::giveBack);
         }
         leases.giveBack();
         throw absent(part.shard());
@@ -269,7 +256,12 @@ public final class StoredCheckpoint {
         }
         var come = partial.coming(shard);
         // It may have become complete in between.
-        return come == null ? held.get(shard) : come.shard().memory();
+        return come == null ? held.get(shard) : come.memory();
+    }
+
+    /** Forgets what is kept of a shard that is held in other memory. */
+    void dropPartial(int shard, ArenaPool arenas) {
+        partial.drop(shard, arenas);
     }
 
     /** @return false if the shard is held already */

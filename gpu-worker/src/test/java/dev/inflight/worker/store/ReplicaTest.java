@@ -293,6 +293,25 @@ class ReplicaTest {
     }
 
     @Test
+    void whatIsKeptOfAShardIsFreedWhenAllOfItIsLoadedAgain() throws Exception {
+        var need = new Need(Set.of(0), parts(0).subList(0, 1));
+        var replica = store.replicate(joined, need);
+        bring(replica, parts(0).getFirst());
+        replica.satisfied(need);
+        replica.leave();
+        long kept = files();
+        var served = Objects.requireNonNull(store.part(key(parts(0).getFirst()), false, SOON));
+        store.restore(
+                new HostStoreCommand.Restore(
+                        "restore", original.ref(), List.of(new ShardRange(0, 0)), NOBODY),
+                bytes -> {});
+        assertThat(joined.heldShards()).containsExactly(0);
+        assertThat(files()).as("what is still read stays").isEqualTo(kept + 1);
+        served.close();
+        assertThat(files()).isEqualTo(kept);
+    }
+
+    @Test
     void whatIsKeptIsDroppedWithItsCheckpoint() throws IOException {
         long before = files();
         store.replicate(joined, new Need(Set.of(), List.of())).leave();

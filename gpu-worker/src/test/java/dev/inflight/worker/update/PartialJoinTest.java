@@ -26,6 +26,7 @@ import dev.inflight.worker.transport.PartReader;
 import dev.inflight.worker.transport.RateLimit;
 import dev.inflight.worker.verify.EngineVerifier;
 import java.lang.foreign.Arena;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -45,6 +46,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * Engines that want a part of a checkpoint: what their hosts take of it, have of it then and give of it. Host {@code a}
@@ -65,6 +68,8 @@ class PartialJoinTest {
     private final Map<String, TestHost> hosts = new HashMap<>();
     private final List<TestEngine> engines = new ArrayList<>();
     private final Semaphore chunks = new Semaphore(0);
+    private Path checkpoints = Path.of("");
+    private String machine = "machine-c";
     private long epoch;
 
     /** A tensor of bytes and, of two ranks that cut it by rows, how many 1 MiB blocks hold what the second one has. */
@@ -117,6 +122,14 @@ class PartialJoinTest {
         assertThat(report.resentBytes()).isZero();
     }
 
+    /** How bytes come from the holder. */
+    private enum Way {
+        TCP,
+        MAPPED,
+        /** Out of files that the holder took as they are. */
+        IN_PLACE
+    }
+
     @BeforeEach
     void startHolder() throws Exception {
         start("a", 0, List.of());
@@ -130,6 +143,10 @@ class PartialJoinTest {
             assertThat(host.store.coming()).as("replicas of " + host.name).isEmpty();
             host.close();
         }
+        if (checkpoints.isAbsolute()) {
+            Files.delete(checkpoints.resolve("v1.safetensors"));
+            Files.delete(checkpoints);
+        }
     }
 
     @AfterAll
@@ -137,8 +154,13 @@ class PartialJoinTest {
         KIT.shutdownTestKit();
     }
 
-    @Test
-    void theHostOfARankTakesTheRowsOfItsSlicesAlone() throws Exception {
+    @ParameterizedTest
+    @EnumSource(Way.class)
+    void theHostOfARankTakesTheRowsOfItsSlicesAlone(Way way) throws Exception {
+        if (way == Way.IN_PLACE) {
+            checkpoints = Files.createTempDirectory(Path.of("/dev/shm"), "inflight-partial-join-test-");
+        }
+        machine = way == Way.MAPPED ? "machine-a" : "machine-c";
         start("c", 0, List.of("--tp-rank", "1", "--tp-size", "2", "--slices", SLICES));
         var target = publish("v1", 1);
         var report = join("c", target, holder(0));
@@ -281,7 +303,11 @@ class PartialJoinTest {
 
     private void start(String name, long bytesPerSecond, List<String> flags) throws Exception {
         var limit = new RateLimit(bytesPerSecond);
-        hosts.put(name, new TestHost(name, "machine-" + name, directory, 3 * 2 * MIB, flags, limit));
+        hosts.put(name, new TestHost(name, machine(name), directory, 3 * 2 * MIB, flags, limit));
+    }
+
+    private String machine(String host) {
+        return host.equals("c") ? machine : "machine-" + host;
     }
 
     private EngineSession engine(String host, int worker, List<String> flags) throws Exception {
@@ -297,7 +323,7 @@ class PartialJoinTest {
     /** The host holds all of it. */
     private CheckpointRef publish(String version, long seed, String name) throws Exception {
         var random = new Random(seed);
-        var file = directory.resolve(version + ".safetensors");
+        var file = directory.resolve(checkpoints).resolve(version + ".safetensors");
         var tensors = new ArrayList<SafetensorsWriter.Tensor>();
         for (var tensor : TENSORS) {
             var bytes = new byte[(int) tensor.bytes()];
@@ -324,7 +350,7 @@ class PartialJoinTest {
                 name,
                 host.server.endpoint(),
                 holds ? all : List.of(),
-                new Place("machine-" + name, "", ""),
+                new Place(machine(name), "", ""),
                 holds ? List.of() : all,
                 uploads);
     }
@@ -338,7 +364,7 @@ class PartialJoinTest {
         var id = joiner + "/" + worker;
         var members = new ArrayList<>(List.of(sources));
         var endpoint = hosts.get(joiner).server.endpoint();
-        var place = new Place("machine-" + joiner, "", "");
+        var place = new Place(machine(joiner), "", "");
         members.add(new Membership.Host(joiner, endpoint, List.of(), place, List.of(), 0));
         var membership = new Membership(members, List.of(new Membership.Worker(id, sources.length, true)));
         var order = order(target, LoadMode.IN_PLACE, Strategy.P2P, membership, ++epoch);

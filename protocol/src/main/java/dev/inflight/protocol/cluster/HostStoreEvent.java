@@ -44,7 +44,8 @@ public sealed interface HostStoreEvent extends Wire {
     }
 
     /**
-     * A checkpoint and the shards of it that a host holds, or is replicating.
+     * A checkpoint and the shards of it that a host holds, or is replicating, be it in part. Without shards if it keeps
+     * only parts of some.
      *
      * @param memoryBytes memory that the host's store spends on them; 0 for files in /dev/shm that it uses in place
      */

@@ -26,17 +26,21 @@ public final class NeededBytes {
     private final long tensors;
     private final long heldBytes;
 
-    private NeededBytes(long[] begins, long[] ends, long tensors, long heldBytes) {
+    /** Whether every byte is needed: then nothing need be looked at piece by piece. */
+    private final boolean everything;
+
+    private NeededBytes(long[] begins, long[] ends, long tensors, long heldBytes, boolean everything) {
         this.begins = begins;
         this.ends = ends;
         this.tensors = tensors;
         this.heldBytes = heldBytes;
+        this.everything = everything;
     }
 
     /** Everything. */
     public static NeededBytes all(CheckpointLayout layout) {
         long[] ends = layout.tensors().stream().mapToLong(TensorSpec::bytes).toArray();
-        return new NeededBytes(new long[ends.length], ends, ends.length, layout.bytes());
+        return new NeededBytes(new long[ends.length], ends, ends.length, layout.bytes(), true);
     }
 
     /**
@@ -50,11 +54,13 @@ public final class NeededBytes {
         long[] ends = new long[count];
         long tensors = 0;
         long heldBytes = 0;
+        boolean everything = true;
         for (int i = 0; i < count; i++) {
             TensorSpec tensor = layout.tensors().get(i);
             if (!share.wants(tensor.name())) {
                 begins[i] = UNWANTED;
                 ends[i] = UNWANTED;
+                everything = false;
                 continue;
             }
             TensorSlice slice = share.slice(tensor.name(), tensor.dtype(), tensor.shape());
@@ -63,10 +69,11 @@ public final class NeededBytes {
             ends[i] = whole
                     ? tensor.bytes()
                     : Math.min(tensor.bytes(), Math.ceilDiv(slice.begin() + slice.length(), BLOCK) * BLOCK);
+            everything &= ends[i] - begins[i] == tensor.bytes();
             tensors++;
             heldBytes += slice.bytes();
         }
-        return new NeededBytes(begins, ends, tensors, heldBytes);
+        return new NeededBytes(begins, ends, tensors, heldBytes, everything);
     }
 
     /** Whether the engine wants a tensor. */
@@ -120,6 +127,9 @@ public final class NeededBytes {
 
     /** What is needed of a bucket, where it lies in it. */
     public List<Placement> of(Bucket bucket) {
+        if (everything) {
+            return bucket.placements();
+        }
         List<Placement> needed = new ArrayList<>(bucket.placements().size());
         for (Placement placed : bucket.placements()) {
             needed.addAll(of(placed));
@@ -129,6 +139,9 @@ public final class NeededBytes {
 
     /** The plan with what is needed of its buckets, each where it was; buckets of which nothing is needed are gone. */
     public UpdatePlan of(UpdatePlan plan) {
+        if (everything) {
+            return plan;
+        }
         List<Bucket> buckets = new ArrayList<>();
         for (Bucket bucket : plan.buckets()) {
             List<Placement> needed = of(bucket);
@@ -141,6 +154,9 @@ public final class NeededBytes {
 
     /** What is needed of a part of a shard: runs of blocks that are neighbours there, each a part of its own, in order. */
     public List<Part> of(Part part) {
+        if (everything) {
+            return List.of(part);
+        }
         List<Part> needed = new ArrayList<>();
         List<Placement> run = new ArrayList<>();
         boolean touching = false;
