@@ -23,11 +23,11 @@ import org.slf4j.MDC;
 class LogFormatTest {
     @Test
     void textShowsTheUpdateAndItsEpochWhereThereIsOne() throws Exception {
-        assertThat(line("text", Map.of())).endsWith("WARN  d.i.worker.UpdateSteps - w1/0: \"staged\"" + end());
+        assertThat(line("text", Map.of())).endsWith("WARN  d.inflight.worker.UpdateSteps - w1/0: \"staged\"" + end());
         assertThat(line("text", Map.of(UpdateFields.UPDATE, "update-1")))
-                .contains(" d.i.worker.UpdateSteps [update-1] - w1/0");
+                .contains(" d.inflight.worker.UpdateSteps [update-1] - w1/0");
         assertThat(line("text", Map.of(UpdateFields.UPDATE, "update-1", UpdateFields.EPOCH, "17")))
-                .contains(" d.i.worker.UpdateSteps [update-1/17] - w1/0");
+                .contains(" d.inflight.worker.UpdateSteps [update-1/17] - w1/0");
     }
 
     @Test

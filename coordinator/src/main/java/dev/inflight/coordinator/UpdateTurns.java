@@ -229,8 +229,9 @@ final class UpdateTurns {
     /** An operation is over. */
     void ended(String id) {
         begun.remove(id);
-        if (limits.ended(id, wallClock.instant())) {
-            queue.retry();
+        Instant now = wallClock.instant();
+        if (limits.ended(id, now)) {
+            queue.retry(now);
         }
         if (!queue.has(id)) {
             queue.forget(id);

@@ -119,7 +119,7 @@ class SecureFleetIT {
         long epoch = Objects.requireNonNull(updated.result()).path("epoch").asLong();
         assertThat(epoch).isPositive();
         assertThat(ofUpdate(NODES.get(0), updated.id(), epoch))
-                .contains("update: staged", "update of model m: committed");
+                .contains("update: streaming", "update of model m: committed");
         assertThat(ofUpdate(NODES.get(1), updated.id(), epoch))
                 .anySatisfy(line -> assertThat(line).startsWith("secure-worker/0: prepared, plan "))
                 .anySatisfy(line -> assertThat(line).startsWith("secure-worker/0: committed"));

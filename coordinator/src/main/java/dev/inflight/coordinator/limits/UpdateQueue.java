@@ -47,6 +47,7 @@ public final class UpdateQueue {
     private static final Duration LEAST_PAUSE = Duration.ofSeconds(1);
 
     private static final int MOST_DOUBLINGS = 5;
+    private static final Duration RETRY_PAUSE = Duration.ofMillis(100);
 
     /** Denials one after the other that a forecast goes through for one update. */
     private static final int MOST_STEPS = 100;
@@ -84,9 +85,10 @@ public final class UpdateQueue {
         waiting.putFirst(update.id(), update);
     }
 
-    /** Something has changed for those that were put back. */
-    public void retry() {
-        putBack.clear();
+    /** Something has changed for those that were put back. They begin soon, but not before their sessions are gone. */
+    public void retry(Instant now) {
+        Instant soon = now.plus(RETRY_PAUSE);
+        putBack.replaceAll((id, hold) -> new Hold(hold.reason(), earlier(hold.until(), soon), false));
     }
 
     /** Nothing is remembered of one that waits no longer and does not come back. */

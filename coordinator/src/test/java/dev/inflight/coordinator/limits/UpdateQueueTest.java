@@ -144,7 +144,9 @@ class UpdateQueueTest {
         putBack("u1", now);
         assertThat(queue.nextChange(now)).isEqualTo(now.plusSeconds(2));
         for (int i = 0; i < 10; i++) {
-            queue.retry();
+            queue.retry(now);
+            assertThat(queue.nextChange(now)).isEqualTo(now.plusMillis(100));
+            now = now.plusMillis(100);
             assertThat(begun(now)).isEqualTo("u1");
             putBack("u1", now);
         }
