@@ -150,6 +150,7 @@ class EngineVerification:
     mismatches: int
     mismatched: list[str]
     error: str | None
+    files: list[str] | None = None
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -112,14 +113,14 @@ public final class WorkerNode {
                     settings.peerTimeout(),
                     new RateLimit(settings.maxSourceBytesPerSecond()),
                     ucx);
+            var endpoint = Objects.requireNonNullElse(settings.peerAdvertised(), server.endpoint());
             var metrics = metrics(system, settings, store, server);
             closeAtShutdown(system, server, communicators, ucx, aeron, devices, store);
             var departure = departure(system, settings);
             var taking = new ShardTaking(settings.name(), place, store, joins, settings.peerTimeout());
             var children = new ArrayList<WorkerHost.Child>();
             children.add(new WorkerHost.Child(
-                    "host-store",
-                    HostStoreActor.create(settings.name(), server.endpoint(), place, store, taking, departure)));
+                    "host-store", HostStoreActor.create(settings.name(), endpoint, place, store, taking, departure)));
             var sockets = new LinkedHashMap<String, Path>();
             var users = EngineUsers.of(settings.engineUsers());
             var plans = new Plans();
@@ -135,7 +136,7 @@ public final class WorkerNode {
                         store,
                         device,
                         hub,
-                        new Peers(server.endpoint(), hub, machine, settings.peerTimeout(), ucx, aeron),
+                        new Peers(endpoint, hub, machine, settings.peerTimeout(), ucx, aeron),
                         joins,
                         new Traces(settings.traceDir()),
                         settings.engineTimeout(),
@@ -155,7 +156,7 @@ public final class WorkerNode {
                 sockets.put(settings.workerId(index), settings.socket(index));
             }
             system.systemActorOf(WorkerHost.create(children), "worker-host", Props.empty());
-            return new Started(server.endpoint(), sockets);
+            return new Started(endpoint, sockets);
         } catch (IOException e) {
             throw new UncheckedIOException("worker host " + settings.name() + ": " + e.getMessage(), e);
         }
@@ -166,6 +167,7 @@ public final class WorkerNode {
             ActorSystem<?> system, WorkerSettings settings, HostStore store, PeerServer peers) throws IOException {
         var metrics = new WorkerMetrics();
         metrics.showStore(store::heldBytes, store::freeBytes);
+        metrics.showDamage(store.damage()::found, store.damage()::mended);
         metrics.showPeers(peers::sentBytes, peers::connections);
         if (settings.metricsAddress() != null) {
             var server = MetricsServer.start(settings.metricsAddress(), metrics::text);

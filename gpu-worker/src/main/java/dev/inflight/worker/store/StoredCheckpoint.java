@@ -6,6 +6,7 @@ import dev.inflight.protocol.checkpoint.CheckpointLayout;
 import dev.inflight.protocol.checkpoint.Manifest;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.plan.Bucket;
+import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Part;
 import dev.inflight.protocol.plan.Placement;
 import dev.inflight.protocol.plan.ShardParts;
@@ -13,6 +14,7 @@ import dev.inflight.protocol.plan.Sharding;
 import dev.inflight.protocol.plan.Slice;
 import dev.inflight.worker.transport.PartBytes;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -21,6 +23,7 @@ import java.util.Optional;
 import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -42,7 +45,9 @@ public final class StoredCheckpoint {
     private final Map<Integer, Coming> coming = new ConcurrentHashMap<>();
     private final Map<Integer, ShardParts> parts = new ConcurrentHashMap<>();
     private final Leases leases = new Leases();
+    private final List<ShardMemory> givenUp = new CopyOnWriteArrayList<>();
     private volatile @Nullable Replica replica;
+    private volatile List<Membership.Host> others = List.of();
 
     /** Memory of a shard of which some parts are here. */
     private record Coming(ShardMemory.Copied memory, Leases leases) {}
@@ -147,9 +152,79 @@ public final class StoredCheckpoint {
         }
     }
 
-    /** Memory of this host that is spent on the shards held. */
+    /** Memory of this host that is spent on the shards held, and on those that were given up. */
     long memoryBytes() {
-        return held.values().stream().mapToLong(ShardMemory::memoryBytes).sum();
+        return memories().stream().mapToLong(ShardMemory::memoryBytes).sum();
+    }
+
+    private List<ShardMemory> memories() {
+        var all = new ArrayList<>(held.values());
+        all.addAll(givenUp);
+        return all;
+    }
+
+    /** Hosts that held shards of it when an update or a join last used it here. */
+    List<Membership.Host> others() {
+        return others;
+    }
+
+    public void alsoHeldBy(List<Membership.Host> hosts) {
+        others = List.copyOf(hosts);
+    }
+
+    /** What is wrong with a part as it lies here; null if nothing is, or it is not here. */
+    @Nullable
+    CorruptBlockException damage(Part part) {
+        var memory = held.get(part.shard());
+        try {
+            if (memory != null) {
+                check(part, memory.bytes(part));
+            }
+            return null;
+        } catch (CorruptBlockException e) {
+            return e;
+        }
+    }
+
+    /**
+     * Writes a part that has been checked over what is here.
+     *
+     * @return false if the shard is not in this host's own memory
+     */
+    boolean overwrite(Part part, MemorySegment right) {
+        if (!(held.get(part.shard()) instanceof ShardMemory.Copied copied)) {
+            return false;
+        }
+        copied.bytes(part).copyFrom(right);
+        return true;
+    }
+
+    /** The shard is not held any more. Its memory stays until the checkpoint is released: somebody may be reading it. */
+    void giveUp(int shard) {
+        var memory = held.remove(shard);
+        if (memory != null) {
+            givenUp.add(memory);
+        }
+    }
+
+    /**
+     * Compares what was read again with what was published.
+     *
+     * @throws CorruptBlockException naming host, file, tensor and byte of the first block that differs
+     */
+    void requireSame(BlockSums again) {
+        var expected = sums.get(again.shard().index());
+        var slices = again.shard().slices();
+        for (int position = 0; position < slices.size(); position++) {
+            var slice = slices.get(position);
+            int first = again.firstBlock(position);
+            for (int block = first; block < again.firstBlock(position + 1); block++) {
+                if (again.crc(block) != expected.crc(block)
+                        || !again.digest(block).equals(expected.digest(block))) {
+                    throw corrupt(slice, slice.begin() + (long) (block - first) * BLOCK_BYTES);
+                }
+            }
+        }
     }
 
     /**
@@ -181,8 +256,9 @@ public final class StoredCheckpoint {
         if (running != null) {
             running.fail(ref.model() + " " + ref.version() + " was released on host " + host);
         }
-        var memories = List.copyOf(held.values());
+        var memories = memories();
         held.clear();
+        givenUp.clear();
         leases.retire(() -> free.accept(memories));
     }
 
@@ -302,7 +378,7 @@ public final class StoredCheckpoint {
     }
 
     /** The same for a part of a shard, as it lies in the shard's memory. */
-    void check(Part part, MemorySegment bytes) {
+    public void check(Part part, MemorySegment bytes) {
         check(part.placements(), bytes);
     }
 
@@ -359,13 +435,20 @@ public final class StoredCheckpoint {
             });
         }
 
-        /** @param at the damaged block's first byte, counted from the tensor's */
         private CorruptBlockException corrupt(long at) {
-            var tensor = layout().tensors().get(range.tensor());
-            return new CorruptBlockException(host
-                    + ": " + layout().files().get(tensor.file()).name()
-                    + ": tensor \"" + tensor.name() + "\": block at byte " + at
-                    + " is not what was published as " + ref.model() + " " + ref.version());
+            return StoredCheckpoint.this.corrupt(range, at);
         }
+    }
+
+    /** @param at the damaged block's first byte, counted from the tensor's */
+    private CorruptBlockException corrupt(Slice range, long at) {
+        var tensor = layout().tensors().get(range.tensor());
+        var file = layout().files().get(tensor.file()).name();
+        return new CorruptBlockException(host, file, tensor.name(), at, ref.model() + " " + ref.version());
+    }
+
+    /** What a block that was damaged on its way to this host is called. */
+    public CorruptBlockException damaged(Slice block) {
+        return corrupt(block, block.begin());
     }
 }

@@ -99,6 +99,7 @@ public final class UpdateSession implements AutoCloseable {
         }
         var checkpoint = phase("manifest", () -> context.store().adopt(order.checkpoint(), knowing()));
         use(checkpoint);
+        checkpoint.alsoHeldBy(order.membership().hosts());
         requireSlices(checkpoint.layout());
         var members = members();
         var planned = phase("plan", () -> plan(checkpoint, members));
