@@ -161,6 +161,7 @@ class EngineVerification:
     mismatches: int
     mismatched: list[str]
     error: str | None
+    files: list[str] | None = None
 
 
 @dataclass(frozen=True)

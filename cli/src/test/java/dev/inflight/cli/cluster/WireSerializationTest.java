@@ -214,7 +214,7 @@ class WireSerializationTest {
                 new WorkerEvent.Committed(worker, 7, 1234),
                 new WorkerEvent.Aborted(worker, 7, EMPTY_ENGINE),
                 new WorkerEvent.Aborted(worker, 7, null),
-                new WorkerEvent.Verified(worker, "y1", "engine-0", "v1", 272, List.of("a", "b"), 2, null),
+                new WorkerEvent.Verified(worker, "y1", "engine-0", "v1", 272, List.of("a", "b"), 2, null, List.of("f")),
                 new WorkerEvent.Verified(worker, "y1", null, null, 0, List.of(), 0, "no engine"));
     }
 

@@ -109,6 +109,7 @@ public final class UpdateSession implements AutoCloseable {
         }
         var checkpoint = phase("manifest", () -> context.store().adopt(order.checkpoint(), knowing()));
         use(checkpoint);
+        checkpoint.alsoHeldBy(order.membership().hosts());
         var needed = Needs.of(engine, checkpoint.layout());
         var members = members();
         var planned = phase("plan", () -> plan(checkpoint, members));

@@ -1,5 +1,6 @@
 package dev.inflight.worker.verify;
 
+import dev.inflight.protocol.checkpoint.TensorSpec;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
@@ -50,18 +51,20 @@ public final class EngineVerifier {
         int wanted = NeededBytes.of(checkpoint.layout(), hello.share(), hello.wholeTensors())
                 .tensors();
         var tensors = checkpoint.layout().tensors();
-        var mismatched = differing.stream()
-                .limit(MOST_NAMES)
-                .map(tensor -> tensors.get(tensor).name())
-                .toList();
+        var first = differing.stream().limit(MOST_NAMES).map(tensors::get).toList();
+        var files = checkpoint.layout().files();
         return new WorkerEvent.Verified(
                 context.worker(),
                 order.verifyId(),
                 status.engine(),
                 status.version(),
                 wanted,
-                mismatched,
+                first.stream().map(TensorSpec::name).toList(),
                 differing.size(),
-                null);
+                null,
+                first.stream()
+                        .map(tensor -> files.get(tensor.file()).name())
+                        .distinct()
+                        .toList());
     }
 }

@@ -1,5 +1,6 @@
 package dev.inflight.worker.verify;
 
+import dev.inflight.protocol.cluster.Damage.Place;
 import dev.inflight.protocol.cluster.VerifyPoint;
 import dev.inflight.protocol.cluster.WorkerCommand.Prepare;
 import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
@@ -62,6 +63,7 @@ public final class StagedVerifier {
             var differing = new EngineComparison(context, staged)
                     .differing(checkpoint, order.membership(), bytes, more -> compared.accept(done[0] += more));
             if (!differing.isEmpty()) {
+                context.store().damage().addFound(Place.ENGINE);
                 throw new UpdateException(message(checkpoint, staged.hello().engine(), differing), null);
             }
         } catch (SliceException e) {

@@ -10,6 +10,7 @@ import com.typesafe.config.ConfigFactory;
 import dev.inflight.protocol.checkpoint.Dtype;
 import dev.inflight.protocol.checkpoint.SafetensorsWriter;
 import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.Damage;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.Exchange;
 import dev.inflight.protocol.cluster.HostStoreCommand;
@@ -245,12 +246,36 @@ class UpdateSessionTest {
     }
 
     @Test
-    void aByteFlippedInTheHostStoreIsFoundBeforeTheEngineServesIt() throws Exception {
+    void aByteThatWasFlippedInTheHostStoreIsMendedAndTheUpdateGoesOn() throws Exception {
+        start("this-machine", "this-machine");
+        update(1, publish("v1", 1), LoadMode.SHADOW, 3);
+        var second = publish("v2", 2);
+        flipAByte(hosts.getFirst().store.adopt(second, List.of()));
+
+        var reports = update(2, second, LoadMode.SHADOW, 3);
+
+        assertThat(reports.get(1).damage()).isEmpty();
+        var found = reports.getFirst().damage();
+        assertThat(found).singleElement().satisfies(damage -> {
+            assertThat(damage.place()).isEqualTo(Damage.Place.STORE);
+            assertThat(damage.host()).isEqualTo("a");
+            assertThat(damage.file()).isEqualTo("v2.safetensors");
+            assertThat(damage.tensor()).startsWith("model.layers.");
+            assertThat(damage.mendedFrom()).isEqualTo(second.source());
+        });
+        assertThat(mismatches(second)).containsExactly(0L, 0L);
+        assertThat(update(3, second, LoadMode.SHADOW, 3))
+                .allMatch(report -> report.damage().isEmpty());
+    }
+
+    @Test
+    void aByteThatNobodyCanMendIsNamedAndTheShardIsNotServedAnyMore() throws Exception {
         start("this-machine", "this-machine");
         var first = publish("v1", 1);
         var second = publish("v2", 2);
         update(1, first, LoadMode.SHADOW, 3);
         flipAByte(hosts.getFirst().store.adopt(second, List.of()));
+        Files.delete(Path.of(second.source()));
         var sessions = sessions(2, second, LoadMode.SHADOW, 3);
         // The first buckets move at once, so it may be found in any of the steps.
         assertThatThrownBy(() -> {
@@ -258,8 +283,9 @@ class UpdateSessionTest {
                     begin(sessions);
                     together(sessions, UpdateSession::stream);
                 })
-                .hasStackTraceContaining("is not what was published as m v2")
-                .hasStackTraceContaining("tensor \"model.layers.");
+                .hasStackTraceContaining("a: v2.safetensors: tensor \"model.layers.")
+                .hasStackTraceContaining("is not what was published as m v2; it can not be mended")
+                .hasStackTraceContaining("v2.safetensors: no such file or directory");
         for (var session : sessions) {
             assertThat(session.abort("the test ends it"))
                     .isIn(
@@ -267,6 +293,9 @@ class UpdateSessionTest {
                             new AbortOutcome.Answered(new EngineMessage.Aborted(2, EngineStatus.State.SERVING, "v1")));
         }
         assertThat(mismatches(first)).containsExactly(0L, 0L);
+        assertThat(hosts.getFirst().store.held())
+                .extracting(held -> held.checkpoint().version())
+                .containsExactly("v1");
     }
 
     @Test

@@ -13,9 +13,16 @@ import java.util.Locale;
  */
 public record Damage(Place place, String host, String file, String tensor, long begin, String mendedFrom) {
     public enum Place {
+        /** The checkpoint's file, as it is read again. */
+        FILE,
+        /** A host's memory of shards. */
         STORE,
+        /** Between two hosts. */
+        WIRE,
+        /** Where a bucket lies that an engine is to load, or on its way there. */
         SLOT,
-        WIRE;
+        /** What an engine has loaded. */
+        ENGINE;
 
         /** The name used in results, metrics and documents. */
         public String label() {

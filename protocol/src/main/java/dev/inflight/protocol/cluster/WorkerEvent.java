@@ -101,6 +101,7 @@ public sealed interface WorkerEvent extends Wire {
      * @param mismatched names of the first tensors that differ or are missing, 20 at most
      * @param mismatches how many differ or are missing
      * @param error why the comparison could not be made, if so
+     * @param files the checkpoint's files that those in {@code mismatched} are in
      */
     record Verified(
             String worker,
@@ -110,8 +111,27 @@ public sealed interface WorkerEvent extends Wire {
             long tensors,
             List<String> mismatched,
             long mismatches,
-            @Nullable String error)
-            implements WorkerEvent {}
+            @Nullable String error,
+            List<String> files)
+            implements WorkerEvent {
+        public Verified {
+            mismatched = List.copyOf(mismatched);
+            files = List.copyOf(files);
+        }
+
+        /** Without files, where nothing differs. */
+        public Verified(
+                String worker,
+                String verifyId,
+                @Nullable String engine,
+                @Nullable String version,
+                long tensors,
+                List<String> mismatched,
+                long mismatches,
+                @Nullable String error) {
+            this(worker, verifyId, engine, version, tensors, mismatched, mismatches, error, List.of());
+        }
+    }
 
     /**
      * Busy time of each stage on one worker in microseconds.
