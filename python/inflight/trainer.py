@@ -172,6 +172,38 @@ class VerifyResult:
 
 
 @dataclass(frozen=True)
+class CanaryEngine:
+    engine: str | None
+    worker: str
+    outcome: str
+    stall_ms: float | None
+
+
+@dataclass(frozen=True)
+class CanaryResult:
+    """``outcome`` is ``promoted``, ``reverted`` or ``failed``; ``detected_by`` says what decided, ``reason`` why.
+
+    ``rollback_seconds`` and ``stall_ms`` are of the way back, and null if there was none.
+    """
+
+    model: str
+    from_version: str
+    to_version: str
+    group: str | None
+    share: str
+    outcome: str
+    detected_by: str | None
+    reason: str | None
+    seconds: float
+    hold_seconds: float | None
+    rollback_seconds: float | None
+    stall_ms: float | None
+    update_operation: str | None
+    final_operation: str | None
+    engines: list[CanaryEngine]
+
+
+@dataclass(frozen=True)
 class Operation:
     """``state`` is ``running``, ``succeeded`` or ``failed``. A failed update has a result too.
 
@@ -185,7 +217,7 @@ class Operation:
     done_bytes: int
     total_bytes: int
     error: str | None
-    result: PublishResult | UpdateResult | VerifyResult | None
+    result: PublishResult | UpdateResult | VerifyResult | CanaryResult | None
     turn: dict | None = None
 
     @property
@@ -301,16 +333,37 @@ class Trainer:
         verify: str | None = None,
         wait: bool = False,
         wait_timeout_seconds: float | None = None,
+        select: str | Mapping[str, str] | None = None,
+        canary: int | str | None = None,
+        hold: float | None = None,
+        check: str | None = None,
     ) -> str:
         """Starts moving the model's engines to a published version. Returns the operation's id.
 
+        :param group: id of a worker host, worker or engine, or several joined by ``|``
         :param verify: where bytes are last compared with what was published, ``arrival`` or ``engine``; the
             coordinator's setting if None
         :param wait: whether it waits for its turn where another operation or a limit stands in the way, instead of
-            raising ConflictError or LimitedError; ``cancel`` calls it off
+            raising ConflictError or LimitedError; ``cancel`` calls it off. Not for a canary
         :param wait_timeout_seconds: how long; by default as long as the coordinator lets updates wait
+        :param select: labels that engines must have, as a mapping or as ``tenant=a,domain=chat``
+        :param canary: so many engines, or a percentage like ``10%``, get it first; the operation is then a canary,
+            whose result is a CanaryResult, and which fails if it is reverted
+        :param hold: seconds for which they are watched before the others follow; by default until somebody decides
+        :param check: what is asked meanwhile: ``http://…``, ``metric:URL#NAME<1``, or ``client`` if the caller watches
+            and calls promote or revert within the hold
         """
-        wanted = {"model": model, "version": version, "mode": mode, "strategy": strategy, "group": group}
+        wanted = {
+            "model": model,
+            "version": version,
+            "mode": mode,
+            "strategy": strategy,
+            "group": group,
+            "select": _labels(select),
+            "canary": None if canary is None else str(canary),
+            "holdSeconds": hold,
+            "check": check,
+        }
         if verify is not None:
             wanted["verify"] = verify
         if wait:
@@ -320,6 +373,36 @@ class Trainer:
         elif wait_timeout_seconds is not None:
             raise ValueError("wait_timeout_seconds: is for updates that wait")
         return self._start("/v1/updates", wanted, idempotency_key)
+
+    def promote(self, operation: str | None = None, model: str | None = None) -> str:
+        """Ends the hold of a canary: the other engines follow. Returns the canary's id, to wait for.
+
+        :param operation: the canary; or else the one that runs of ``model``
+        """
+        return self._decide("/v1/promotions", operation, model, None, None)
+
+    def revert(
+        self,
+        operation: str | None = None,
+        model: str | None = None,
+        reason: str | None = None,
+        detected_by: str | None = None,
+    ) -> str:
+        """Ends a canary: its engines go back. Returns its id; waiting for it raises OperationFailedError.
+
+        :param operation: the canary; or else the one that runs of ``model``
+        :param reason: for the history
+        :param detected_by: ``operator``, or ``command`` if a program decided
+        """
+        return self._decide("/v1/reverts", operation, model, reason, detected_by)
+
+    def _decide(
+        self, path: str, operation: str | None, model: str | None, reason: str | None, detected_by: str | None
+    ) -> str:
+        if (operation is None) == (model is None):
+            raise ValueError("give the canary's operation or its model, and not both")
+        wanted = {"operation": operation, "model": model, "reason": reason, "detectedBy": detected_by}
+        return self._start(path, wanted, None)
 
     def cancel(self, id: str) -> Operation:
         """Calls off an update that waits for its turn. Raises ConflictError if it has begun."""
@@ -333,17 +416,25 @@ class Trainer:
         mode: str | None = None,
         group: str | None = None,
         idempotency_key: str | None = None,
+        select: str | Mapping[str, str] | None = None,
     ) -> str:
         """Starts moving the model's engines back, by default to the version before the last update.
 
         Returns the operation's id; its result is an UpdateResult.
         """
-        wanted = {"model": model, "to": to, "mode": mode, "group": group}
+        wanted = {"model": model, "to": to, "mode": mode, "group": group, "select": _labels(select)}
         return self._start("/v1/rollbacks", wanted, idempotency_key)
 
-    def verify(self, model: str, idempotency_key: str | None = None) -> str:
-        """Starts comparing every engine's live tensors with the manifest. Returns the operation's id."""
-        return self._start("/v1/verifications", {"model": model}, idempotency_key)
+    def verify(
+        self,
+        model: str,
+        idempotency_key: str | None = None,
+        group: str | None = None,
+        select: str | Mapping[str, str] | None = None,
+    ) -> str:
+        """Starts comparing live tensors of engines with the manifest. Returns the operation's id."""
+        wanted = {"model": model, "group": group, "select": _labels(select)}
+        return self._start("/v1/verifications", wanted, idempotency_key)
 
     def operation(self, id: str, wait_ms: int = 0) -> Operation:
         """The operation's present state; waits up to ``wait_ms`` for its end."""
@@ -429,6 +520,12 @@ def _read_token(path: str) -> str:
     return lines[0].rpartition(":")[2]
 
 
+def _labels(select: str | Mapping[str, str] | None) -> str | None:
+    if select is None or isinstance(select, str):
+        return select
+    return ",".join(f"{label}={value}" for label, value in sorted(select.items()))
+
+
 def _quoted(segment: str) -> str:
     return urllib.parse.quote(segment, safe="")
 
@@ -459,6 +556,7 @@ def _operation(tree: dict) -> Operation:
         "rollback": _update_result,
         "join": _update_result,
         "verify": _verify_result,
+        "canary": _canary_result,
     }.get(tree.get("kind"))
     return _record(Operation, {**tree, "result": read(result) if result and read else result})
 
@@ -477,6 +575,13 @@ def _update_result(tree: dict) -> UpdateResult:
 def _verify_result(tree: dict) -> VerifyResult:
     return _record(
         VerifyResult, {**tree, "engines": [_record(EngineVerification, e) for e in tree.get("engines") or []]}
+    )
+
+
+def _canary_result(tree: dict) -> CanaryResult:
+    engines = [_record(CanaryEngine, e) for e in tree.get("engines") or []]
+    return _record(
+        CanaryResult, {**tree, "fromVersion": tree.get("from"), "toVersion": tree.get("to"), "engines": engines}
     )
 
 

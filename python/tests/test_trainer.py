@@ -161,6 +161,53 @@ def test_a_rollback_names_only_what_was_asked_for(coordinator, trainer):
     assert (result.kind, result.to_version) == ("rollback", "v1")
 
 
+def test_a_canary_is_asked_for_and_decided_about(coordinator, trainer):
+    reverted = {
+        "kind": "canary",
+        "model": "chat",
+        "from": "v1",
+        "to": "v2",
+        "group": "tenant=a",
+        "share": "10%",
+        "outcome": "reverted",
+        "detectedBy": "command",
+        "reason": "odd",
+        "seconds": 3.0,
+        "holdSeconds": 2.0,
+        "rollbackSeconds": 0.5,
+        "stallMs": 1.5,
+        "updateOperation": "update-1",
+        "finalOperation": "rollback-1",
+        "engines": [{"engine": "e0", "worker": "h0/0", "outcome": "committed", "stallMs": 1.5}],
+    }
+    coordinator.answers = [
+        (202, {"operation": "canary-1"}),
+        (202, {"operation": "canary-1"}),
+        (202, {"operation": "canary-1"}),
+        operation("failed", kind="canary", error="odd", result=reverted),
+    ]
+    id = trainer.update("chat", "v2", select={"tenant": "a", "domain": "x"}, canary="10%", hold=30, check="client")
+    assert coordinator.requests[0][2] == {
+        "model": "chat",
+        "version": "v2",
+        "select": "domain=x,tenant=a",
+        "canary": "10%",
+        "holdSeconds": 30,
+        "check": "client",
+    }
+    trainer.promote(id)
+    assert coordinator.requests[1] == ("POST", "/v1/promotions", {"operation": id})
+    trainer.revert(model="chat", reason="odd", detected_by="command")
+    assert coordinator.requests[2][1:] == ("/v1/reverts", {"model": "chat", "reason": "odd", "detectedBy": "command"})
+    with pytest.raises(t.OperationFailedError) as failed:
+        trainer.wait(id)
+    result = failed.value.operation.result
+    assert (result.outcome, result.detected_by, result.rollback_seconds) == ("reverted", "command", 0.5)
+    assert result.engines[0].stall_ms == 1.5
+    with pytest.raises(ValueError):
+        trainer.promote()
+
+
 def test_publish_and_verify_have_typed_results(coordinator, trainer):
     published = {"model": "chat", "version": "v1", "digest": "ab", "bytes": 1, "tensors": 2, "seconds": 0.1,
                  "inPlace": True, "touchSeconds": 0.05, "registerSeconds": 0.0, "hosts": ["h"]}  # fmt: skip

@@ -1,7 +1,10 @@
 package dev.inflight.cli;
 
 import dev.inflight.cli.console.Progress;
+import dev.inflight.cli.demo.CanaryReport;
+import dev.inflight.cli.demo.CanaryRevertScenario;
 import dev.inflight.cli.demo.CheckpointPlace;
+import dev.inflight.cli.demo.EngineKind;
 import dev.inflight.cli.demo.FailoverReport;
 import dev.inflight.cli.demo.Installation;
 import dev.inflight.cli.demo.JoinOptions;
@@ -45,7 +48,8 @@ final class DemoCommand implements Callable<Integer> {
             KillSourceScenario.NAME,
             LeaveScenario.NAME,
             RollbackScenario.NAME,
-            KillCoordinatorScenario.NAME);
+            KillCoordinatorScenario.NAME,
+            CanaryRevertScenario.NAME);
 
     private static final int USUAL_JOINERS = 3;
     private static final int MOST_JOINERS = 32;
@@ -71,6 +75,7 @@ final class DemoCommand implements Callable<Integer> {
                 "leave: a worker host is stopped in order; the others go to v2 and back without the files.",
                 "rollback: from v1 to v2 and back by a rollback.",
                 "kill-coordinator: the coordinator is killed while an update streams; one of two that stand by ends it.",
+                "canary-revert: one engine tries a v2 of NaNs; a check notices, and it goes back by itself.",
                 "Clients keep asking the engines that serve, and every answer is checked."
             })
     private String scenario;
@@ -121,6 +126,9 @@ final class DemoCommand implements Callable<Integer> {
             ScenarioOutcome<FailoverReport> over = KillCoordinatorScenario.run(options, installation, progress);
             return new Shown(over.report(), DemoText.of(over.report()), over.firstProblem());
         }
+        if (scenario.equals(CanaryRevertScenario.NAME)) {
+            return canary(options, installation, progress);
+        }
         require(options.tp() == 1, "--tp " + options.tp() + " is not for --scenario " + scenario);
         if (scenario.equals(LeaveScenario.NAME)) {
             require(options.workers() > 1, "--workers 1 leaves nobody; give 2 or more");
@@ -134,6 +142,15 @@ final class DemoCommand implements Callable<Integer> {
             return shown(KillSourceScenario.run(joining, installation, progress));
         }
         return shown(JoinScenario.run(scenario, joining, installation, progress));
+    }
+
+    private Shown canary(ScenarioOptions options, Installation installation, Progress progress)
+            throws InterruptedException {
+        require(options.engine() == EngineKind.REFERENCE, "--scenario " + scenario + " runs reference engines only");
+        require(options.tp() == 1, "--tp " + options.tp() + " is for --scenario update and rollback only");
+        require(options.checkpoint() == null, "--checkpoint is not for --scenario " + scenario + ", which spoils v2");
+        ScenarioOutcome<CanaryReport> back = CanaryRevertScenario.run(options, installation, progress);
+        return new Shown(back.report(), DemoText.of(back.report()), back.firstProblem());
     }
 
     private static Shown shown(ScenarioOutcome<JoinReport> joined) {

@@ -3,6 +3,7 @@ package dev.inflight.cli;
 import dev.inflight.cli.bench.Ceiling;
 import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.console.Table;
+import dev.inflight.cli.demo.CanaryReport;
 import dev.inflight.cli.demo.DemoReport;
 import dev.inflight.cli.demo.DemoReport.Requests;
 import dev.inflight.cli.demo.FailoverReport;
@@ -116,6 +117,29 @@ final class DemoText {
                                 + format(" after %.3f s", report.failoverSeconds()) + ", detected by "
                                 + report.detectedBy())
                 .row("stall", format("%.1f ms", report.stallMs()))
+                .row("requests", requests(report.requests()))
+                .row("verified", verified(report.verified()))
+                .toString();
+    }
+
+    static String of(CanaryReport report) {
+        return new Table()
+                .row(
+                        "canary",
+                        "v1 -> v2, whose weights are NaN, " + report.mode() + ", on " + report.canaries() + " of "
+                                + report.workers() + " " + report.engine() + " engines: " + report.outcome())
+                .row("checkpoint", checkpoint(report.bytes(), report.tensors()))
+                .row(
+                        "noticed",
+                        "by " + report.detectedBy()
+                                + (report.detectSeconds() == null
+                                        ? ""
+                                        : format(", %.3f s after it was served", report.detectSeconds())))
+                .row("because", String.valueOf(report.reason()))
+                .row(
+                        "back",
+                        report.rollbackSeconds() == null ? "not at all" : format("in %.3f s", report.rollbackSeconds()))
+                .row("stall", report.stallMs() == null ? "unknown" : format("%.1f ms", report.stallMs()))
                 .row("requests", requests(report.requests()))
                 .row("verified", verified(report.verified()))
                 .toString();

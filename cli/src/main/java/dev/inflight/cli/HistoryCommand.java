@@ -111,7 +111,9 @@ final class HistoryCommand implements Callable<Integer> {
                                     operation.path("seconds").asDouble())
                             : "-",
                     operation.path("requester").asText("-"),
-                    operation.path("reason").asText(""));
+                    operation.hasNonNull("reason")
+                            ? operation.path("reason").asText()
+                            : operation.path("detectedBy").asText(""));
         }
         return table.toString();
     }

@@ -18,6 +18,8 @@ import picocli.CommandLine.Spec;
             NodeCommand.class,
             PublishCommand.class,
             UpdateCommand.class,
+            PromoteCommand.class,
+            RevertCommand.class,
             RollbackCommand.class,
             CancelCommand.class,
             StatusCommand.class,

@@ -9,6 +9,7 @@ import dev.inflight.cli.client.UpdateResult.EngineOutcome;
 import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.console.Progress;
 import dev.inflight.cli.console.Table;
+import java.time.Duration;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.concurrent.Callable;
@@ -17,7 +18,9 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-@Command(name = "update", description = "Move running engines to a published version, all of them or none.")
+@Command(
+        name = "update",
+        description = "Move running engines to a published version, all of them or none; or some of them first (--canary).")
 @SuppressWarnings("NullAway.Init")
 final class UpdateCommand implements Callable<Integer> {
     @Mixin
@@ -51,8 +54,11 @@ final class UpdateCommand implements Callable<Integer> {
                     + " beside the present one (default: ${DEFAULT-VALUE}).")
     private String strategy;
 
-    @Option(names = "--group", paramLabel = "GROUP", description = "Only this group of engines.")
-    private @Nullable String group;
+    @Mixin
+    private SelectionOptions selection;
+
+    @Mixin
+    private CanaryOptions canary;
 
     @Option(
             names = "--verify",
@@ -67,15 +73,35 @@ final class UpdateCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws InterruptedException {
+        UpdateRequest request = new UpdateRequest(
+                model,
+                version,
+                mode,
+                strategy,
+                selection.group(),
+                selection.select(),
+                canary.canary(),
+                canary.holdSeconds(),
+                canary.check());
         try (CoordinatorClient client = coordinator.connect();
                 Progress progress = answer.progress()) {
-            Operation operation = client.update(
-                    waiting.apply(new UpdateRequest(model, version, mode, strategy, group, verify)),
-                    origin.origin(),
-                    shown -> progress.advance(shown.step(), shown.doneBytes(), shown.totalBytes()));
+            CommandCheck check = check(client);
+            Operation operation = client.update(request, origin.origin(), shown -> {
+                progress.advance(shown.step(), shown.doneBytes(), shown.totalBytes());
+                if (check != null) {
+                    check.look(shown);
+                }
+            });
             progress.close();
-            return OperationAnswer.print(answer, operation, UpdateCommand::text);
+            return OperationAnswer.print(
+                    answer, operation, request.canary() == null ? UpdateCommand::text : CanaryText::of);
         }
+    }
+
+    private @Nullable CommandCheck check(CoordinatorClient client) {
+        String command = canary.shellCommand();
+        Duration hold = canary.hold();
+        return command == null || hold == null ? null : new CommandCheck(client, command, hold);
     }
 
     /** An update's result, or a rollback's, for people. */

@@ -1,6 +1,7 @@
 package dev.inflight.coordinator;
 
 import com.typesafe.config.Config;
+import dev.inflight.coordinator.canary.CanarySettings;
 import dev.inflight.coordinator.http.HttpSettings;
 import dev.inflight.coordinator.join.JoinSettings;
 import dev.inflight.coordinator.ledger.LedgerSettings;
@@ -21,6 +22,7 @@ public record CoordinatorSettings(
         PublishSettings publish,
         UpdateSettings update,
         JoinSettings join,
+        CanarySettings canary,
         VerifySettings verify,
         LimitSettings limits,
         Path dataDir,
@@ -44,6 +46,7 @@ public record CoordinatorSettings(
                 PublishSettings.from(own.getConfig("publish")),
                 UpdateSettings.from(own.getConfig("update")),
                 JoinSettings.from(own.getConfig("join")),
+                CanarySettings.from(own.getConfig("canary")),
                 VerifySettings.from(own.getConfig("verify")),
                 LimitSettings.from(own.getConfig("limits")),
                 Path.of(settings.text("data-dir")),

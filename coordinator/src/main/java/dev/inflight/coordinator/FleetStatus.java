@@ -16,6 +16,7 @@ import dev.inflight.protocol.cluster.OperationReply.Operation;
 import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -26,6 +27,7 @@ import org.jspecify.annotations.Nullable;
  * @param lastUpdate the result of the last update; null before the first
  * @param limits of updates, and what of them is used
  * @param queue updates that wait for their turn
+ * @param canaries those that run
  */
 record FleetStatus(
         List<Model> models,
@@ -34,7 +36,8 @@ record FleetStatus(
         @Nullable OperationView operation,
         @Nullable JsonNode lastUpdate,
         List<Usage> limits,
-        List<TurnStatus.Waiting> queue) {
+        List<TurnStatus.Waiting> queue,
+        List<CanaryView> canaries) {
 
     record Model(String model, List<Version> versions) {}
 
@@ -51,11 +54,13 @@ record FleetStatus(
     /** @param memoryBytes memory that the host spends on it; 0 if it uses files in /dev/shm in place */
     record HeldCheckpoint(String model, String version, int shards, long memoryBytes) {}
 
+    /** @param labels by which its engine can be selected */
     record Worker(
             String worker,
             String host,
             String device,
             long slotBudgetBytes,
+            SortedMap<String, String> labels,
             @Nullable Engine engine) {}
 
     /**
@@ -109,6 +114,7 @@ record FleetStatus(
             SortedMap<String, Map<String, CheckpointRef>> published,
             @Nullable OperationView operation,
             @Nullable JsonNode lastUpdate,
+            List<CanaryView> canaries,
             Joins joins,
             Function<String, @Nullable Operation> operations,
             TurnStatus turns) {
@@ -127,7 +133,8 @@ record FleetStatus(
                 operation,
                 lastUpdate,
                 turns.limits(),
-                turns.queue());
+                turns.queue(),
+                canaries);
     }
 
     private static Version version(CheckpointRef ref, Fleet fleet) {
@@ -159,6 +166,7 @@ record FleetStatus(
                 worker.host(),
                 worker.state().device(),
                 worker.state().slotBudgetBytes(),
+                new TreeMap<>(worker.state().labels()),
                 engine(worker.engine(), join));
     }
 

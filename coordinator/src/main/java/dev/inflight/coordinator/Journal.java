@@ -4,6 +4,7 @@ import akka.actor.typed.ActorRef;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import dev.inflight.coordinator.ledger.LedgerEntry;
+import dev.inflight.coordinator.ledger.LedgerEntry.CanaryMoved;
 import dev.inflight.coordinator.ledger.LedgerEntry.EngineOutcome;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationEnded;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
@@ -84,6 +85,11 @@ final class Journal {
     /** An update waits for its turn; who asked for it hears when that is certain to be remembered. */
     void queued(UpdateQueued queued) {
         ledger.tell(new LedgerWriter.Write(queued, queued.id()));
+    }
+
+    /** A canary moves on once the ledger has this; told by {@link dev.inflight.coordinator.ledger.LedgerEvent.Kept}. */
+    void moves(CanaryMoved moved, String token) {
+        ledger.tell(new LedgerWriter.Write(moved, token));
     }
 
     /**

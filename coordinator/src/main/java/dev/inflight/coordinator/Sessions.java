@@ -166,7 +166,7 @@ final class Sessions {
         String model = start.model();
         ActorRef<VerifySession.Command> session = context.spawn(
                 VerifySession.create(new VerifySession.Start(
-                        start.id(), model, ledger.versions(model), fleet, settings.verify(), events)),
+                        start.id(), model, start.group(), ledger.versions(model), fleet, settings.verify(), events)),
                 start.id());
         started(
                 session,

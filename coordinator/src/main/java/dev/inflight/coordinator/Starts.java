@@ -11,7 +11,9 @@ import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.TrainerCommand;
+import dev.inflight.protocol.cluster.TrainerCommand.CanaryUpdate;
 import dev.inflight.protocol.cluster.TrainerCommand.Cancel;
+import dev.inflight.protocol.cluster.TrainerCommand.DecideCanary;
 import dev.inflight.protocol.cluster.TrainerCommand.Enqueue;
 import dev.inflight.protocol.cluster.TrainerCommand.GetOperation;
 import dev.inflight.protocol.cluster.TrainerCommand.Publish;
@@ -59,6 +61,20 @@ record Starts(InstantSource wallClock) {
                 update.group());
     }
 
+    OperationStarted canary(CanaryUpdate canary, CheckpointRef checkpoint) {
+        return start(
+                newId(CanaryDesk.KIND),
+                CanaryDesk.KIND,
+                canary.model(),
+                canary.version(),
+                checkpoint.digest(),
+                canary.origin(),
+                request(canary),
+                canary.mode() == null ? null : canary.mode().label(),
+                canary.strategy(),
+                canary.group());
+    }
+
     OperationStarted rollback(Rollback rollback, CheckpointRef checkpoint) {
         LoadMode mode = rollback.mode();
         return start(
@@ -101,7 +117,7 @@ record Starts(InstantSource wallClock) {
                 request(verify),
                 null,
                 null,
-                null);
+                verify.group());
     }
 
     /**
@@ -136,6 +152,16 @@ record Starts(InstantSource wallClock) {
                 // Without it the text is what it was before there was a choice.
                 yield verify == null ? text : request(text, verify.label());
             }
+            case CanaryUpdate canary ->
+                request(
+                        "canary",
+                        canary.model(),
+                        canary.version(),
+                        canary.mode() == null ? null : canary.mode().label(),
+                        canary.strategy(),
+                        canary.group(),
+                        Json.write(canary.canary()));
+            case DecideCanary decide -> request(decide.decision().name(), decide.operation(), decide.model());
             case Rollback rollback ->
                 request(
                         "rollback",
@@ -144,8 +170,11 @@ record Starts(InstantSource wallClock) {
                         rollback.mode() == null ? null : rollback.mode().label(),
                         rollback.group());
             case Enqueue enqueue -> request(enqueue.update());
-            case VerifyModel verify -> request("verify", verify.model());
             case Cancel cancel -> request("cancel", cancel.id());
+            case VerifyModel verify ->
+                verify.group() == null
+                        ? request("verify", verify.model())
+                        : request("verify", verify.model(), verify.group());
             case GetOperation get -> request("operation", get.id());
         };
     }

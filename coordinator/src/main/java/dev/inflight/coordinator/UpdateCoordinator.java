@@ -39,7 +39,9 @@ import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.TrainerCommand;
+import dev.inflight.protocol.cluster.TrainerCommand.CanaryUpdate;
 import dev.inflight.protocol.cluster.TrainerCommand.Cancel;
+import dev.inflight.protocol.cluster.TrainerCommand.DecideCanary;
 import dev.inflight.protocol.cluster.TrainerCommand.Enqueue;
 import dev.inflight.protocol.cluster.TrainerCommand.GetOperation;
 import dev.inflight.protocol.cluster.TrainerCommand.Publish;
@@ -120,6 +122,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private final Epochs epochs;
     private final WorkerClaims claims = new WorkerClaims();
     private final JoinDesk desk;
+    private final CanaryDesk canaries;
     private final Leaves leaves;
     private final Settling settling;
     private final Recovery recovery;
@@ -149,12 +152,23 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         this.starts = new Starts(wallClock);
         this.journal = new Journal(writer, wallClock, state.unfinished());
         this.keys = new IdempotencyKeys(settings.ledger().keepEntries());
-        this.lost = new LostOperations(state.unfinished());
+        this.lost = new LostOperations(CanaryDesk.others(state));
         this.operations = new Operations(settings.operationHistory(), metrics);
         this.ledger = new VersionLedger(settings.keepVersions());
         this.previous = new PreviousVersions(settings.keepPrevious(), ledger, operations);
         this.leaves = new Leaves(context, claims);
         this.desk = new JoinDesk(settings.join(), context.getLog());
+        ActorRef<SessionEvent> events = context.messageAdapter(SessionEvent.class, FromSession::new);
+        this.canaries = new CanaryDesk(
+                context,
+                settings.canary(),
+                wallClock,
+                companions.checks(),
+                events,
+                SessionStopped::new,
+                operations,
+                ledger,
+                desk.joins());
         Duration patience =
                 surroundings.patience(context.getSystem(), settings.update().recoveryWindow());
         timers.startSingleTimer(JoinsDue.LEARNED, JoinsDue.LEARNED, patience);
@@ -163,7 +177,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 context,
                 settings,
                 nanoTime,
-                context.messageAdapter(SessionEvent.class, FromSession::new),
+                events,
                 SessionStopped::new,
                 operations,
                 ledger,
@@ -171,16 +185,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 claims,
                 desk,
                 writer);
-        this.recovery = new Recovery(
-                context,
-                timers,
-                patience,
-                RecoveryDue::new,
-                operations,
-                ledger,
-                sessions,
-                starts,
-                lost);
+        this.recovery =
+                new Recovery(context, timers, patience, RecoveryDue::new, operations, ledger, sessions, starts, lost);
         this.turns = new UpdateTurns(
                 settings.limits(),
                 wallClock,
@@ -207,11 +213,15 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         turns.restore(state);
         state.unfinished().forEach(start -> operations.update(start.asOperation("recovering")));
         for (OperationEnded ended : state.ended()) {
-            brought(ended.operation(), ended.before(), ended.meant());
+            OperationStarted start = ended.operation();
+            boolean goneBack = start.kind().equals(CanaryDesk.KIND) && !ended.succeeded();
+            String had = ended.before().stream().findFirst().orElse(null);
+            brought(start, goneBack ? had : start.to(), ended.before(), ended.meant());
             if (ended.operation().moves() && ended.result() != null) {
                 lastUpdate = Json.tree(ended.result());
             }
         }
+        canaries.restore(state);
     }
 
     /**
@@ -303,7 +313,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             }
             case UpdateWeights update -> {
                 if (!isRepeated(update, update.origin(), update.replyTo())) {
-                    update(update);
+                    update(update, null);
                 }
             }
             case Enqueue enqueue -> {
@@ -317,9 +327,15 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 turns.cancel(cancel);
                 proceed();
             }
+            case CanaryUpdate canary -> {
+                if (!isRepeated(canary, canary.origin(), canary.replyTo())) {
+                    canary(canary);
+                }
+            }
+            case DecideCanary decision -> canaries.decide(decision);
             case Rollback rollback -> {
                 if (!isRepeated(rollback, rollback.origin(), rollback.replyTo())) {
-                    rollback(rollback);
+                    rollback(rollback, null);
                 }
             }
             case VerifyModel verify -> {
@@ -351,8 +367,48 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         sessions.publish(start, publish.source(), fleet, replyTo(start, publish.replyTo()));
     }
 
-    private void update(UpdateWeights update) {
-        Refused refused = turns.refusal(update);
+    /** What a canary asks of the coordinator that runs it. */
+    private void ask(SessionEvent.CanaryAsks asks) {
+        switch (asks.command()) {
+            case UpdateWeights update -> {
+                if (!isRepeated(update, update.origin(), update.replyTo())) {
+                    update(update, asks.id());
+                }
+            }
+            case Rollback rollback -> {
+                if (!isRepeated(rollback, rollback.origin(), rollback.replyTo())) {
+                    rollback(rollback, asks.id());
+                }
+            }
+            case GetOperation get -> tellOperation(get);
+            default -> throw new IllegalArgumentException("a canary asks for " + asks.command());
+        }
+    }
+
+    private void canary(CanaryUpdate canary) {
+        UpdateWeights all = Admission.update(canary);
+        Refused refused = turns.refusal(all);
+        CheckpointRef checkpoint = ledger.find(canary.model(), canary.version());
+        if (refused != null || checkpoint == null) {
+            canary.replyTo().tell(Objects.requireNonNull(refused));
+            return;
+        }
+        OperationStarted start = starts.canary(canary, checkpoint);
+        refused = canaries.start(start, canary, fleet, replyTo(start, canary.replyTo()));
+        if (refused != null) {
+            keys.refused(start, refused);
+            if (start.idempotencyKey() == null) {
+                canary.replyTo().tell(refused);
+            }
+        }
+    }
+
+    /** @param canary which asks for it; null if a trainer does */
+    private void update(UpdateWeights update, @Nullable String canary) {
+        // What a canary has begun must not be stopped half-way by a limit.
+        Refused refused = canary == null
+                ? turns.refusal(update)
+                : Admission.of(operations, ledger, fleet).within(canary).refusal(update);
         CheckpointRef checkpoint = ledger.find(update.model(), update.version());
         if (refused != null || checkpoint == null) {
             update.replyTo().tell(Objects.requireNonNull(refused));
@@ -385,9 +441,11 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         return this;
     }
 
-    private void rollback(Rollback rollback) {
-        String former = history.previous(rollback.model(), rollback.group());
-        Refused refused = Admission.of(operations, ledger, fleet).refusal(rollback, former);
+    /** @param canary which asks for it; null if a trainer does */
+    private void rollback(Rollback rollback, @Nullable String canary) {
+        String former = history.previous(
+                rollback.model(), rollback.group(), fleet.workers().values());
+        Refused refused = Admission.of(operations, ledger, fleet).within(canary).refusal(rollback, former);
         String target = rollback.to() == null ? former : rollback.to();
         CheckpointRef checkpoint = target == null ? null : ledger.find(rollback.model(), target);
         if (refused != null || checkpoint == null) {
@@ -484,6 +542,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                         ledger.all(),
                         running,
                         lastUpdate,
+                        canaries.views(),
                         desk.joins(),
                         operations::operation,
                         turns.status(ledger.all().keySet()));
@@ -495,7 +554,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     }
 
     private Behavior<Command> onLedger(FromLedger from) {
-        if (from.event() instanceof LedgerEvent.Kept kept) {
+        if (from.event() instanceof LedgerEvent.Kept kept && !canaries.kept(kept.operation())) {
             Operation operation = operation(kept.operation());
             if (operation != null) {
                 keys.answer(kept.operation(), operation);
@@ -534,8 +593,9 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             turns.ended(start.id());
             metrics.ended(start.model(), settled.operation());
             journal.ended(start, settled.operation(), Set.of(), settled.meant());
-            brought(start, Set.of(), settled.meant());
+            brought(start, start.to(), Set.of(), settled.meant());
         }
+        canaries.resume(fleet);
     }
 
     private Behavior<Command> onSession(FromSession from) {
@@ -578,6 +638,12 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             case SessionEvent.PublishEnded ended -> onPublishEnded(ended);
             case SessionEvent.UpdateEnded ended -> onUpdateEnded(ended);
             case SessionEvent.VerifyEnded ended -> end(ended.operation(), Set.of(), null);
+            case SessionEvent.CanaryAsks asks -> ask(asks);
+            case SessionEvent.CanaryMoves moves -> {
+                canaries.moved(moves.moved());
+                journal.moves(moves.moved(), moves.token());
+            }
+            case SessionEvent.CanaryEnded ended -> onCanaryEnded(ended);
         }
         if (event.ended()) {
             operations.ended(event.id());
@@ -632,14 +698,25 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             lastUpdate = result == null ? null : Json.tree(result);
             Running session = operations.running(ended.id());
             if (version != null && session != null) {
-                ledger.committed(ended.model(), version, ended.from(), fleet)
+                ledger.committed(ended.model(), version, ended.from(), canaries.versionsNeeded(ended.model()), fleet)
                         .forEach(gone -> journal.dropped(gone, version));
-                brought(session.start(), ended.from(), meant);
+                brought(session.start(), version, ended.from(), meant);
             } else if (version == null) {
                 desk.joins().aborted(ended.model(), ended.former());
             }
         }
         recovery.forget(ended.id());
+    }
+
+    private void onCanaryEnded(SessionEvent.CanaryEnded ended) {
+        Running session = operations.running(ended.id());
+        Set<String> before = Set.of(ended.from());
+        List<String> meant = ended.meant() == null ? List.of() : List.of(ended.meant());
+        end(ended.operation(), before, meant);
+        if (session != null) {
+            brought(session.start(), ended.brought(), before, meant);
+        }
+        canaries.ended(ended.id());
     }
 
     private void end(Operation operation, Set<String> before, @Nullable List<String> meant) {
@@ -662,13 +739,23 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         return group == null ? List.of() : List.of(group);
     }
 
-    /** @param before versions that engines had before */
-    private void brought(OperationStarted start, Set<String> before, @Nullable List<String> meant) {
-        String version = start.to();
+    /**
+     * @param version null if it was about none
+     * @param before versions that engines had before
+     */
+    private void brought(
+            OperationStarted start, @Nullable String version, Set<String> before, @Nullable List<String> meant) {
         if (meant == null || version == null) {
             return;
         }
-        if (start.kind().equals(UpdateKind.ROLLBACK.label())) {
+        if (start.kind().equals(CanaryDesk.KIND)) {
+            String group = meant.isEmpty() ? null : meant.getFirst();
+            if (before.contains(version)) {
+                history.rolledBack(start.model(), group, version);
+            } else {
+                history.updated(start.model(), group, before, version);
+            }
+        } else if (start.kind().equals(UpdateKind.ROLLBACK.label())) {
             history.rolledBack(start.model(), start.group(), version);
         } else if (start.kind().equals(UpdateKind.UPDATE.label())) {
             history.updated(start.model(), start.group(), before, version);
@@ -683,7 +770,12 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private Behavior<Command> onSessionStopped(SessionStopped stopped) {
         Running session = operations.running(stopped.id());
         if (session != null && !settling.contains(stopped.id())) {
-            end(session.crashed(), Set.of(), null);
+            SessionEvent.CanaryEnded canary = canaries.crashed(session);
+            if (canary == null) {
+                end(session.crashed(), Set.of(), null);
+            } else {
+                onCanaryEnded(canary);
+            }
             operations.ended(session.id());
             desk.ended(session.id(), "its session stopped because of an internal error", nanoTime.getAsLong());
             recovery.forget(session.id());

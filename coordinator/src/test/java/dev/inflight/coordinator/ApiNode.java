@@ -2,14 +2,19 @@ package dev.inflight.coordinator;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import akka.actor.PoisonPill;
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.javadsl.Adapter;
 import akka.cluster.typed.Cluster;
 import akka.cluster.typed.Join;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import dev.inflight.coordinator.http.HttpApi;
 import dev.inflight.coordinator.metrics.CoordinatorMetrics;
 import dev.inflight.coordinator.operation.Json;
+import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent.Session;
 import java.io.IOException;
 import java.net.URI;
@@ -24,6 +29,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -70,7 +76,15 @@ final class ApiNode implements AutoCloseable {
     }
 
     static ApiNode start(String settings, HttpClient client) throws Exception {
-        return alone(settings, client).formCluster();
+        return start(settings, "", client);
+    }
+
+    /**
+     * @param settings of {@code inflight.coordinator.http}
+     * @param others of {@code inflight.coordinator}
+     */
+    static ApiNode start(String settings, String others, HttpClient client) throws Exception {
+        return temporary("http { " + settings + " }, " + others, client).formCluster();
     }
 
     /**
@@ -90,7 +104,11 @@ final class ApiNode implements AutoCloseable {
 
     /** Without a cluster, so that no coordinator ever answers. */
     static ApiNode alone(String settings, HttpClient client) throws Exception {
-        return of("http { " + settings + " }", client, Files.createTempDirectory("inflight-api-node-"), true);
+        return temporary("http { " + settings + " }", client);
+    }
+
+    private static ApiNode temporary(String settings, HttpClient client) throws Exception {
+        return of(settings, client, Files.createTempDirectory("inflight-api-node-"), true);
     }
 
     private static ApiNode of(String settings, HttpClient client, Path data, boolean temporary) throws Exception {
@@ -139,6 +157,34 @@ final class ApiNode implements AutoCloseable {
     void addHost(String host, String version, Session session) {
         kit.spawn(FakeHost.create(host, List.of()));
         kit.spawn(FakeWorker.create(host + "/0", version, session));
+    }
+
+    /** Adds a host with a worker whose engine serves a version, or has no weights. */
+    ActorRef<WorkerCommand> addHost(String host, @Nullable String version) {
+        kit.spawn(FakeHost.create(host, List.of()));
+        return kit.spawn(FakeWorker.create(host + "/0", version, null));
+    }
+
+    void stop(ActorRef<?> actor) {
+        kit.stop(actor);
+    }
+
+    /** Another coordinator takes its place, on the same node. */
+    void crashCoordinator() {
+        Adapter.toClassic(kit.system())
+                .actorSelection("/system/*/update-coordinator/" + UpdateCoordinator.FLEET_MONITOR)
+                .tell(PoisonPill.getInstance(), akka.actor.ActorRef.noSender());
+    }
+
+    /** Waits until the status is as wanted. */
+    JsonNode await(Predicate<JsonNode> wanted) {
+        return kit.createTestProbe().awaitAssert(Duration.ofSeconds(20), Duration.ofMillis(50), () -> {
+            JsonNode status = Json.tree(send("GET", "/v1/status", null).body());
+            assertThat(status.has("workers") && wanted.test(status))
+                    .as(status.toString())
+                    .isTrue();
+            return status;
+        });
     }
 
     /** Sent with every request from now on; none if null. */

@@ -51,6 +51,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
     private final UpdateContext update;
     private final WorkerMetrics metrics;
     private final String host;
+    private final EngineLabels labels;
     private final Duration orphanTimeout;
     private final ActorRef<GpuWorkerMessage> self;
     private final TimerScheduler<GpuWorkerMessage> timers;
@@ -67,6 +68,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
             ActorContext<GpuWorkerMessage> context,
             TimerScheduler<GpuWorkerMessage> timers,
             String host,
+            EngineLabels labels,
             Path socket,
             EngineUsers users,
             Duration orphanTimeout,
@@ -77,6 +79,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
         this.timers = timers;
         this.update = update;
         this.host = host;
+        this.labels = labels;
         this.orphanTimeout = orphanTimeout;
         this.self = context.getSelf();
         this.steps = new UpdateSteps(self);
@@ -103,6 +106,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
      * Opens the engine link, then registers with the receptionist.
      *
      * @param host name of the worker's host
+     * @param labels of the host's engines
      * @param socket where its engine connects
      * @param users as whom the engine may run
      * @param orphanTimeout how long an update waits for a new coordinator before it is taken back
@@ -110,13 +114,14 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
      */
     static Behavior<WorkerCommand> create(
             String host,
+            EngineLabels labels,
             Path socket,
             EngineUsers users,
             Duration orphanTimeout,
             UpdateContext update,
             WorkerMetrics metrics) {
         Behavior<GpuWorkerMessage> worker = Behaviors.setup(context -> Behaviors.withTimers(timers -> {
-            var behavior = new GpuWorker(context, timers, host, socket, users, orphanTimeout, update, metrics);
+            var behavior = new GpuWorker(context, timers, host, labels, socket, users, orphanTimeout, update, metrics);
             context.getSystem()
                     .receptionist()
                     .tell(Receptionist.register(
@@ -526,6 +531,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
                 update.communicators() == null ? null : update.communicators().version(),
                 highestEpoch,
                 current == null ? null : current.view(),
-                engineStatus());
+                engineStatus(),
+                engine == null ? labels.ofHost() : labels.of(engine.session().hello()));
     }
 }

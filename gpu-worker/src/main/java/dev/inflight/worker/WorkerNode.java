@@ -156,6 +156,7 @@ public final class WorkerNode {
                         "gpu-worker-" + index,
                         GpuWorker.create(
                                 settings.name(),
+                                settings.labels(),
                                 settings.socket(index),
                                 users,
                                 settings.orphanTimeout(),

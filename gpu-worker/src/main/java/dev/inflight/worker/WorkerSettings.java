@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param rack label of the rack this host is in; empty if nobody said
  * @param zone label of its zone; empty if nobody said
+ * @param labels by which engines are selected
  * @param traceDir where timelines of updates are written; null for nowhere
  * @param checkpointRoots where checkpoints may be read from
  * @param engineUsers names or ids of users, beside the own, whose engines may attach
@@ -45,6 +46,7 @@ public record WorkerSettings(
         String name,
         String rack,
         String zone,
+        EngineLabels labels,
         int workers,
         Path runDir,
         Path shmDir,
@@ -101,6 +103,7 @@ public record WorkerSettings(
                 config.getString("name"),
                 config.getString("rack"),
                 config.getString("zone"),
+                EngineLabels.from(config),
                 inRange(config, "workers", 1, 64),
                 Path.of(config.getString("run-dir")),
                 Path.of(config.getString("shm-dir")),

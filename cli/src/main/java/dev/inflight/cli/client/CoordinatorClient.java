@@ -157,7 +157,28 @@ public final class CoordinatorClient implements AutoCloseable {
 
     /** The same, saying who asks. */
     public Operation verify(String model, Origin origin, Consumer<Operation> progress) throws InterruptedException {
-        return await(start("/v1/verifications", Map.of("model", model), origin), progress);
+        return verify(new VerifyRequest(model, null, null), origin, progress);
+    }
+
+    /** The same for some of the engines. */
+    public Operation verify(VerifyRequest request, Origin origin, Consumer<Operation> progress)
+            throws InterruptedException {
+        return await(start("/v1/verifications", request, origin), progress);
+    }
+
+    /** Ends the hold of a canary; returns its id, to {@link #await} its end. */
+    public String promote(CanaryDecision decision) throws InterruptedException {
+        return start("/v1/promotions", decision, Origin.UNKNOWN);
+    }
+
+    /** Has a canary's engines go back; returns its id, to {@link #await} its end. */
+    public String revert(CanaryDecision decision) throws InterruptedException {
+        return start("/v1/reverts", decision, Origin.UNKNOWN);
+    }
+
+    /** Asks for an update, or a canary, and returns its id without waiting. */
+    public String begin(UpdateRequest request, Origin origin) throws InterruptedException {
+        return start("/v1/updates", request, origin);
     }
 
     @Override
@@ -189,7 +210,12 @@ public final class CoordinatorClient implements AutoCloseable {
         }
     }
 
-    private Operation await(String id, Consumer<Operation> progress) throws InterruptedException {
+    /**
+     * Waits for an operation's end.
+     *
+     * @param progress called on this thread after every answer, about twice a second
+     */
+    public Operation await(String id, Consumer<Operation> progress) throws InterruptedException {
         String path = "/v1/operations/" + id + "?waitMs=" + POLL_MILLIS;
         int silent = 0;
         while (true) {

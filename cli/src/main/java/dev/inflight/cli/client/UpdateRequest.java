@@ -10,7 +10,11 @@ import org.jspecify.annotations.Nullable;
  *
  * @param mode {@code in-place}, {@code shadow} or {@code auto}
  * @param strategy {@code broadcast} or {@code auto}
- * @param group the engines to update; all of the model if null
+ * @param group ids of engines to update; all of the model if null
+ * @param select labels that they must have, as in {@code tenant=a,domain=chat}
+ * @param canary how many get it first, as a number or a percentage; null for all at once
+ * @param holdSeconds how long these are watched; null until somebody decides
+ * @param check what is asked meanwhile
  * @param verify {@code arrival} or {@code engine}
  * @param mayWait whether it waits for its turn rather than being refused
  * @param waitTimeoutMs how long; null for as long as the coordinator lets updates wait
@@ -22,24 +26,21 @@ public record UpdateRequest(
         @Nullable String mode,
         @Nullable String strategy,
         @Nullable String group,
+        @Nullable String select,
+        @Nullable String canary,
+        @Nullable Double holdSeconds,
+        @Nullable String check,
         @Nullable String verify,
         @JsonProperty("wait") @Nullable Boolean mayWait,
         @Nullable Long waitTimeoutMs) {
-    /** One that does not wait, and is verified where the coordinator's setting says. */
-    public UpdateRequest(
-            String model, String version, @Nullable String mode, @Nullable String strategy, @Nullable String group) {
-        this(model, version, mode, strategy, group, null);
-    }
-
-    /** One that does not wait. */
+    /** Of all engines, or those of a group, at once, without waiting. */
     public UpdateRequest(
             String model,
             String version,
             @Nullable String mode,
             @Nullable String strategy,
-            @Nullable String group,
-            @Nullable String verify) {
-        this(model, version, mode, strategy, group, verify, null, null);
+            @Nullable String group) {
+        this(model, version, mode, strategy, group, null, null, null, null, null, null, null);
     }
 
     /**
@@ -49,6 +50,17 @@ public record UpdateRequest(
      */
     public UpdateRequest waiting(@Nullable Duration longest) {
         return new UpdateRequest(
-                model, version, mode, strategy, group, verify, true, longest == null ? null : longest.toMillis());
+                model,
+                version,
+                mode,
+                strategy,
+                group,
+                select,
+                canary,
+                holdSeconds,
+                check,
+                verify,
+                true,
+                longest == null ? null : longest.toMillis());
     }
 }

@@ -8,8 +8,10 @@ import akka.serialization.Serialization;
 import akka.serialization.SerializationExtension;
 import akka.serialization.jackson.JacksonCborSerializer;
 import com.typesafe.config.ConfigFactory;
+import dev.inflight.protocol.cluster.Canary;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.Damage;
+import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.Exchange;
 import dev.inflight.protocol.cluster.HostStoreCommand;
@@ -33,6 +35,7 @@ import dev.inflight.protocol.plan.Slots;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -195,6 +198,8 @@ class WireSerializationTest {
         return Stream.of(
                 new WorkerEvent.WorkerState(worker, "host-0", "GPU-1", 1L << 33, 22803, 7, session, ENGINE),
                 new WorkerEvent.WorkerState(worker, "host-0", "host", 1L << 33, null, 0, null, null),
+                new WorkerEvent.WorkerState(
+                        worker, "host-0", "host", 1L << 33, null, 0, null, ENGINE, Map.of("tenant", "a")),
                 new WorkerEvent.Prepared(worker, 7, "ef".repeat(32)),
                 new WorkerEvent.PrepareRefused(worker, 7, "no memory"),
                 new WorkerEvent.Begun(worker, 7),
@@ -235,6 +240,26 @@ class WireSerializationTest {
                 new TrainerCommand.Rollback("m", "v1", LoadMode.IN_PLACE, "blue", replyTo),
                 new TrainerCommand.Rollback("m", null, null, null, replyTo),
                 new TrainerCommand.VerifyModel("m", replyTo),
+                new TrainerCommand.VerifyModel("m", "tenant=a", Origin.UNKNOWN, replyTo),
+                new TrainerCommand.CanaryUpdate(
+                        "m",
+                        "v2",
+                        LoadMode.SHADOW,
+                        "auto",
+                        "tenant=a",
+                        new Canary("10%", 30_000L, "http://h/health"),
+                        new Origin("ann", "k1"),
+                        replyTo),
+                new TrainerCommand.CanaryUpdate(
+                        "m", "v2", null, "auto", null, new Canary("1", null, null), Origin.UNKNOWN, replyTo),
+                new TrainerCommand.DecideCanary(
+                        "canary-1",
+                        null,
+                        TrainerCommand.DecideCanary.Decision.REVERT,
+                        "command",
+                        "exit code 3",
+                        Origin.UNKNOWN,
+                        replyTo),
                 new TrainerCommand.GetOperation("o1", replyTo),
                 new OperationReply.Operation(
                         "o1", "update", OperationReply.State.RUNNING, "streaming", 5, 10, null, null),

@@ -93,6 +93,16 @@ class DemoIT {
     }
 
     @Test
+    void aBadVersionIsNoticedOnOneEngineAndTakenBack() throws Exception {
+        JsonNode report = scenario("canary-revert", "--size", "16MiB", "--mode", "shadow", "--workers", "3");
+        assertThat(report.path("outcome").asText()).isEqualTo("reverted");
+        assertThat(report.path("detectedBy").asText()).isEqualTo("http");
+        assertThat(report.path("canaries").asInt()).isEqualTo(1);
+        assertThat(report.path("rollbackSeconds").asDouble()).isPositive();
+        assertThat(report.path("stallMs").isNumber()).as("%s", report).isTrue();
+    }
+
+    @Test
     void leavesNothingBehindOnCtrlC() throws Exception {
         try (Launched demo = Launched.start("demo", "--size", "16MiB", "--json")) {
             awaitFleet(demo);

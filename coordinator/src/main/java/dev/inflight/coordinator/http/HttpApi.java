@@ -19,6 +19,7 @@ import dev.inflight.coordinator.metrics.CoordinatorMetrics;
 import dev.inflight.coordinator.operation.CoordinatorQuery;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.coordinator.operation.OperationView;
+import dev.inflight.protocol.cluster.Canary;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
@@ -49,6 +50,7 @@ public final class HttpApi {
     private final Questions questions;
     private final HistoryApi history;
     private final ArenaRoutes arenas;
+    private final CanaryRoutes canaries;
     private final CoordinatorMetrics metrics;
 
     /** @param metrics of this node */
@@ -61,6 +63,7 @@ public final class HttpApi {
         this.questions = new Questions(system, coordinator, settings.askTimeout());
         this.history = new HistoryApi(system, coordinator, settings);
         this.arenas = new ArenaRoutes(system, coordinator, settings);
+        this.canaries = new CanaryRoutes(system, coordinator, settings);
     }
 
     /** Starts listening; coordinated shutdown ends it. */
@@ -95,6 +98,8 @@ public final class HttpApi {
                 post("/v1/operations/{id}/cancel", this::cancel),
                 post("/v1/checkpoints", this::publish),
                 post("/v1/updates", this::update),
+                post("/v1/promotions", canaries::promote),
+                post("/v1/reverts", canaries::revert),
                 post("/v1/rollbacks", this::rollback),
                 post("/v1/verifications", this::verify),
                 get("/v1/history", history::answer),
@@ -138,14 +143,27 @@ public final class HttpApi {
         LoadMode mode = Requests.mode(request.mode());
         String strategy = request.strategy() == null ? "auto" : request.strategy();
         VerifyPoint verify = Requests.verify(request.verify());
+        String group = Requests.selection(request.group(), request.select());
+        Canary canary = CanaryRoutes.of(request);
         Origin origin = call.origin(request.requester(), request.idempotencyKey());
         boolean wait = Boolean.TRUE.equals(request.mayWait());
         if (!wait && request.waitTimeoutMs() != null) {
             throw new Requests.BadRequest("waitTimeoutMs: is for updates that wait; set wait to true");
         }
+        if (canary != null && wait) {
+            throw new Requests.BadRequest("wait: a canary does not wait for its turn");
+        }
+        if (canary != null && verify != null) {
+            throw new Requests.BadRequest(
+                    "verify: the updates of a canary are verified as the coordinator's setting says");
+        }
         return ask(replyTo -> {
+                    if (canary != null) {
+                        return new TrainerCommand.CanaryUpdate(
+                                model, version, mode, strategy, group, canary, origin, replyTo);
+                    }
                     TrainerCommand.UpdateWeights update = new TrainerCommand.UpdateWeights(
-                            model, version, mode, strategy, request.group(), verify, origin, replyTo);
+                            model, version, mode, strategy, group, verify, origin, replyTo);
                     return wait ? new TrainerCommand.Enqueue(update, request.waitTimeoutMs()) : update;
                 })
                 .thenApply(HttpApi::taken);
@@ -162,8 +180,9 @@ public final class HttpApi {
         Requests.Rollback request = Requests.read(call.body().toArray(), Requests.Rollback.class);
         String model = Requests.required("model", request.model());
         LoadMode mode = Requests.mode(request.mode());
+        String group = Requests.selection(request.group(), request.select());
         Origin origin = call.origin(request.requester(), request.idempotencyKey());
-        return ask(replyTo -> new TrainerCommand.Rollback(model, request.to(), mode, request.group(), origin, replyTo))
+        return ask(replyTo -> new TrainerCommand.Rollback(model, request.to(), mode, group, origin, replyTo))
                 .thenApply(HttpApi::taken);
     }
 
@@ -171,7 +190,8 @@ public final class HttpApi {
         Requests.Verify request = Requests.read(call.body().toArray(), Requests.Verify.class);
         String model = Requests.required("model", request.model());
         Origin origin = call.origin(request.requester(), request.idempotencyKey());
-        return ask(replyTo -> new TrainerCommand.VerifyModel(model, origin, replyTo))
+        String group = Requests.selection(request.group(), request.select());
+        return ask(replyTo -> new TrainerCommand.VerifyModel(model, group, origin, replyTo))
                 .thenApply(HttpApi::taken);
     }
 
@@ -227,7 +247,7 @@ public final class HttpApi {
                 + " but is \"" + value.get() + "\"");
     }
 
-    private static HttpResponse taken(OperationReply reply) {
+    static HttpResponse taken(OperationReply reply) {
         return switch (reply) {
             case Operation operation -> Answers.json(StatusCodes.ACCEPTED, Map.of("operation", operation.id()));
             case Refused refused -> refused(refused);

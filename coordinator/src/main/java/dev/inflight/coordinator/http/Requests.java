@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.JsonMappingException;
 import com.fasterxml.jackson.databind.exc.MismatchedInputException;
 import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
 import dev.inflight.coordinator.operation.Json;
+import dev.inflight.protocol.cluster.EngineSelection;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.VerifyPoint;
@@ -31,6 +32,10 @@ final class Requests {
             @Nullable String mode,
             @Nullable String strategy,
             @Nullable String group,
+            @Nullable String select,
+            @Nullable String canary,
+            @Nullable Double holdSeconds,
+            @Nullable String check,
             @Nullable String verify,
             @JsonProperty("wait") @Nullable Boolean mayWait,
             @Nullable Long waitTimeoutMs,
@@ -44,11 +49,21 @@ final class Requests {
             @Nullable String to,
             @Nullable String mode,
             @Nullable String group,
+            @Nullable String select,
             @Nullable String requester,
             @Nullable String idempotencyKey) {}
 
+    record Decide(
+            @Nullable String operation,
+            @Nullable String model,
+            @Nullable String detectedBy,
+            @Nullable String reason,
+            @Nullable String requester) {}
+
     record Verify(
             @Nullable String model,
+            @Nullable String group,
+            @Nullable String select,
             @Nullable String requester,
             @Nullable String idempotencyKey) {}
 
@@ -90,6 +105,20 @@ final class Requests {
             throw new BadRequest(field + ": is missing");
         }
         return value;
+    }
+
+    /**
+     * Which engines are meant.
+     *
+     * @param group their ids; null for all
+     * @param select labels that they must have beside; null for none
+     */
+    static @Nullable String selection(@Nullable String group, @Nullable String select) {
+        String problem = select == null ? null : EngineSelection.labelProblem(select);
+        if (problem != null) {
+            throw new BadRequest("select: " + problem);
+        }
+        return EngineSelection.both(group, select);
     }
 
     /**

@@ -54,6 +54,15 @@ public final class Joins {
     }
 
     /**
+     * Engines are known to serve a version, and no update is known that brought it.
+     *
+     * @param group the engines it meant; null for all of the model
+     */
+    public void assumed(String model, @Nullable String group, String version) {
+        current.assumed(model, group, version);
+    }
+
+    /**
      * An update, which is no join, was aborted. Its engines may be left without weights, and nobody may serve any more
      * what they had.
      *

@@ -1,6 +1,7 @@
 package dev.inflight.coordinator.ledger;
 
 import com.fasterxml.jackson.annotation.JsonIgnore;
+import dev.inflight.coordinator.ledger.LedgerEntry.CanaryMoved;
 import dev.inflight.coordinator.ledger.LedgerEntry.EngineOutcome;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationEnded;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
@@ -10,6 +11,7 @@ import dev.inflight.coordinator.ledger.LedgerEntry.UpdateQueued;
 import dev.inflight.coordinator.ledger.LedgerEntry.VersionDropped;
 import dev.inflight.coordinator.operation.CoordinatorQuery.GetHistory;
 import dev.inflight.coordinator.operation.CoordinatorQuery.HistoryPage;
+import dev.inflight.coordinator.operation.Json;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -28,6 +30,7 @@ final class History {
      *
      * @param sequence its place in the ledger, which a following page begins before
      * @param outcome {@code queued} while it has not begun, {@code running} while it has not ended
+     * @param detectedBy what decided about a canary; null for others
      */
     record Row(
             @JsonIgnore long sequence,
@@ -49,7 +52,8 @@ final class History {
             @Nullable Long bytes,
             @Nullable String exchange,
             List<EngineOutcome> engines,
-            @Nullable String reason) {}
+            @Nullable String reason,
+            @Nullable String detectedBy) {}
 
     private History() {}
 
@@ -113,6 +117,8 @@ final class History {
                 // A publish has a row of its own.
                 published.operation() == null ? found(record.sequence(), published) : null;
             case ReplicasChanged changed -> null;
+            // A canary has a row of its own.
+            case CanaryMoved moved -> null;
         };
     }
 
@@ -138,7 +144,14 @@ final class History {
                 end.bytes(),
                 end.exchange(),
                 end.engines(),
-                end.reason());
+                end.reason(),
+                detectedBy(end));
+    }
+
+    private static @Nullable String detectedBy(OperationEnded end) {
+        return end.result() == null
+                ? null
+                : Json.tree(end.result()).path("detectedBy").asText(null);
     }
 
     private static Row running(long sequence, OperationStarted start, String outcome) {
@@ -162,6 +175,7 @@ final class History {
                 null,
                 null,
                 List.of(),
+                null,
                 null);
     }
 
@@ -206,6 +220,6 @@ final class History {
             String reason) {
         return new Row(
                 sequence, null, kind, model, from, to, digest, outcome, at, at, null, null, null, null, null, null,
-                bytes, null, List.of(), reason);
+                bytes, null, List.of(), reason, null);
     }
 }

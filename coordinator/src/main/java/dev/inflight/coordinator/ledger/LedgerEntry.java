@@ -3,15 +3,20 @@ package dev.inflight.coordinator.ledger;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
+import dev.inflight.protocol.cluster.Canary;
 import dev.inflight.protocol.cluster.CheckpointRef;
-import dev.inflight.protocol.cluster.VerifyPoint;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
+import dev.inflight.protocol.cluster.VerifyPoint;
 import java.time.Instant;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import java.util.SortedMap;
+import java.util.SortedSet;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
@@ -23,6 +28,7 @@ import org.jspecify.annotations.Nullable;
     @JsonSubTypes.Type(value = LedgerEntry.UpdateQueued.class, name = "update-queued"),
     @JsonSubTypes.Type(value = LedgerEntry.OperationStarted.class, name = "operation-started"),
     @JsonSubTypes.Type(value = LedgerEntry.OperationEnded.class, name = "operation-ended"),
+    @JsonSubTypes.Type(value = LedgerEntry.CanaryMoved.class, name = "canary-moved"),
     @JsonSubTypes.Type(value = LedgerEntry.VersionDropped.class, name = "version-dropped")
 })
 @JsonInclude(JsonInclude.Include.NON_NULL)
@@ -74,7 +80,7 @@ public sealed interface LedgerEntry {
     /**
      * An operation was taken.
      *
-     * @param kind {@code publish}, {@code update}, {@code rollback}, {@code join} or {@code verify}
+     * @param kind {@code publish}, {@code update}, {@code canary}, {@code rollback}, {@code join} or {@code verify}
      * @param to version it is about; null for a verification
      * @param digest the checkpoint's identity; null while it is not known
      * @param requester who asked for it; null if the request did not say
@@ -123,8 +129,9 @@ public sealed interface LedgerEntry {
      * An operation ended.
      *
      * @param operation its beginning, so that this entry can stand alone
-     * @param outcome {@code committed}, {@code aborted}, {@code published}, {@code verified}, {@code differs},
-     *     {@code failed}, {@code unknown} or, of one that never began, as {@link NeverBegan} names it
+     * @param outcome {@code committed}, {@code aborted}, {@code published}, {@code promoted}, {@code reverted},
+     *     {@code verified}, {@code differs}, {@code failed}, {@code unknown} or, of one that never began, as
+     *     {@link NeverBegan} names it
      * @param succeeded as the operation's state says
      * @param from version the engines had before; null if they had none, or not all the same
      * @param before versions that engines had before
@@ -200,6 +207,53 @@ public sealed interface LedgerEntry {
             String worker,
             String outcome,
             @Nullable Double stallMs) {}
+
+    /**
+     * A canary came to a phase, or somebody decided what becomes of it. With it a later coordinator goes on.
+     *
+     * @param operation the canary
+     * @param canary what was asked for
+     * @param workers whose engines try the version
+     * @param pids processes of these engines, by worker, once they have it
+     * @param from version to go back to
+     * @param holdSince when they had it; null before
+     * @param detectedBy what decided; null while nothing has
+     * @param reason why it is reverted; null unless it is
+     */
+    record CanaryMoved(
+            String operation,
+            Canary canary,
+            CanaryPhase phase,
+            SortedSet<String> workers,
+            SortedMap<String, Long> pids,
+            String from,
+            @Nullable Instant holdSince,
+            @Nullable String detectedBy,
+            @Nullable String reason,
+            Instant at)
+            implements LedgerEntry {
+        public CanaryMoved {
+            workers = Collections.unmodifiableSortedSet(new TreeSet<>(workers));
+            pids = Collections.unmodifiableSortedMap(new TreeMap<>(pids));
+        }
+    }
+
+    /** What is done with a canary. */
+    enum CanaryPhase {
+        /** The chosen engines get the version. */
+        UPDATING,
+        /** They serve it and are watched. */
+        HOLDING,
+        /** The others get it. */
+        PROMOTING,
+        /** The chosen engines get back what they had. */
+        REVERTING;
+
+        /** As operations name it. */
+        public String label() {
+            return this == UPDATING ? "canary-updating" : name().toLowerCase(Locale.ROOT);
+        }
+    }
 
     /** A version is no longer kept in the host stores. */
     record VersionDropped(String model, String version, String digest, String reason, Instant at)

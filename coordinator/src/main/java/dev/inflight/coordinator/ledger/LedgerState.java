@@ -1,5 +1,6 @@
 package dev.inflight.coordinator.ledger;
 
+import dev.inflight.coordinator.ledger.LedgerEntry.CanaryMoved;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationEnded;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
 import dev.inflight.coordinator.ledger.LedgerEntry.Published;
@@ -8,6 +9,7 @@ import dev.inflight.coordinator.ledger.LedgerEntry.UpdateQueued;
 import dev.inflight.coordinator.ledger.LedgerEntry.VersionDropped;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,13 +22,15 @@ import java.util.Map;
  * @param ended operations, oldest first
  * @param unfinished operations that began and did not end
  * @param queued updates that wait for their turn, in the order in which they came
+ * @param canaries where canaries among these are, by operation
  */
 public record LedgerState(
         List<CheckpointRef> published,
         List<VersionDropped> dropped,
         List<OperationEnded> ended,
         List<OperationStarted> unfinished,
-        List<UpdateQueued> queued) {
+        List<UpdateQueued> queued,
+        Map<String, CanaryMoved> canaries) {
     private record Name(String model, String version) {}
 
     public static LedgerState of(List<LedgerRecord> records) {
@@ -35,6 +39,7 @@ public record LedgerState(
         List<OperationEnded> ended = new ArrayList<>();
         Map<String, OperationStarted> unfinished = new LinkedHashMap<>();
         Map<String, UpdateQueued> queued = new LinkedHashMap<>();
+        Map<String, CanaryMoved> canaries = new HashMap<>();
         for (LedgerRecord record : records) {
             switch (record.entry()) {
                 case ReplicasChanged changed -> {}
@@ -57,8 +62,10 @@ public record LedgerState(
                 case OperationEnded end -> {
                     queued.remove(end.operation().id());
                     unfinished.remove(end.operation().id());
+                    canaries.remove(end.operation().id());
                     ended.add(end);
                 }
+                case CanaryMoved moved -> canaries.put(moved.operation(), moved);
             }
         }
         return new LedgerState(
@@ -66,6 +73,7 @@ public record LedgerState(
                 List.copyOf(dropped.values()),
                 List.copyOf(ended),
                 List.copyOf(unfinished.values()),
-                List.copyOf(queued.values()));
+                List.copyOf(queued.values()),
+                Map.copyOf(canaries));
     }
 }

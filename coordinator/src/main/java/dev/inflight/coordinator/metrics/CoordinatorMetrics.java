@@ -116,6 +116,8 @@ public final class CoordinatorMetrics {
             ended.initLabelValues(kind, model, "committed");
             ended.initLabelValues(kind, model, "aborted");
         }
+        ended.initLabelValues("canary", model, "promoted");
+        ended.initLabelValues("canary", model, "reverted");
     }
 
     /** This node downed a member. */

@@ -11,6 +11,7 @@ import dev.inflight.coordinator.Companions;
 import dev.inflight.coordinator.CoordinatorSettings;
 import dev.inflight.coordinator.Surroundings;
 import dev.inflight.coordinator.UpdateCoordinator;
+import dev.inflight.coordinator.canary.CheckResult;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.ledger.LedgerEvent;
 import dev.inflight.coordinator.ledger.LedgerRecord;
@@ -31,6 +32,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -96,7 +98,8 @@ final class SimulatedCoordinator {
                             ledgerListener = listening;
                             return Behaviors.ignore();
                         },
-                        SURROUNDINGS),
+                        SURROUNDINGS,
+                        check -> CompletableFuture.completedFuture(CheckResult.PASSED)),
                 new CoordinatorMetrics());
         this.actor = new SimulatedActor<>(world, BehaviorTestKit.create(behavior), this::onEffect, wake);
         pump();
@@ -147,24 +150,30 @@ final class SimulatedCoordinator {
         boolean more = true;
         while (more) {
             more = actor.pump();
-            keep();
+            more |= keep();
             for (var child : Set.copyOf(children.values())) {
                 more |= pump(child);
             }
         }
     }
 
-    private void keep() {
+    private boolean keep() {
         if (writer == null) {
-            return;
+            return false;
         }
+        boolean told = false;
         for (LedgerWriter.Command command : actor.kit().childInbox(writer).getAllReceived()) {
             if (command instanceof LedgerWriter.Write write) {
                 ledger.add(new LedgerRecord(1, ledger.size() + 1, write.entry()));
             } else if (command instanceof LedgerWriter.Confirm asked) {
                 asked.replyTo().tell(new LedgerWriter.Confirmed(asked.epoch()));
+                if (write.operation() != null) {
+                    Objects.requireNonNull(ledgerListener).tell(new LedgerEvent.Kept(write.operation()));
+                    told = true;
+                }
             }
         }
+        return told;
     }
 
     private <C> boolean pump(Child<C> child) {

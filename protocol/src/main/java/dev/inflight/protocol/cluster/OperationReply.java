@@ -8,7 +8,7 @@ public sealed interface OperationReply extends Wire {
     /**
      * State of an operation.
      *
-     * @param kind {@code publish}, {@code update}, {@code rollback}, {@code join} or {@code verify}
+     * @param kind {@code publish}, {@code update}, {@code canary}, {@code rollback}, {@code join} or {@code verify}
      * @param phase the step it is in, in the terms of docs/ARCHITECTURE.md
      * @param doneBytes progress
      * @param totalBytes what {@code doneBytes} grows to; 0 while unknown

@@ -1,6 +1,7 @@
 package dev.inflight.protocol.cluster;
 
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** What a GPU worker tells the coordinator. */
@@ -16,6 +17,7 @@ public sealed interface WorkerEvent extends Wire {
      * @param highestEpoch highest epoch it has seen
      * @param session the update it is part of, if any
      * @param engine its engine, if one is attached
+     * @param labels by which its engine can be selected
      */
     record WorkerState(
             String worker,
@@ -25,8 +27,26 @@ public sealed interface WorkerEvent extends Wire {
             @Nullable Integer nccl,
             long highestEpoch,
             @Nullable Session session,
-            @Nullable EngineStatus engine)
-            implements WorkerEvent {}
+            @Nullable EngineStatus engine,
+            Map<String, String> labels)
+            implements WorkerEvent {
+        public WorkerState {
+            labels = labels == null ? Map.of() : Map.copyOf(labels);
+        }
+
+        /** Without labels. */
+        public WorkerState(
+                String worker,
+                String host,
+                String device,
+                long slotBudgetBytes,
+                @Nullable Integer nccl,
+                long highestEpoch,
+                @Nullable Session session,
+                @Nullable EngineStatus engine) {
+            this(worker, host, device, slotBudgetBytes, nccl, highestEpoch, session, engine, Map.of());
+        }
+    }
 
     /**
      * An unfinished or just committed update on a worker.
