@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
  * Body of {@code POST /v1/promotions} and {@code POST /v1/reverts}.
  *
  * @param operation the canary; null for the one that runs of {@code model}
- * @param detectedBy {@code operator} or {@code command}
+ * @param detectedBy "operator" or "command"
  * @param reason for the history
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)

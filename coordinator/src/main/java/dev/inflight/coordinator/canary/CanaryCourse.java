@@ -171,31 +171,36 @@ final class CanaryCourse {
             return List.of();
         }
         boolean succeeded = operation.state() == OperationReply.State.SUCCEEDED;
-        switch (step) {
+        return switch (step) {
             case UPDATE -> {
                 asked = null;
                 update = operation;
-                return updated(succeeded, operation, now);
+                yield updated(succeeded, operation, now);
             }
-            case PROMOTE -> {
-                if (!succeeded && start.resumed() && attempt == 1) {
-                    // What its coordinator's loss ended says nothing about the version.
-                    return List.of(new Ask(step, ++attempt, false));
-                }
-                last = operation;
-                return succeeded
-                        ? end(Outcome.PROMOTED, now)
-                        : revert("update", "the promotion failed: " + operation.error(), now);
-            }
-            case REVERT -> {
-                last = operation;
-                if (succeeded || isBack()) {
-                    return end(Outcome.REVERTED, now);
-                }
-                return attempt < MOST_REVERTS ? List.of(new Ask(step, ++attempt, true)) : end(Outcome.FAILED, now);
-            }
+            case PROMOTE -> promoted(succeeded, operation, now);
+            case REVERT -> reverted(succeeded, operation, now);
+        };
+    }
+
+    private List<Action> promoted(boolean succeeded, Operation operation, Instant now) {
+        if (!succeeded && start.resumed() && attempt == 1) {
+            // What its coordinator's loss ended says nothing about the version.
+            return List.of(new Ask(Step.PROMOTE, ++attempt, false));
         }
-        return List.of();
+        last = operation;
+        return succeeded
+                ? end(Outcome.PROMOTED, now)
+                : revert("update", "the promotion failed: " + operation.error(), now);
+    }
+
+    private List<Action> reverted(boolean succeeded, Operation operation, Instant now) {
+        last = operation;
+        if (succeeded || isBack()) {
+            return end(Outcome.REVERTED, now);
+        }
+        return attempt < MOST_REVERTS
+                ? List.of(new Ask(Step.REVERT, ++attempt, true))
+                : end(Outcome.FAILED, now);
     }
 
     private List<Action> updated(boolean succeeded, Operation operation, Instant now) {

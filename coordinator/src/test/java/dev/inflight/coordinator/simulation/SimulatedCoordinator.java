@@ -21,6 +21,7 @@ import dev.inflight.coordinator.metrics.CoordinatorMetrics;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent.HostState;
 import dev.inflight.protocol.cluster.OperationReply;
+import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.TrainerCommand;
 import dev.inflight.protocol.cluster.Wire;
 import dev.inflight.protocol.cluster.WorkerCommand;
@@ -171,9 +172,27 @@ final class SimulatedCoordinator {
                     Objects.requireNonNull(ledgerListener).tell(new LedgerEvent.Kept(write.operation()));
                     told = true;
                 }
+            } else if (command instanceof LedgerWriter.TellOperation tell) {
+                tell.query().replyTo().tell(operation(tell.query().id()));
+                told = true;
             }
         }
         return told;
+    }
+
+    private OperationReply operation(String id) {
+        var state = LedgerState.of(ledger);
+        for (var ended : state.ended()) {
+            if (ended.operation().id().equals(id)) {
+                return ended.asOperation();
+            }
+        }
+        for (var started : state.unfinished()) {
+            if (started.id().equals(id)) {
+                return started.asOperation("running");
+            }
+        }
+        return new Refused(Refused.Code.NOT_FOUND, "operation " + id + " is not known");
     }
 
     private <C> boolean pump(Child<C> child) {

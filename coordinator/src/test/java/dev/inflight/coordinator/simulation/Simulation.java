@@ -13,6 +13,7 @@ import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.TrainerCommand;
+import dev.inflight.protocol.cluster.TrainerCommand.DecideCanary.Decision;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.plan.ShardRange;
@@ -136,9 +137,22 @@ final class Simulation implements SimulatedWorker.Fleetwide {
                 if (answers != null) {
                     world.in(50, () -> answers.getAllReceived().forEach(answer -> world.tell("answer: %s", answer)));
                 }
+                if (world.happens(canaries)) {
+                    decide();
+                }
                 requests(end);
             }
         });
+    }
+
+    /** Somebody decides about a canary, if there is one. */
+    private void decide() {
+        if (coordinator != null) {
+            Decision decision = world.happens(0.5) ? Decision.PROMOTE : Decision.REVERT;
+            world.tell("decision: %s", decision);
+            coordinator.ask(replyTo -> new TrainerCommand.DecideCanary(
+                    null, MODEL, decision, null, null, Origin.UNKNOWN, replyTo));
+        }
     }
 
     private @Nullable TestInbox<OperationReply> ask(String version) {
