@@ -2,6 +2,8 @@ package dev.inflight.cli;
 
 import dev.inflight.cli.console.Progress;
 import dev.inflight.cli.demo.CheckpointPlace;
+import dev.inflight.cli.demo.CorruptReport;
+import dev.inflight.cli.demo.CorruptScenario;
 import dev.inflight.cli.demo.Installation;
 import dev.inflight.cli.demo.JoinOptions;
 import dev.inflight.cli.demo.JoinPath;
@@ -36,8 +38,14 @@ final class DemoCommand implements Callable<Integer> {
     private static final String UPDATE = "update";
     private static final String JOIN = "join";
     private static final String MASS_JOIN = "mass-join";
-    private static final List<String> SCENARIOS =
-            List.of(UPDATE, JOIN, MASS_JOIN, KillSourceScenario.NAME, LeaveScenario.NAME, RollbackScenario.NAME);
+    private static final List<String> SCENARIOS = List.of(
+            UPDATE,
+            JOIN,
+            MASS_JOIN,
+            KillSourceScenario.NAME,
+            LeaveScenario.NAME,
+            RollbackScenario.NAME,
+            CorruptScenario.NAME);
 
     private static final int USUAL_JOINERS = 3;
     private static final int MOST_JOINERS = 32;
@@ -62,6 +70,8 @@ final class DemoCommand implements Callable<Integer> {
                 "kill-source: one joins; a host that sends to it is killed half-way. Hosts send slowly for it.",
                 "leave: a worker host is stopped in order; the others go to v2 and back without the files.",
                 "rollback: from v1 to v2 and back by a rollback.",
+                "corrupt: bits are flipped in a host store, on the wire, in a slot, in the checkpoint's file and in live"
+                        + " weights; each must be found and named, and none served.",
                 "Clients keep asking the engines that serve, and every answer is checked."
             })
     private String scenario;
@@ -109,6 +119,13 @@ final class DemoCommand implements Callable<Integer> {
             return new Shown(back.report(), DemoText.of(back.report()), back.firstProblem());
         }
         require(options.tp() == 1, "--tp " + options.tp() + " is for --scenario update and rollback only");
+        if (scenario.equals(CorruptScenario.NAME)) {
+            require(options.workers() > 1, "--workers 1 has no wire between hosts; give 2 or more");
+            require(!options.device().cuda(), "--device cuda has slots that only its processes see");
+            require(options.source().isEmpty(), "--checkpoint: only a made-up one is damaged");
+            ScenarioOutcome<CorruptReport> damaged = CorruptScenario.run(options, installation, progress);
+            return new Shown(damaged.report(), DemoText.of(damaged.report()), damaged.firstProblem());
+        }
         if (scenario.equals(LeaveScenario.NAME)) {
             require(options.workers() > 1, "--workers 1 leaves nobody; give 2 or more");
             require(!options.device().cuda(), "--device cuda has one worker host only, which cannot leave");
@@ -133,8 +150,8 @@ final class DemoCommand implements Callable<Integer> {
         require(
                 joiners == null || (joiners >= 1 && joiners <= MOST_JOINERS),
                 "--joiners " + joiners + " is outside 1 to " + MOST_JOINERS);
-        boolean joins =
-                !List.of(UPDATE, LeaveScenario.NAME, RollbackScenario.NAME).contains(scenario);
+        boolean joins = !List.of(UPDATE, LeaveScenario.NAME, RollbackScenario.NAME, CorruptScenario.NAME)
+                .contains(scenario);
         require(path == null || joins, "--path is for scenarios in which engines join");
         path();
     }

@@ -3,6 +3,7 @@ package dev.inflight.cli;
 import dev.inflight.cli.bench.Ceiling;
 import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.console.Table;
+import dev.inflight.cli.demo.CorruptReport;
 import dev.inflight.cli.demo.DemoReport;
 import dev.inflight.cli.demo.DemoReport.Requests;
 import dev.inflight.cli.demo.FleetDevice;
@@ -98,6 +99,28 @@ final class DemoText {
                                 + format(", in the update before %.1f ms", report.forwardStallMs()))
                 .row("requests", requests(report.requests()))
                 .row("verified", verified(report.verified()))
+                .toString();
+    }
+
+    static String of(CorruptReport report) {
+        Table table = new Table()
+                .row(
+                        "flipped bits",
+                        report.places().size() + ", " + report.mode() + ", " + report.workers() + " " + report.engine()
+                                + " engines, " + report.outcome());
+        for (CorruptReport.Place place : report.places()) {
+            String end = place.repaired() != null
+                    ? "mended from " + place.repaired()
+                    : place.refused() ? "refused" : "reported";
+            table.row(
+                    place.place(),
+                    (place.detected() ? "found by " : "MISSED by ") + place.detectedBy() + ", "
+                            + format("%.3f s", place.seconds()) + ", " + end + ": " + place.namedHost() + ": "
+                            + place.namedFile() + ": " + place.namedTensor());
+        }
+        return table.row("checkpoint", checkpoint(report.bytes(), report.tensors()))
+                .row("requests", requests(report.requests()))
+                .row("verified", verified(report.verified()) + ", when all was mended")
                 .toString();
     }
 

@@ -136,6 +136,16 @@ public final class CheckpointPair implements AutoCloseable {
         return second;
     }
 
+    /** Where the second version's bytes are. */
+    CheckpointFiles secondFiles() {
+        return secondFiles;
+    }
+
+    /** Where the first version's bytes are. */
+    CheckpointFiles firstFiles() {
+        return firstFiles;
+    }
+
     /** Takes both out of the reach of who knows only their paths; the answers stay. */
     void moveAway() {
         try {
