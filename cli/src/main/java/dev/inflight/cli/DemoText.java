@@ -4,6 +4,7 @@ import dev.inflight.cli.bench.Ceiling;
 import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.console.Table;
 import dev.inflight.cli.demo.CanaryReport;
+import dev.inflight.cli.demo.CorruptReport;
 import dev.inflight.cli.demo.DemoReport;
 import dev.inflight.cli.demo.DemoReport.Requests;
 import dev.inflight.cli.demo.FailoverReport;
@@ -142,6 +143,28 @@ final class DemoText {
                 .row("stall", report.stallMs() == null ? "unknown" : format("%.1f ms", report.stallMs()))
                 .row("requests", requests(report.requests()))
                 .row("verified", verified(report.verified()))
+                .toString();
+    }
+
+    static String of(CorruptReport report) {
+        Table table = new Table()
+                .row(
+                        "flipped bits",
+                        report.places().size() + ", " + report.mode() + ", " + report.workers() + " " + report.engine()
+                                + " engines, " + report.outcome());
+        for (CorruptReport.Place place : report.places()) {
+            String end = place.repaired() != null
+                    ? "mended from " + place.repaired()
+                    : place.refused() ? "refused" : "reported";
+            table.row(
+                    place.place(),
+                    (place.detected() ? "found by " : "MISSED by ") + place.detectedBy() + ", "
+                            + format("%.3f s", place.seconds()) + ", " + end + ": " + place.namedHost() + ": "
+                            + place.namedFile() + ": " + place.namedTensor());
+        }
+        return table.row("checkpoint", checkpoint(report.bytes(), report.tensors()))
+                .row("requests", requests(report.requests()))
+                .row("verified", verified(report.verified()) + ", when all was mended")
                 .toString();
     }
 

@@ -167,6 +167,20 @@ public final class LocalFleet implements AutoCloseable {
         return clients;
     }
 
+    /**
+     * Returns when the coordinator knows every host store and every engine that were started.
+     *
+     * @throws FleetException if it takes too long
+     */
+    void awaitAll() throws InterruptedException {
+        awaitAttached(engines().size());
+    }
+
+    /** Process id of an engine. */
+    long pid(FleetHost.Engine engine) {
+        return run.process(engine.id()).pid();
+    }
+
     /** Ends a worker host with SIGKILL. Its engine goes on. */
     public void kill(FleetHost host) {
         run.dismiss(host.process());
@@ -345,7 +359,7 @@ public final class LocalFleet implements AutoCloseable {
      * A port for Akka, chosen before the processes start so that they can start together: each must know the seed's
      * address. Linux gives ephemeral ports at random, so another process taking it in between is very unlikely.
      */
-    private static int freePort() {
+    static int freePort() {
         try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.ofLiteral(ADDRESS))) {
             return socket.getLocalPort();
         } catch (IOException e) {

@@ -4,7 +4,7 @@ import dev.inflight.cli.demo.DemoReport.Requests;
 
 /** Outcome of a scenario; its components, in their order, are its JSON. */
 public sealed interface ScenarioReport
-        permits CanaryReport, DemoReport, FailoverReport, JoinReport, LeaveReport, RollbackReport {
+        permits CanaryReport, CorruptReport, DemoReport, FailoverReport, JoinReport, LeaveReport, RollbackReport {
     /** Requests of the clients while it happened. */
     Requests requests();
 

@@ -103,6 +103,28 @@ class DemoIT {
     }
 
     @Test
+    void flippedBitsAreFoundNamedAndNeverServed() throws Exception {
+        JsonNode report = scenario("corrupt", "--size", "32MiB");
+        assertThat(report.path("outcome").asText()).as("%s", report).isEqualTo("detected");
+        assertThat(report.path("places")
+                        .valueStream()
+                        .map(place -> place.path("place").asText()))
+                .as("%s", report)
+                .containsExactly("store", "wire", "slot", "file", "live");
+        for (JsonNode place : report.path("places")) {
+            assertThat(place.path("detected").asBoolean()).as("%s", place).isTrue();
+            assertThat(place.path("namedTensor").asText("")).as("%s", place).isNotEmpty();
+            assertThat(place.path("namedFile").asText("")).as("%s", place).endsWith(".safetensors");
+            assertThat(place.path("namedHost").asText("")).as("%s", place).contains("-worker-");
+            assertThat(place.path("repaired").isTextual()
+                            || place.path("refused").asBoolean()
+                            || place.path("place").asText().equals("live"))
+                    .as("%s", place)
+                    .isTrue();
+        }
+    }
+
+    @Test
     void leavesNothingBehindOnCtrlC() throws Exception {
         try (Launched demo = Launched.start("demo", "--size", "16MiB", "--json")) {
             awaitFleet(demo);

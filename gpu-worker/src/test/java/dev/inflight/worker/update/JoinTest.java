@@ -204,7 +204,9 @@ class JoinTest {
 
         assertThat(report.sources()).containsExactly("b");
         assertHolds("c", target);
-        assertThat(hosts.get("a").store.held()).isEmpty();
+        var damage = hosts.get("a").store.damage();
+        assertThat(damage.found(Damage.Place.STORE)).isPositive();
+        assertThat(damage.mended(Damage.Place.STORE)).isZero();
     }
 
     @Test
