@@ -21,8 +21,9 @@ final class CanaryOptions {
     @Option(
             names = "--canary",
             paramLabel = "N|P%",
-            description = "So many engines, or so many percent of them, get it first. The others follow if all goes well;"
-                    + " else these go back.")
+            description =
+                    "So many engines, or so many percent of them, get it first. The others follow if all goes well;"
+                            + " else these go back.")
     private @Nullable String canary;
 
     @Option(
@@ -34,9 +35,10 @@ final class CanaryOptions {
     @Option(
             names = "--check",
             paramLabel = "CHECK",
-            description = "What is asked meanwhile: http://HOST/PATH, which must answer 2xx; metric:URL#NAME<1 (or <=, >,"
-                    + " >=), which must be so; or command:COMMAND, which must succeed and is run here, by sh. The"
-                    + " coordinator asks only hosts in inflight.coordinator.canary.check-hosts.")
+            description =
+                    "What is asked meanwhile: http://HOST/PATH, which must answer 2xx; metric:URL#NAME<1 (or <=, >,"
+                            + " >=), which must be so; or command:COMMAND, which must succeed and is run here, by sh. The"
+                            + " coordinator asks only hosts in inflight.coordinator.canary.check-hosts.")
     private @Nullable String check;
 
     @Nullable

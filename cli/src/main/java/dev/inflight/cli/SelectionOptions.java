@@ -8,7 +8,8 @@ final class SelectionOptions {
     @Option(
             names = "--group",
             paramLabel = "ID",
-            description = "Only the engine, or those of the worker or worker host, with this id; several ids are joined by |.")
+            description =
+                    "Only the engine, or those of the worker or worker host, with this id; several ids are joined by |.")
     private @Nullable String group;
 
     @Option(

@@ -72,7 +72,8 @@ final class StatusCommand implements Callable<Integer> {
     private static String labels(JsonNode labels) {
         List<String> texts = new ArrayList<>();
         labels.propertyStream()
-                .forEach(label -> texts.add(label.getKey() + "=" + label.getValue().asText()));
+                .forEach(label ->
+                        texts.add(label.getKey() + "=" + label.getValue().asText()));
         return String.join(",", texts);
     }
 

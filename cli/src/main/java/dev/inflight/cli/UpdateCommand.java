@@ -20,7 +20,8 @@ import picocli.CommandLine.Option;
 
 @Command(
         name = "update",
-        description = "Move running engines to a published version, all of them or none; or some of them first (--canary).")
+        description =
+                "Move running engines to a published version, all of them or none; or some of them first (--canary).")
 @SuppressWarnings("NullAway.Init")
 final class UpdateCommand implements Callable<Integer> {
     @Mixin
@@ -73,16 +74,10 @@ final class UpdateCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws InterruptedException {
-        UpdateRequest request = new UpdateRequest(
-                model,
-                version,
-                mode,
-                strategy,
-                selection.group(),
-                selection.select(),
-                canary.canary(),
-                canary.holdSeconds(),
-                canary.check());
+        UpdateRequest request = waiting.apply(new UpdateRequest(model, version, mode, strategy, selection.group())
+                .selecting(selection.select())
+                .tried(canary.canary(), canary.holdSeconds(), canary.check())
+                .verified(verify));
         try (CoordinatorClient client = coordinator.connect();
                 Progress progress = answer.progress()) {
             CommandCheck check = check(client);

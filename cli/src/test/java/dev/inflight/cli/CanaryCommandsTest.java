@@ -60,8 +60,8 @@ class CanaryCommandsTest {
                 .on("POST /v1/updates", 202, ACCEPTED)
                 .on("GET /v1/operations/canary-1", 200, HOLDING)
                 .on("GET /v1/operations/canary-1", 200, PROMOTED);
-        CommandRun run = canary(
-                "10%", "--hold", "1m", "--check", "http://h/health", "--group", "w0|w1", "--select", "tenant=a");
+        CommandRun run =
+                canary("10%", "--hold", "1m", "--check", "http://h/health", "--group", "w0|w1", "--select", "tenant=a");
         assertThat(run.exitCode()).as(run.err()).isZero();
         assertThat(run.out()).contains("promoted m: v1 -> v2, canary of 1", "held for 2.000 s", "decided by: command");
         assertThat(requests().getFirst())
@@ -83,8 +83,7 @@ class CanaryCommandsTest {
         assertThat(run.exitCode()).as(run.err()).isZero();
         assertThat(ran).hasContent("canary-1\ncanary-1");
         assertThat(requests().getFirst()).contains("\"check\":\"client\"");
-        assertThat(requests())
-                .contains("POST /v1/promotions {\"operation\":\"canary-1\",\"detectedBy\":\"command\"}");
+        assertThat(requests()).contains("POST /v1/promotions {\"operation\":\"canary-1\",\"detectedBy\":\"command\"}");
     }
 
     @Test
@@ -121,7 +120,8 @@ class CanaryCommandsTest {
 
     @Test
     void optionsThatMakeNoSenseAreNamed() throws Exception {
-        assertThat(run("update", "--model", "m", "--version", "v2", "--hold", "3s").err())
+        assertThat(run("update", "--model", "m", "--version", "v2", "--hold", "3s")
+                        .err())
                 .contains("--hold is for updates with --canary");
         assertThat(canary("1", "--hold", "soon").err()).contains("--hold soon is not like");
         assertThat(canary("1", "--check", "command:true").err()).contains("needs --hold");

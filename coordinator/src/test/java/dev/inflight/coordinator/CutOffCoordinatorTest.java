@@ -7,6 +7,7 @@ import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.javadsl.Behaviors;
+import dev.inflight.coordinator.canary.CheckResult;
 import dev.inflight.coordinator.ledger.LedgerEvent;
 import dev.inflight.coordinator.ledger.LedgerState;
 import dev.inflight.coordinator.metrics.CoordinatorMetrics;
@@ -19,6 +20,7 @@ import dev.inflight.protocol.cluster.TrainerCommand.VerifyModel;
 import dev.inflight.protocol.cluster.Wire;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
@@ -74,6 +76,7 @@ class CutOffCoordinatorTest {
                     public boolean isSettled(ActorSystem<?> system) {
                         return true;
                     }
-                });
+                },
+                check -> CompletableFuture.completedFuture(CheckResult.PASSED));
     }
 }

@@ -47,8 +47,7 @@ class WorkerSettingsTest {
                 .labels();
         assertThat(labels.of(hello("engine-0", 1))).isEqualTo(Map.of("tenant", "a", "domain", "chat", "tier", "1"));
         assertThat(labels.of(hello("engine-1", 2)))
-                .isEqualTo(Map.of(
-                        "tenant", "b", "domain", "chat", "tier", "1", "tp-rank", "1", "tp-size", "2"));
+                .isEqualTo(Map.of("tenant", "b", "domain", "chat", "tier", "1", "tp-rank", "1", "tp-size", "2"));
         assertThat(settings("").labels()).isEqualTo(EngineLabels.NONE);
     }
 

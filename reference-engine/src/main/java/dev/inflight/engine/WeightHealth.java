@@ -38,8 +38,7 @@ final class WeightHealth {
 
     private static boolean isFinite(Parameter parameter, long offset) {
         return switch (parameter.shape().dtype()) {
-            case BF16 ->
-                Float.isFinite(Float.intBitsToFloat(parameter.memory().get(SHORT, offset) << Short.SIZE));
+            case BF16 -> Float.isFinite(Float.intBitsToFloat(parameter.memory().get(SHORT, offset) << Short.SIZE));
             case F16 -> Float.isFinite(Float.float16ToFloat(parameter.memory().get(SHORT, offset)));
             case F32 -> Float.isFinite(parameter.memory().get(FLOAT, offset));
             case F64 -> Double.isFinite(parameter.memory().get(DOUBLE, offset));

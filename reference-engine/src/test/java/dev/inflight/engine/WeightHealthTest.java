@@ -34,7 +34,8 @@ class WeightHealthTest {
 
     @Test
     void looksAtFloatingPointOnly() {
-        assertThat(WeightHealth.problem(List.of(parameter("index", Dtype.I64, (byte) -1), parameter("mask", Dtype.F4, (byte) -1))))
+        assertThat(WeightHealth.problem(
+                        List.of(parameter("index", Dtype.I64, (byte) -1), parameter("mask", Dtype.F4, (byte) -1))))
                 .isNull();
     }
 }

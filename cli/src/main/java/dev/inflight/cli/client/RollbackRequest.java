@@ -19,11 +19,7 @@ public record RollbackRequest(
         @Nullable String group,
         @Nullable String select) {
     /** Of all engines, or those of a group. */
-    public RollbackRequest(
-            String model,
-            @Nullable String to,
-            @Nullable String mode,
-            @Nullable String group) {
+    public RollbackRequest(String model, @Nullable String to, @Nullable String mode, @Nullable String group) {
         this(model, to, mode, group, null);
     }
 }

@@ -35,20 +35,35 @@ public record UpdateRequest(
         @Nullable Long waitTimeoutMs) {
     /** Of all engines, or those of a group, at once, without waiting. */
     public UpdateRequest(
-            String model,
-            String version,
-            @Nullable String mode,
-            @Nullable String strategy,
-            @Nullable String group) {
+            String model, String version, @Nullable String mode, @Nullable String strategy, @Nullable String group) {
         this(model, version, mode, strategy, group, null, null, null, null, null, null, null);
     }
 
-    /**
-     * The same, but it waits for its turn.
-     *
-     * @param longest null for as long as the coordinator lets updates wait
-     */
-    public UpdateRequest waiting(@Nullable Duration longest) {
+    /** The same for engines that also have these labels. */
+    public UpdateRequest selecting(@Nullable String labels) {
+        return new UpdateRequest(
+                model,
+                version,
+                mode,
+                strategy,
+                group,
+                labels,
+                canary,
+                holdSeconds,
+                check,
+                verify,
+                mayWait,
+                waitTimeoutMs);
+    }
+
+    /** The same, but some engines get it first; at once for all if {@code share} is null. */
+    public UpdateRequest tried(@Nullable String share, @Nullable Double seconds, @Nullable String by) {
+        return new UpdateRequest(
+                model, version, mode, strategy, group, select, share, seconds, by, verify, mayWait, waitTimeoutMs);
+    }
+
+    /** The same, verified there; where the coordinator's setting says if null. */
+    public UpdateRequest verified(@Nullable String where) {
         return new UpdateRequest(
                 model,
                 version,
@@ -59,8 +74,19 @@ public record UpdateRequest(
                 canary,
                 holdSeconds,
                 check,
-                verify,
-                true,
-                longest == null ? null : longest.toMillis());
+                where,
+                mayWait,
+                waitTimeoutMs);
+    }
+
+    /**
+     * The same, but it waits for its turn.
+     *
+     * @param longest null for as long as the coordinator lets updates wait
+     */
+    public UpdateRequest waiting(@Nullable Duration longest) {
+        Long millis = longest == null ? null : longest.toMillis();
+        return new UpdateRequest(
+                model, version, mode, strategy, group, select, canary, holdSeconds, check, verify, true, millis);
     }
 }

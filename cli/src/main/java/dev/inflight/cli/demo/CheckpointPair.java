@@ -145,8 +145,7 @@ public final class CheckpointPair implements AutoCloseable {
         Arrays.fill(ones, (byte) -1);
         try (DirectoryStream<Path> files = Files.newDirectoryStream(second, "*.safetensors")) {
             for (Path file : files) {
-                try (FileChannel channel =
-                        FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+                try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
                     ByteBuffer length = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
                     channel.read(length, 0);
                     long end = channel.size();

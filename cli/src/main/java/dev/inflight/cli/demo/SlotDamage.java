@@ -63,7 +63,7 @@ final class SlotDamage {
         }
         CompletableFuture<Boolean> streaming = new CompletableFuture<>();
         UpdateRequest request =
-                new UpdateRequest(LocalScenario.MODEL, LocalScenario.V2, mode, "broadcast", null, "engine");
+                new UpdateRequest(LocalScenario.MODEL, LocalScenario.V2, mode, "broadcast", null).verified("engine");
         wire.hold();
         try (ExecutorService thread = Executors.newVirtualThreadPerTaskExecutor()) {
             Future<Operation> update = thread.submit(() -> scenario.tryUpdate(

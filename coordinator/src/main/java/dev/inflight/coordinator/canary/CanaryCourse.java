@@ -198,9 +198,7 @@ final class CanaryCourse {
         if (succeeded || isBack()) {
             return end(Outcome.REVERTED, now);
         }
-        return attempt < MOST_REVERTS
-                ? List.of(new Ask(Step.REVERT, ++attempt, true))
-                : end(Outcome.FAILED, now);
+        return attempt < MOST_REVERTS ? List.of(new Ask(Step.REVERT, ++attempt, true)) : end(Outcome.FAILED, now);
     }
 
     private List<Action> updated(boolean succeeded, Operation operation, Instant now) {

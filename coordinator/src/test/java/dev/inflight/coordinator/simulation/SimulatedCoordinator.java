@@ -166,12 +166,12 @@ final class SimulatedCoordinator {
         for (LedgerWriter.Command command : actor.kit().childInbox(writer).getAllReceived()) {
             if (command instanceof LedgerWriter.Write write) {
                 ledger.add(new LedgerRecord(1, ledger.size() + 1, write.entry()));
-            } else if (command instanceof LedgerWriter.Confirm asked) {
-                asked.replyTo().tell(new LedgerWriter.Confirmed(asked.epoch()));
                 if (write.operation() != null) {
                     Objects.requireNonNull(ledgerListener).tell(new LedgerEvent.Kept(write.operation()));
                     told = true;
                 }
+            } else if (command instanceof LedgerWriter.Confirm asked) {
+                asked.replyTo().tell(new LedgerWriter.Confirmed(asked.epoch()));
             } else if (command instanceof LedgerWriter.TellOperation tell) {
                 tell.query().replyTo().tell(operation(tell.query().id()));
                 told = true;

@@ -150,8 +150,8 @@ final class Simulation implements SimulatedWorker.Fleetwide {
         if (coordinator != null) {
             Decision decision = world.happens(0.5) ? Decision.PROMOTE : Decision.REVERT;
             world.tell("decision: %s", decision);
-            coordinator.ask(replyTo -> new TrainerCommand.DecideCanary(
-                    null, MODEL, decision, null, null, Origin.UNKNOWN, replyTo));
+            coordinator.ask(replyTo ->
+                    new TrainerCommand.DecideCanary(null, MODEL, decision, null, null, Origin.UNKNOWN, replyTo));
         }
     }
 

@@ -48,7 +48,7 @@ public final class EngineVerifier {
         var differing =
                 new EngineComparison(context, engine).differing(checkpoint, order.holders(), live, compared -> {});
         var hello = engine.hello();
-        int wanted = NeededBytes.of(checkpoint.layout(), hello.share(), hello.wholeTensors())
+        long wanted = NeededBytes.of(checkpoint.layout(), hello.share(), hello.wholeTensors())
                 .tensors();
         var tensors = checkpoint.layout().tensors();
         var first = differing.stream().limit(MOST_NAMES).map(tensors::get).toList();
