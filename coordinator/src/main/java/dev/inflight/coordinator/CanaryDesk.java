@@ -35,6 +35,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -141,7 +142,7 @@ final class CanaryDesk {
     Refused start(OperationStarted start, CanaryUpdate asked, Fleet fleet, @Nullable ActorRef<OperationReply> replyTo) {
         CanaryAdmission.Admitted admitted;
         try {
-            admitted = CanaryAdmission.of(asked, fleet, settings);
+            admitted = CanaryAdmission.of(asked, fleet, joins::isWhereItShouldBe, settings);
         } catch (CanaryException e) {
             return new Refused(Code.INVALID, String.valueOf(e.getMessage()));
         }
@@ -159,7 +160,7 @@ final class CanaryDesk {
                 asked.canary(),
                 CanaryPhase.UPDATING,
                 admitted.workers(),
-                new java.util.TreeMap<>(),
+                new TreeMap<>(),
                 admitted.from(),
                 null,
                 null,

@@ -305,7 +305,13 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             from.command().replyTo().tell(CUT_OFF);
             return this;
         }
-        switch (from.command()) {
+        carryOut(from.command(), null);
+        return this;
+    }
+
+    /** @param asking the canary that asks for it; null if a trainer does */
+    private void carryOut(TrainerCommand command, @Nullable String asking) {
+        switch (command) {
             case Publish publish -> {
                 if (!isRepeated(publish, publish.origin(), publish.replyTo())) {
                     publish(publish);
@@ -313,7 +319,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             }
             case UpdateWeights update -> {
                 if (!isRepeated(update, update.origin(), update.replyTo())) {
-                    update(update, null);
+                    update(update, asking);
                 }
             }
             case Enqueue enqueue -> {
@@ -335,7 +341,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             case DecideCanary decision -> canaries.decide(decision);
             case Rollback rollback -> {
                 if (!isRepeated(rollback, rollback.origin(), rollback.replyTo())) {
-                    rollback(rollback, null);
+                    rollback(rollback, asking);
                 }
             }
             case VerifyModel verify -> {
@@ -345,7 +351,6 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             }
             case GetOperation get -> tellOperation(get);
         }
-        return this;
     }
 
     private boolean isCutOff() {
@@ -365,24 +370,6 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         }
         OperationStarted start = starts.publish(publish);
         sessions.publish(start, publish.source(), fleet, replyTo(start, publish.replyTo()));
-    }
-
-    /** What a canary asks of the coordinator that runs it. */
-    private void ask(SessionEvent.CanaryAsks asks) {
-        switch (asks.command()) {
-            case UpdateWeights update -> {
-                if (!isRepeated(update, update.origin(), update.replyTo())) {
-                    update(update, asks.id());
-                }
-            }
-            case Rollback rollback -> {
-                if (!isRepeated(rollback, rollback.origin(), rollback.replyTo())) {
-                    rollback(rollback, asks.id());
-                }
-            }
-            case GetOperation get -> tellOperation(get);
-            default -> throw new IllegalArgumentException("a canary asks for " + asks.command());
-        }
     }
 
     private void canary(CanaryUpdate canary) {
@@ -638,7 +625,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             case SessionEvent.PublishEnded ended -> onPublishEnded(ended);
             case SessionEvent.UpdateEnded ended -> onUpdateEnded(ended);
             case SessionEvent.VerifyEnded ended -> end(ended.operation(), Set.of(), null);
-            case SessionEvent.CanaryAsks asks -> ask(asks);
+            case SessionEvent.CanaryAsks asks -> carryOut(asks.command(), asks.id());
             case SessionEvent.CanaryMoves moves -> {
                 canaries.moved(moves.moved());
                 journal.moves(moves.moved(), moves.token());

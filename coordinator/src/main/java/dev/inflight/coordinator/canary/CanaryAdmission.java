@@ -13,6 +13,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeSet;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /** Says which canaries are refused at once, and which engines the others begin with. Decisions only. */
@@ -33,13 +34,18 @@ public final class CanaryAdmission {
         }
     }
 
-    /** @throws CanaryException if what was asked for makes no sense, or is not allowed */
-    public static Admitted of(CanaryUpdate asked, Fleet fleet, CanarySettings settings) {
+    /**
+     * @param settled whether an engine serves what it should: one that is about to join something else would go back to
+     *     what nobody wants it to have
+     * @throws CanaryException if what was asked for makes no sense, or is not allowed
+     */
+    public static Admitted of(
+            CanaryUpdate asked, Fleet fleet, Predicate<FleetWorker> settled, CanarySettings settings) {
         CanaryPlan plan = CanaryPlan.of(asked.canary(), settings);
         EngineSelection selection = asked.group() == null ? null : EngineSelection.of(asked.group());
         List<FleetWorker> candidates = fleet.workers().values().stream()
                 .filter(worker -> worker.serves(asked.model()) && worker.isIn(selection))
-                .filter(worker -> isServing(worker) && !fleet.isLeaving(worker))
+                .filter(worker -> isServing(worker) && settled.test(worker) && !fleet.isLeaving(worker))
                 .toList();
         if (fleet.incomplete()) {
             return Admitted.no(
@@ -53,7 +59,7 @@ public final class CanaryAdmission {
                 String.valueOf(Objects.requireNonNull(worker.engine()).version())));
         if (versions.isEmpty()) {
             return Admitted.no(
-                    Code.UNAVAILABLE, "no " + engines + " serves a version, which a canary could go back to");
+                    Code.UNAVAILABLE, "no " + engines + " serves the version that it should have, which a canary could go back to");
         }
         if (versions.size() > 1) {
             return Admitted.no(

@@ -1,26 +1,16 @@
 package dev.inflight.coordinator.canary;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.MissingNode;
 import dev.inflight.coordinator.canary.CanaryResult.Outcome;
 import dev.inflight.coordinator.fleet.Fleet;
-import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.coordinator.ledger.LedgerEntry.CanaryMoved;
 import dev.inflight.coordinator.ledger.LedgerEntry.CanaryPhase;
-import dev.inflight.coordinator.operation.Json;
-import dev.inflight.protocol.cluster.EngineSelection;
-import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.TrainerCommand.DecideCanary.Decision;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.List;
-import java.util.Objects;
-import java.util.SortedMap;
-import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -64,6 +54,7 @@ final class CanaryCourse {
 
     private final CanaryStart start;
     private final CanaryPlan plan;
+    private final CanaryEngines engines;
     private final CanaryWatch watch;
     private final Instant begun;
     private CanaryMoved state;
@@ -85,6 +76,8 @@ final class CanaryCourse {
         this.fleet = start.fleet();
         this.begun = begun;
         this.patience = begun;
+        this.engines = new CanaryEngines(
+                start.model(), start.group(), state.workers(), state.from());
         this.watch = new CanaryWatch(start.model(), start.version());
     }
 
@@ -136,8 +129,8 @@ final class CanaryCourse {
         return switch (state.phase()) {
             case UPDATING -> update(now);
             case HOLDING -> onTick(now);
-            case PROMOTING -> othersAreGone() ? end(Outcome.PROMOTED, now) : ask(Step.PROMOTE, now);
-            case REVERTING -> isBack() ? end(Outcome.REVERTED, now) : ask(Step.REVERT, now);
+            case PROMOTING -> engines.othersAreGone(fleet) ? end(Outcome.PROMOTED, now) : ask(Step.PROMOTE, now);
+            case REVERTING -> engines.areBack(fleet) ? end(Outcome.REVERTED, now) : ask(Step.REVERT, now);
         };
     }
 
@@ -195,7 +188,7 @@ final class CanaryCourse {
 
     private List<Action> reverted(boolean succeeded, Operation operation, Instant now) {
         last = operation;
-        if (succeeded || isBack()) {
+        if (succeeded || engines.areBack(fleet)) {
             return end(Outcome.REVERTED, now);
         }
         return attempt < MOST_REVERTS ? List.of(new Ask(Step.REVERT, ++attempt, true)) : end(Outcome.FAILED, now);
@@ -208,7 +201,7 @@ final class CanaryCourse {
         if (!succeeded) {
             return revert("update", "the canary's update failed: " + operation.error(), now);
         }
-        for (CanaryResult.Engine engine : CanaryResult.Engine.of(result(operation))) {
+        for (CanaryResult.Engine engine : CanaryResult.Engine.of(operation)) {
             if (!engine.outcome().equals("committed")) {
                 return revert(
                         "engine",
@@ -217,18 +210,12 @@ final class CanaryCourse {
                         now);
             }
         }
-        SortedMap<String, Long> pids = new TreeMap<>();
-        for (String id : state.workers()) {
-            FleetWorker worker = fleet.workers().get(id);
-            EngineStatus engine = worker == null ? null : worker.engine();
-            pids.put(id, engine == null ? 0L : engine.pid());
-        }
         return write(new CanaryMoved(
                 start.id(),
                 state.canary(),
                 CanaryPhase.HOLDING,
                 state.workers(),
-                pids,
+                engines.pids(fleet),
                 state.from(),
                 now,
                 null,
@@ -241,10 +228,10 @@ final class CanaryCourse {
         if (step != asked || ended) {
             return List.of();
         }
-        if (step == Step.PROMOTE && othersAreGone()) {
+        if (step == Step.PROMOTE && engines.othersAreGone(fleet)) {
             return end(Outcome.PROMOTED, now);
         }
-        if (step == Step.REVERT && isBack()) {
+        if (step == Step.REVERT && engines.areBack(fleet)) {
             return end(Outcome.REVERTED, now);
         }
         boolean mayPass = refused.code() == Refused.Code.CONFLICT || refused.code() == Refused.Code.UNAVAILABLE;
@@ -371,81 +358,12 @@ final class CanaryCourse {
 
     /** Which engines a step moves. */
     String group(Step step) {
-        return step == Step.PROMOTE
-                ? EngineSelection.without(start.group(), state.workers())
-                : EngineSelection.ofIds(state.workers());
-    }
-
-    /** Whether nobody is left to follow the chosen engines; who comes later joins. */
-    private boolean othersAreGone() {
-        EngineSelection others = EngineSelection.of(group(Step.PROMOTE));
-        return fleet.workers().values().stream()
-                .noneMatch(worker -> worker.serves(start.model()) && worker.isIn(others));
-    }
-
-    /** Whether every chosen engine that is there has what it had; one that is not will join that. */
-    private boolean isBack() {
-        return state.workers().stream().allMatch(id -> {
-            FleetWorker worker = fleet.workers().get(id);
-            EngineStatus engine = worker == null ? null : worker.engine();
-            return engine == null
-                    || !engine.model().equals(start.model())
-                    || engine.state() == EngineStatus.State.FAILED
-                    || (engine.state() == EngineStatus.State.SERVING
-                            && state.from().equals(engine.version()));
-        });
+        return step == Step.PROMOTE ? engines.others() : engines.chosen();
     }
 
     private List<Action> end(Outcome outcome, Instant now) {
         ended = true;
         asked = null;
-        JsonNode rollback = outcome == Outcome.PROMOTED ? MissingNode.getInstance() : result(last);
-        boolean moved = rollback.path("outcome").asText().equals("committed");
-        List<CanaryResult.Engine> engines = CanaryResult.Engine.of(moved ? rollback : result(update));
-        Instant since = state.holdSince();
-        return List.of(new End(new CanaryResult(
-                "canary",
-                start.model(),
-                state.from(),
-                start.version(),
-                start.group(),
-                plan.share().toString(),
-                outcome,
-                state.detectedBy(),
-                reason(outcome),
-                seconds(begun, now),
-                since == null ? null : seconds(since, state.at()),
-                moved ? rollback.path("seconds").asDouble() : null,
-                moved ? longestStallMs(engines) : null,
-                update == null ? null : update.id(),
-                last == null ? null : last.id(),
-                engines)));
-    }
-
-    private @Nullable String reason(Outcome outcome) {
-        return switch (outcome) {
-            case PROMOTED -> null;
-            case REVERTED -> state.reason();
-            case FAILED ->
-                state.reason() + "; engines could not be brought back to version " + state.from() + " and will join it"
-                        + (last == null ? "" : ": " + last.error());
-        };
-    }
-
-    private static @Nullable Double longestStallMs(List<CanaryResult.Engine> engines) {
-        return engines.stream()
-                .map(CanaryResult.Engine::stallMs)
-                .filter(Objects::nonNull)
-                .max(Double::compare)
-                .orElse(null);
-    }
-
-    private static JsonNode result(@Nullable Operation operation) {
-        String json = operation == null ? null : operation.resultJson();
-        return json == null ? MissingNode.getInstance() : Json.tree(json);
-    }
-
-    private static double seconds(Instant from, Instant to) {
-        return Math.max(0, ChronoUnit.MILLIS.between(from, to)) / 1e3;
+        return List.of(new End(CanaryResult.of(start, plan, state, outcome, update, last, begun, now)));
     }
 }

@@ -1,9 +1,17 @@
 package dev.inflight.coordinator.canary;
 
+import com.fasterxml.jackson.annotation.JsonValue;
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.MissingNode;
+import dev.inflight.coordinator.ledger.LedgerEntry.CanaryMoved;
+import dev.inflight.coordinator.operation.Json;
+import dev.inflight.protocol.cluster.OperationReply.Operation;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -48,7 +56,7 @@ record CanaryResult(
         /** The chosen engines are to have what they had, but could not be brought back; they will join. */
         FAILED;
 
-        @com.fasterxml.jackson.annotation.JsonValue
+        @JsonValue
         String label() {
             return name().toLowerCase(Locale.ROOT);
         }
@@ -63,10 +71,10 @@ record CanaryResult(
             String worker,
             String outcome,
             @Nullable Double stallMs) {
-        /** Those in an update's result. */
-        static List<Engine> of(JsonNode result) {
+        /** Those of an update; none if its result is not known. */
+        static List<Engine> of(@Nullable Operation update) {
             List<Engine> engines = new ArrayList<>();
-            for (JsonNode engine : result.path("engines")) {
+            for (JsonNode engine : result(update).path("engines")) {
                 engines.add(new Engine(
                         engine.path("engine").asText(null),
                         engine.path("worker").asText(),
@@ -77,5 +85,69 @@ record CanaryResult(
             }
             return engines;
         }
+    }
+
+    /**
+     * @param state the last one
+     * @param update of the chosen engines, as it ended; null if it did not
+     * @param last the update of the others, or the rollback, as it ended; null if there was none
+     */
+    static CanaryResult of(
+            CanaryStart start,
+            CanaryPlan plan,
+            CanaryMoved state,
+            Outcome outcome,
+            @Nullable Operation update,
+            @Nullable Operation last,
+            Instant begun,
+            Instant now) {
+        JsonNode rollback = outcome == Outcome.PROMOTED ? MissingNode.getInstance() : result(last);
+        boolean moved = rollback.path("outcome").asText().equals("committed");
+        List<Engine> engines = Engine.of(moved ? last : update);
+        Instant since = state.holdSince();
+        return new CanaryResult(
+                "canary",
+                start.model(),
+                state.from(),
+                start.version(),
+                start.group(),
+                plan.share().toString(),
+                outcome,
+                state.detectedBy(),
+                reason(outcome, state, last),
+                seconds(begun, now),
+                since == null ? null : seconds(since, state.at()),
+                moved ? rollback.path("seconds").asDouble() : null,
+                moved ? longestStallMs(engines) : null,
+                update == null ? null : update.id(),
+                last == null ? null : last.id(),
+                engines);
+    }
+
+    private static @Nullable String reason(Outcome outcome, CanaryMoved state, @Nullable Operation last) {
+        return switch (outcome) {
+            case PROMOTED -> null;
+            case REVERTED -> state.reason();
+            case FAILED ->
+                state.reason() + "; engines could not be brought back to version " + state.from() + " and will join it"
+                        + (last == null ? "" : ": " + last.error());
+        };
+    }
+
+    private static @Nullable Double longestStallMs(List<Engine> engines) {
+        return engines.stream()
+                .map(Engine::stallMs)
+                .filter(Objects::nonNull)
+                .max(Double::compare)
+                .orElse(null);
+    }
+
+    private static JsonNode result(@Nullable Operation operation) {
+        String json = operation == null ? null : operation.resultJson();
+        return json == null ? MissingNode.getInstance() : Json.tree(json);
+    }
+
+    private static double seconds(Instant from, Instant to) {
+        return Math.max(0, ChronoUnit.MILLIS.between(from, to)) / 1e3;
     }
 }

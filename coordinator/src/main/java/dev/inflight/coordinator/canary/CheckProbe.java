@@ -1,5 +1,6 @@
 package dev.inflight.coordinator.canary;
 
+import java.io.ByteArrayOutputStream;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -104,7 +105,7 @@ public final class CheckProbe {
     /** Takes a text of no more than {@link #LONGEST_ANSWER} bytes. */
     private static final class Bounded implements BodySubscriber<String> {
         private final CompletableFuture<String> body = new CompletableFuture<>();
-        private final java.io.ByteArrayOutputStream bytes = new java.io.ByteArrayOutputStream();
+        private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         private Flow.@Nullable Subscription subscription;
 
         @Override

@@ -53,6 +53,13 @@ public final class Joins {
         current.committed(model, group, version);
     }
 
+    /** Whether a worker's engine serves what it should, as far as that is known; if not, it is about to join. */
+    public boolean isWhereItShouldBe(FleetWorker worker) {
+        EngineStatus engine = worker.engine();
+        String brought = engine == null ? null : current.brought(worker, engine.model());
+        return engine != null && (brought == null || brought.equals(engine.version()));
+    }
+
     /**
      * Engines are known to serve a version, and no update is known that brought it.
      *
