@@ -218,9 +218,15 @@ public final class CorruptScenario {
 
     private void live() throws InterruptedException, IOException {
         long pid = scenario.fleet().pid(first.engines().getFirst());
-        Victim victim = Victim.find(v2, Victim.memory(pid), Victim.privateMemory(pid))
-                .orElseThrow(() -> new ScenarioFailedException("v2 was not found in the memory of process " + pid));
-        victim.flip();
+        List<Victim> inMemory = Victim.find(v2, Victim.memory(pid), Victim.privateMemory(pid));
+        if (inMemory.isEmpty()) {
+            throw new ScenarioFailedException("v2 was not found in the memory of process " + pid);
+        }
+        Victim victim = inMemory.getFirst();
+        // A copy may be left over from loading: which one is live only the engine knows.
+        for (Victim copy : inMemory.stream().filter(victim::isSameBlock).toList()) {
+            copy.flip();
+        }
         long since = System.nanoTime();
         Operation verification = scenario.tryVerify("verifying an engine with a bad byte");
         JsonNode result = verification.result();
@@ -258,9 +264,9 @@ public final class CorruptScenario {
 
     private Victim inStoreOfFirst(CheckpointFiles version) throws IOException {
         for (Path arena : Victim.files(first.process().pid(), "arena")) {
-            Optional<Victim> found = Victim.find(version, arena, Victim.all(arena));
-            if (found.isPresent()) {
-                return found.get();
+            List<Victim> found = Victim.find(version, arena, Victim.all(arena));
+            if (!found.isEmpty()) {
+                return found.getFirst();
             }
         }
         throw new ScenarioFailedException(first.name() + " holds no tensor of the version in its store");

@@ -89,7 +89,8 @@ final class SlotDamage {
         try {
             wire.release();
             Path ring = awaitTwoLanded(rings);
-            Victim victim = Victim.find(version, ring, List.of(new Victim.Range(0, slotBytes)))
+            Victim victim = Victim.find(version, ring, List.of(new Victim.Range(0, slotBytes))).stream()
+                    .findFirst()
                     .orElseThrow(() -> new ScenarioFailedException("nothing of v2 is in the first slot"));
             victim.flip();
             return victim;

@@ -16,7 +16,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Optional;
 
 /**
  * A block of a tensor whose bytes were found somewhere, of which a bit is to be flipped there.
@@ -51,9 +50,10 @@ record Victim(TensorSpec tensor, long begin, String fileName, Path place, long a
     /** How a block begins. */
     private record Beginning(long word, ByteBuffer pattern, TensorSpec tensor, long begin) {}
 
-    /** The first block of the checkpoint that is found in the place; empty if none is. */
-    static Optional<Victim> find(CheckpointFiles files, Path place, List<Range> ranges) throws IOException {
+    /** All blocks of the checkpoint that are found in the place, in the order in which they lie there. */
+    static List<Victim> find(CheckpointFiles files, Path place, List<Range> ranges) throws IOException {
         List<Beginning> blocks = beginnings(files);
+        List<Victim> found = new ArrayList<>();
         long[] words = blocks.stream().mapToLong(Beginning::word).toArray();
         try (RandomAccessFile open = new RandomAccessFile(place.toFile(), "r")) {
             byte[] window = new byte[WINDOW_BYTES + PATTERN_BYTES];
@@ -65,13 +65,13 @@ record Victim(TensorSpec tensor, long begin, String fileName, Path place, long a
                         if (known >= 0 && isAt(window, i, blocks.get(known))) {
                             Beginning block = blocks.get(known);
                             String name = name(files, block.tensor());
-                            return Optional.of(new Victim(block.tensor(), block.begin(), name, place, at + i));
+                            found.add(new Victim(block.tensor(), block.begin(), name, place, at + i));
                         }
                     }
                 }
             }
         }
-        return Optional.empty();
+        return found;
     }
 
     private static List<Beginning> beginnings(CheckpointFiles files) {
@@ -114,6 +114,11 @@ record Victim(TensorSpec tensor, long begin, String fileName, Path place, long a
 
     static Path memory(long pid) {
         return Path.of("/proc/" + pid + "/mem");
+    }
+
+    /** Whether it is the same block, perhaps in another place. */
+    boolean isSameBlock(Victim other) {
+        return tensor.equals(other.tensor) && begin == other.begin;
     }
 
     /** Flips a bit a few bytes behind the beginning. Flipping again restores it. */

@@ -31,7 +31,7 @@ class VictimTest {
             System.arraycopy(weights, BLOCK, bytes, 4096, BLOCK + 100_000);
             Path place = Files.write(directory.resolve("place"), bytes);
 
-            Victim victim = Victim.find(files, place, Victim.all(place)).orElseThrow();
+            Victim victim = Victim.find(files, place, Victim.all(place)).getFirst();
 
             assertThat(victim.tensor().name()).isEqualTo("weight");
             assertThat(victim.fileName()).isEqualTo("model.safetensors");
@@ -64,12 +64,9 @@ class VictimTest {
                 Arena arena = Arena.ofConfined()) {
             MemorySegment live = arena.allocate(weights.length, 64).copyFrom(MemorySegment.ofArray(weights));
 
-            Victim.find(
-                            files,
-                            Victim.memory(pid),
-                            Victim.privateMemory(pid).stream()
-                                    .filter(range -> range.begin() <= live.address() && live.address() < range.end())
-                                    .toList())
+            Victim.find(files, Victim.memory(pid), Victim.privateMemory(pid)).stream()
+                    .filter(found -> found.at() == live.address())
+                    .findFirst()
                     .orElseThrow()
                     .flip();
 
