@@ -39,13 +39,39 @@ class CanaryIT {
                             directory, "engine-" + i, "m", Path.of(nodes.link(i)), TensorParallel.NONE));
                 }
                 awaitAttached(nodes);
-                succeed(nodes, "publish", "--model", "m", "--version", "v1", first.file().toString());
-                succeed(nodes, "publish", "--model", "m", "--version", "v2", second.file().toString());
+                succeed(
+                        nodes,
+                        "publish",
+                        "--model",
+                        "m",
+                        "--version",
+                        "v1",
+                        first.file().toString());
+                succeed(
+                        nodes,
+                        "publish",
+                        "--model",
+                        "m",
+                        "--version",
+                        "v2",
+                        second.file().toString());
                 succeed(nodes, "update", "--model", "m", "--version", "v1");
 
                 JsonNode promoted = succeed(
-                        nodes, "update", "--model", "m", "--version", "v2", "--select", "tenant=a", "--canary", "50%",
-                        "--hold", "500ms", "--check", "command:test -n \"$INFLIGHT_CANARY\"");
+                        nodes,
+                        "update",
+                        "--model",
+                        "m",
+                        "--version",
+                        "v2",
+                        "--select",
+                        "tenant=a",
+                        "--canary",
+                        "50%",
+                        "--hold",
+                        "500ms",
+                        "--check",
+                        "command:test -n \"$INFLIGHT_CANARY\"");
                 assertThat(promoted.path("outcome").asText()).as("%s", promoted).isEqualTo("promoted");
                 assertThat(promoted.path("detectedBy").asText()).isEqualTo("command");
                 engines.get(0).requireServing("v2", second.answers());
@@ -91,10 +117,12 @@ class CanaryIT {
 
     /** Begins a canary that nobody decides about, and waits until its engine serves the version. */
     private static String holding(Nodes nodes, EngineProcess engine) throws Exception {
-        try (Launched update = nodes.begin(
-                "update", "--model", "m", "--version", "v2", "--select", "tenant=b", "--canary", "1")) {
+        try (Launched update =
+                nodes.begin("update", "--model", "m", "--version", "v2", "--select", "tenant=b", "--canary", "1")) {
             Eventually.until(
-                    "the canary serves v2", LIMIT, () -> engine.health().path("version").asText().equals("v2"));
+                    "the canary serves v2",
+                    LIMIT,
+                    () -> engine.health().path("version").asText().equals("v2"));
             String[] id = new String[1];
             Eventually.until("the canary holds", LIMIT, () -> {
                 try (Launched status = nodes.command("status", "--json")) {

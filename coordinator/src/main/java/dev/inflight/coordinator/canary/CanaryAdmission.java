@@ -59,7 +59,8 @@ public final class CanaryAdmission {
                 String.valueOf(Objects.requireNonNull(worker.engine()).version())));
         if (versions.isEmpty()) {
             return Admitted.no(
-                    Code.UNAVAILABLE, "no " + engines + " serves the version that it should have, which a canary could go back to");
+                    Code.UNAVAILABLE,
+                    "no " + engines + " serves the version that it should have, which a canary could go back to");
         }
         if (versions.size() > 1) {
             return Admitted.no(

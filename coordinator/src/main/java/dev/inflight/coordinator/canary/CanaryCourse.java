@@ -76,8 +76,7 @@ final class CanaryCourse {
         this.fleet = start.fleet();
         this.begun = begun;
         this.patience = begun;
-        this.engines = new CanaryEngines(
-                start.model(), start.group(), state.workers(), state.from());
+        this.engines = new CanaryEngines(start.model(), start.group(), state.workers(), state.from());
         this.watch = new CanaryWatch(start.model(), start.version());
     }
 

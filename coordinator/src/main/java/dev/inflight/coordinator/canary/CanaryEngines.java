@@ -16,8 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param workers whose engines try the version
  * @param from the version they go back to
  */
-record CanaryEngines(
-        String model, @Nullable String group, SortedSet<String> workers, String from) {
+record CanaryEngines(String model, @Nullable String group, SortedSet<String> workers, String from) {
     /** Those that try the version. */
     String chosen() {
         return EngineSelection.ofIds(workers);
