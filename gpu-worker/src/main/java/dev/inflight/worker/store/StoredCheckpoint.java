@@ -312,7 +312,7 @@ public final class StoredCheckpoint {
 
     private static PartBytes given(Part part, ShardMemory memory, boolean mappable, Runnable release) {
         try {
-            return new PartBytes(memory.bytes(part), mappable ? memory.file(part) : null, release);
+            return memory.give(part, mappable, release);
         } catch (RuntimeException e) {
             release.run();
             throw e;
