@@ -67,8 +67,13 @@ public final class GatedLink implements AutoCloseable {
     }
 
     /** Keeps answers with these verbs back from now on. */
-    public synchronized void shut(String... verbs) {
-        shut = Set.of(verbs);
+    public void shut(String... verbs) {
+        shut(Set.of(verbs));
+    }
+
+    /** The same. */
+    public synchronized void shut(Set<String> verbs) {
+        shut = Set.copyOf(verbs);
     }
 
     /** Whether the engine has answered something and its worker does not know of it. */

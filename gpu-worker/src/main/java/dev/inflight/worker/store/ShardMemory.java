@@ -41,7 +41,11 @@ sealed interface ShardMemory {
         @Override
         public PartBytes give(Part part, boolean mappable, Runnable release) {
             var file = mappable ? new FileRange(memory.path().toString(), memory.base() + part.offset()) : null;
-            return new PartBytes(memory.segment().asSlice(part.offset(), part.bytes()), file, release);
+            return new PartBytes(bytes(part), file, release);
+        }
+
+        MemorySegment bytes(Part part) {
+            return memory.segment().asSlice(part.offset(), part.bytes());
         }
 
         /** First byte of the slice at a position in the shard. */

@@ -188,10 +188,11 @@ public final class StoredCheckpoint {
     @Nullable
     CorruptBlockException damage(Part part) {
         var memory = held.get(part.shard());
-        try {
-            if (memory != null) {
-                check(part, memory.bytes(part));
-            }
+        if (memory == null) {
+            return null;
+        }
+        try (var here = memory.give(part, false, () -> {})) {
+            check(part, here.bytes());
             return null;
         } catch (CorruptBlockException e) {
             return e;
