@@ -131,6 +131,7 @@ class EngineLink:
             modes=self._session.modes,
             whole_tensors=self._session.whole_tensors,
             slices=self._session.share.rules,
+            wants=self._session.wants.rules,
             version=served and served[0],
             digest=served and served[1],
             standby=self._session.standby,

@@ -39,6 +39,7 @@ from inflight.messages import (
     SlotMemory,
     Standby,
     TensorPart,
+    WantRule,
     Welcome,
 )
 
@@ -73,6 +74,7 @@ __all__ = [
     "SlotMemory",
     "Standby",
     "TensorPart",
+    "WantRule",
     "Welcome",
     "decode",
     "encode",
@@ -99,9 +101,18 @@ _CHOICES = {
 }
 _HEX_DIGITS = {(CudaMemory, "handle"): 128}
 # Lists that may be left out when they are empty.
-_MAY_BE_ABSENT = {(Hello, "slices")}
+_MAY_BE_ABSENT = {(Hello, "slices"), (Hello, "wants")}
+# How long lists, and texts in UTF-8, may be.
+_LONGEST_LISTS = {(Hello, "wants"): 512}
+_LONGEST_TEXTS = {(WantRule, "pattern"): 256}
 # Fields that are not written when they are null.
-_LEFT_OUT = {"standby", "from_"}
+_LEFT_OUT = {
+    (Hello, "standby"),
+    (Committed, "standby"),
+    (Aborted, "standby"),
+    (Begin, "from_"),
+    (Dump, "epoch"),
+}
 # Fields whose own fields stand in the record itself.
 _INLINE = {(Slot, "memory")}
 # What a union of records is told by.
@@ -177,7 +188,7 @@ def _fields_to_json(record: object) -> dict:
     fields = {}
     for f in dataclasses.fields(record):
         value = _to_json(getattr(record, f.name))
-        if value is None and f.name in _LEFT_OUT:
+        if value is None and (type(record), f.name) in _LEFT_OUT:
             continue
         fields.update(value if (type(record), f.name) in _INLINE else {_wire_name(f.name): value})
     return fields
@@ -212,6 +223,12 @@ def _record(kind: type, tree: object, where: str) -> object:
         digits = _HEX_DIGITS.get((kind, name))
         if digits and not re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", values[name]):
             raise LinkError(f"{at} is not {digits} hex digits")
+        most = _LONGEST_LISTS.get((kind, name))
+        if most and len(values[name]) > most:
+            raise LinkError(f"{at} has {len(values[name])} elements; {most} are the most")
+        longest = _LONGEST_TEXTS.get((kind, name))
+        if longest and not 1 <= len(values[name].encode("utf-8", "surrogatepass")) <= longest:
+            raise LinkError(f"{at} must have 1 to {longest} bytes")
         allowed = _CHOICES.get((kind, name))
         if allowed and values[name] is not None:
             given = values[name] if isinstance(values[name], tuple) else (values[name],)

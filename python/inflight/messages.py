@@ -82,6 +82,14 @@ class SliceRule:
     dim: int
 
 
+@dataclass(frozen=True)
+class WantRule:
+    """Whether tensors are wanted whose names match the pattern, in which ``*`` stands for any run of characters."""
+
+    pattern: str
+    take: bool
+
+
 # Engine to worker.
 
 
@@ -97,6 +105,7 @@ class Hello:
     modes: tuple[str, ...]
     whole_tensors: bool
     slices: tuple[SliceRule, ...] = ()
+    wants: tuple[WantRule, ...] = ()
     version: str | None = None
     digest: str | None = None
     standby: Standby | None = None
@@ -199,9 +208,12 @@ class Abort:
 
 @dataclass(frozen=True)
 class Dump:
+    """``epoch`` is that of the running update if what its commit would make live is asked for, else None."""
+
     id: int
     slot: SlotMemory
     tensors: tuple[DumpPart, ...]
+    epoch: int | None = None
 
 
 # Both ways.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from inflight import link
@@ -11,6 +12,7 @@ from inflight.gate import Gate
 from inflight.slices import WHOLE, TensorParallel
 from inflight.slots import MappedSlot, SlotMappings
 from inflight.update import RefusedError, Update, piece
+from inflight.wants import EVERYTHING, Wants
 
 __all__ = [
     "IN_PLACE",
@@ -45,6 +47,7 @@ class Session:
 
     :param share: what the engine holds of each tensor, if it is one of a tensor-parallel group; the adapter's module
         has the shapes of these slices
+    :param wants: which tensors the engine is to be sent; the adapter's module has no others
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Session:
         gate: Gate,
         modes: tuple[str, ...] | None = None,
         share: TensorParallel = WHOLE,
+        wants: Wants = EVERYTHING,
     ):
         self._model = model
         self._adapter = adapter
@@ -61,6 +65,7 @@ class Session:
         self.modes = tuple(m for m in adapter.modes if modes is None or m in modes)
         self.whole_tensors = adapter.whole_tensors
         self.share = share
+        self.wants = wants
         self._served: tuple[str, str] | None = None
         self._standby: _Former | None = None
         self._keeps_former = hasattr(adapter, "begin_standby")
@@ -118,7 +123,7 @@ class Session:
                 log.warning("%s failed", type(message).__name__.lower(), exc_info=e)
             return link.Failed(
                 str(e) or type(e).__name__,
-                epoch=getattr(message, "epoch", None),
+                epoch=None if isinstance(message, link.Dump) else getattr(message, "epoch", None),
                 bucket=getattr(message, "bucket", None),
                 id=getattr(message, "id", None),
             )
@@ -182,7 +187,7 @@ class Session:
 
     def _begun(self, message: link.Begin, slots: dict[int, MappedSlot]) -> link.Begun:
         self._highest_epoch = message.epoch
-        self._update = Update(message, slots, self.share)
+        self._update = Update(message, slots, self.share, self.wants)
         return link.Begun(message.epoch)
 
     def _on_load(self, message: link.Load) -> link.Loaded:
@@ -240,23 +245,37 @@ class Session:
         return link.Aborted(message.epoch, SERVING if self.served else PENDING_WEIGHTS, self.version, self.standby)
 
     def _on_dump(self, message: link.Dump) -> link.Dumped:
-        if self._update or not self.served:
-            raise RefusedError(f"a dump needs an engine that serves and is not being updated; it is {self.state}")
+        if message.epoch is None:
+            if self._update or not self.served:
+                raise RefusedError(f"a dump needs an engine that serves and is not being updated; it is {self.state}")
+            version, sizes, dump = self.version, self._sizes, self._adapter.dump
+        else:
+            version, sizes, dump = self._staged(message.epoch)
         slot = self._mappings.writable(message.slot)
         try:
             pieces = []
             for part in message.tensors:
-                size = self._sizes.get(part.name)
+                size = sizes.get(part.name)
                 if size is None:
-                    raise RefusedError(f'tensor "{part.name}" is not one of version {self.version}')
+                    raise RefusedError(f'tensor "{part.name}" is not one of version {version}')
                 end = part.begin + part.bytes
                 if end > size:
                     raise RefusedError(f'tensor "{part.name}": bytes {part.begin} to {end} are not in its {size} bytes')
                 pieces.append(piece(part, slot))
-            self._adapter.dump(pieces)
+            dump(pieces)
         finally:
             slot.close()
         return link.Dumped(message.id)
+
+    def _staged(self, epoch: int) -> tuple[str, dict[str, int], Callable[[list[Piece]], None]]:
+        """What the commit of the running update would make live: version, bytes held of each tensor, way to dump."""
+        update = self._running(epoch)
+        if not update.ended:
+            raise RefusedError(f"update with epoch {epoch} has not ended; its weights are incomplete")
+        dump = getattr(self._adapter, "dump_staged", None)
+        if dump is None:
+            raise RefusedError("this engine can not show what it has loaded before it is live; use verify = arrival")
+        return update.begin.version, self._standby.sizes if update.begin.from_ else update.sizes, dump
 
     def _running(self, epoch: int) -> Update:
         if self._update is None:

@@ -10,6 +10,7 @@ from inflight.adapter import Adapter, Piece
 from inflight.dtypes import tensor_bytes
 from inflight.slices import SliceError, TensorParallel, TensorSlice
 from inflight.slots import MappedSlot
+from inflight.wants import Wants
 
 
 class RefusedError(Exception):
@@ -22,7 +23,7 @@ class Arrival:
     def __init__(self, dtype: str, shape: tuple[int, ...], size: int, slice: TensorSlice):
         self.dtype, self.shape, self.size, self.slice = dtype, shape, size, slice
         self.ranges: list[tuple[int, int]] = []
-        self.bytes = 0
+        self.held = 0  # Bytes of the slice among those that have come.
 
     def overlaps(self, begin: int, end: int) -> bool:
         at = bisect_left(self.ranges, (begin, begin))
@@ -30,7 +31,7 @@ class Arrival:
 
     def add(self, begin: int, end: int) -> None:
         self.ranges.insert(bisect_left(self.ranges, (begin, end)), (begin, end))
-        self.bytes += end - begin
+        self.held += self.slice.local(end) - self.slice.local(begin)
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,10 @@ class Batch:
 class Update:
     """A running update, from ``begin`` to ``commit`` or ``abort``."""
 
-    def __init__(self, begin: link.Begin, slots: dict[int, MappedSlot], share: TensorParallel):
+    def __init__(self, begin: link.Begin, slots: dict[int, MappedSlot], share: TensorParallel, wants: Wants):
         self.begin = begin
         self._share = share
+        self._wants = wants
         self.ended = False
         self._slots = slots
         self._arrivals: dict[str, Arrival] = {}
@@ -93,16 +95,20 @@ class Update:
     def require_complete(self) -> int:
         """Raises RefusedError unless all that ``begin`` announced has come. Returns how many tensors that are."""
         for name, arrival in self._arrivals.items():
-            if arrival.bytes != arrival.size:
-                raise RefusedError(f'tensor "{name}": only {arrival.bytes} of its {arrival.size} bytes came')
+            if arrival.held != arrival.slice.size:
+                raise RefusedError(
+                    f'tensor "{name}": only {arrival.held} of the {arrival.slice.size} bytes held here came'
+                )
         tensors = len(self._arrivals)
-        total = sum(arrival.bytes for arrival in self._arrivals.values())
+        total = sum(arrival.held for arrival in self._arrivals.values())
         if (tensors, total) != (self.begin.tensors, self.begin.bytes):
             expected = f"{self.begin.tensors} tensors of {self.begin.bytes} bytes"
             raise RefusedError(f"{tensors} tensors of {total} bytes came, {expected} were announced")
         return tensors
 
     def _first_part(self, part: link.TensorPart, adapter: Adapter) -> Arrival:
+        if not self._wants.take(part.name):
+            raise RefusedError(f'tensor "{part.name}": this engine does not want it')
         try:
             size = tensor_bytes(part.dtype, part.shape)
             slice = self._share.slice(part.name, part.dtype, part.shape)

@@ -46,8 +46,8 @@ def seeded(seed: int, count: int) -> bytes:
     return bytes(splitmix64((seed + i) & (2**64 - 1)) & 0xFF for i in range(count))
 
 
-# Of a session's engine, if it is one of a tensor-parallel group.
-TENSOR_PARALLEL_FLAGS = {"tpRank": "--tp-rank", "tpSize": "--tp-size", "slices": "--slices"}
+# Of a session's engine, if it does not hold all of every tensor.
+SHARE_FLAGS = {"tpRank": "--tp-rank", "tpSize": "--tp-size", "slices": "--slices", "wants": "--wants"}
 
 
 def write_architecture(path: Path, tensors: list[dict]) -> None:
@@ -99,7 +99,7 @@ class Run:
             "--http-port": 0,
             "--announce": directory / "announce.json",
         }
-        for field, flag in TENSOR_PARALLEL_FLAGS.items():
+        for field, flag in SHARE_FLAGS.items():
             if field in script["engine"]:
                 flags[flag] = script["engine"][field]
         if "inflight.engine" in command:

@@ -54,10 +54,16 @@ class FakeWorker:
     def begin(self, epoch: int, version: str, mode: str, tensors: dict[str, Weights], **changes) -> object:
         fields = {
             "epoch": epoch, "model": MODEL, "version": version, "digest": "d" * 64, "mode": mode,
-            "tensors": len(tensors), "bytes": sum(len(t.data) for t in tensors.values()),
+            "tensors": len(tensors), "bytes": sum(self._held(name, t) for name, t in tensors.items()),
             "slots": (self.slot,), **changes,
         }  # fmt: skip
         return self.session.handle(link.Begin(**fields))
+
+    def _held(self, name: str, weights: Weights) -> int:
+        try:
+            return self.session.share.slice(name, weights.dtype, weights.shape).size
+        except ValueError:
+            return len(weights.data)  # Not to be cut: its load is refused.
 
     def load(self, epoch: int, name: str, weights: Weights, begin: int = 0, end: int | None = None) -> object:
         data = weights.data[begin:end]

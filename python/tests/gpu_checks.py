@@ -124,10 +124,13 @@ class Updates:
 
     def begin(self, mode: str, weights: Weights, slots: list[link.Slot], expected: type = link.Begun) -> object:
         self.epoch += 1
-        total = sum(map(len, weights.values()))
+        total = sum(self._held(s, weights[s.name]) for s in self.specs)
         version = f"v{self.epoch}"
         message = link.Begin(self.epoch, MODEL, version, "d" * 64, mode, len(weights), total, tuple(slots))
         return self.engine.ask(message, expected)
+
+    def _held(self, spec: Spec, data: bytes) -> int:
+        return len(held_by(self.engine.hello.tp_rank, spec, data)[1]) if self.engine.hello.tp_size > 1 else len(data)
 
     def load(self, bucket: int, slot: int, parts: list[tuple[Part, int]]) -> link.Load:
         by_name = {s.name: s for s in self.specs}

@@ -48,6 +48,12 @@ SLICED = [
 SLICED_DIMS = (0, 1, 1, 2, 1, 1, None)
 
 
+# The first rule that matches counts; what none matches is wanted.
+WANTS = "*.proj.weight,layers.1.*,!layers.*,!z.\uff5e"
+WANTED = (0, 1, 5, 6, 7, 8)
+UNWANTED = (3,)
+
+
 def size(tensor: dict) -> int:
     return math.prod(tensor["shape"]) * BITS[tensor["dtype"]] // 8
 
@@ -99,10 +105,6 @@ class SlicedVersion(Version):
         self.whole = self.bytes
         self.bytes = {t["name"]: second_half(self.whole[t["name"]], t, d) for t, d in zip(SLICED, SLICED_DIMS)}
 
-    @property
-    def total(self) -> int:
-        return sum(map(len, self.whole.values()))
-
     def held(self, *indexes: int) -> tuple[list[dict], list[dict]]:
         """Parts to dump, and what the slot holds then."""
         parts, offset = [], 0
@@ -111,6 +113,15 @@ class SlicedVersion(Version):
             parts.append({"name": name, "offset": offset, "bytes": len(self.bytes[name]), "begin": 0})
             offset += 256
         return parts, [{"offset": p["offset"], "hex": self.bytes[p["name"]].hex()} for p in parts if p["bytes"]]
+
+
+class WantedVersion(Version):
+    """What an engine holds that wants some tensors."""
+
+    def __init__(self, name: str, seed: int):
+        super().__init__(name, seed)
+        wanted = {TENSORS[i]["name"] for i in WANTED}
+        self.bytes = {name: data for name, data in self.bytes.items() if name in wanted}
 
 
 def second_half(data: bytes, tensor: dict, dim: int | None) -> bytes:
@@ -248,10 +259,10 @@ class Script:
         self.step(http={"path": "/health", "status": 503, "expect": health("PENDING_WEIGHTS", None)})
         return self.step(http={"path": "/answer?seed=1", "status": 503, "expect": {}})
 
-    def dump(self, id: int, version: Version, wanted: tuple) -> Script:
+    def dump(self, id: int, version: Version, wanted: tuple, epoch: int | None = None) -> Script:
         parts = version.parts(*wanted)
         self.step(slot={"id": 2, "bytes": SLOT_BYTES, "fill": []})
-        self.ask(dump(id, parts), verb="dumped", id=id)
+        self.ask(dump(id, parts, epoch), verb="dumped", id=id)
         return self.step(holds={"id": 2, "fill": version.fill(parts)})
 
     def text(self) -> str:
@@ -276,14 +287,15 @@ def load(epoch: int, bucket: int, slot_id: int, parts: list[dict]) -> dict:
     return {"verb": "load", "epoch": epoch, "bucket": bucket, "slot": slot_id, "tensors": parts}
 
 
-def dump(id: int, parts: list[dict], **slot_changes) -> dict:
-    return dump_into(slot(2, **slot_changes), id, parts)
+def dump(id: int, parts: list[dict], epoch: int | None = None, **slot_changes) -> dict:
+    return dump_into(slot(2, **slot_changes), id, parts, epoch)
 
 
-def dump_into(place: dict, id: int, parts: list[dict]) -> dict:
+def dump_into(place: dict, id: int, parts: list[dict], epoch: int | None = None) -> dict:
     place = {k: v for k, v in place.items() if k != "id"}
     tensors = [{k: p[k] for k in ("name", "offset", "bytes", "begin")} for p in parts]
-    return {"verb": "dump", "id": id, "slot": place, "tensors": tensors}
+    staged = {} if epoch is None else {"epoch": epoch}
+    return {"verb": "dump", "id": id, "slot": place, "tensors": tensors, **staged}
 
 
 def health(state: str, version: Version | None) -> dict:
@@ -309,7 +321,9 @@ def standby_session() -> Script:
     s.ask(s.begin_message(3, V1, "shadow", **take), verb="begun", epoch=3).serves(V2)
     s.failed(load(3, 0, 0, V1.parts(*FIRST)), epoch=3, bucket=0)
     s.failed({"verb": "commit", "epoch": 3, "version": "v1"}, epoch=3)
+    s.failed(dump(20, V1.parts((0,)), 3), id=20, epoch=None)
     s.ask({"verb": "end", "epoch": 3}, verb="ended", epoch=3, tensors=len(TENSORS))
+    s.dump(21, V1, ((0,), (1,), (9,)), 3)
     s.abort(3, "SERVING", V2).serves(V2)
     s.step(reconnect=True).hello(V2, standby=standing_by(V1))
     s.take_standby(4, V1).swap(4, V1, V2).serves(V1).dump(1, V1, ((0,), (1,), (9,)))
@@ -331,8 +345,51 @@ def standby_session() -> Script:
     return s.failed(s.begin_message(11, V1, "shadow", **take), epoch=11).serves(V2)
 
 
+def wants_session() -> Script:
+    rules = [{"pattern": p.removeprefix("!"), "take": not p.startswith("!")} for p in WANTS.split(",")]
+    s = Script(
+        "wants", "An engine that wants some tensors is sent these alone.", tensors=TENSORS, flags={"wants": WANTS}
+    )
+    s.hello(wants=rules).pending()
+    w1, w2 = WantedVersion("w1", 31), WantedVersion("w2", 4_000_000)
+    counts = {"tensors": len(WANTED), "bytes": w1.total}
+    first, second = tuple((i,) for i in WANTED[:3]), tuple((i,) for i in WANTED[3:])
+    epoch = 0
+    for mode, version in (("in-place", w1), ("in-place", w2), ("shadow", w1), ("shadow", w2)):
+        epoch += 1
+        s.step(slot={"id": 0, "bytes": SLOT_BYTES, "fill": []}).step(slot={"id": 1, "bytes": SLOT_BYTES, "fill": []})
+        s.ask(s.begin_message(epoch, version, mode, **counts), verb="begun", epoch=epoch)
+        s.load(epoch, 0, 0, version, first)
+        # One that is not wanted, beside one that is; then nothing of either has come.
+        s.failed(load(epoch, 1, 1, version.parts(second[0], UNWANTED)), epoch=epoch, bucket=1)
+        s.failed({"verb": "end", "epoch": epoch}, epoch=epoch)
+        s.load(epoch, 1, 1, version, second)
+        s.ask({"verb": "end", "epoch": epoch}, verb="ended", epoch=epoch, tensors=len(WANTED))
+        s.commit(epoch, version).serves(version).dump(epoch, version, first + second)
+    s.failed(dump(20, w2.parts(UNWANTED)), id=20)
+    s.step(reconnect=True).hello(w2, wants=rules).serves(w2)
+    return s
+
+
+def staged_session() -> Script:
+    s = Script("staged", "What an update has loaded is dumped once it has ended, before it is live.")
+    whole, wanted = tuple((i,) for i in range(len(TENSORS))), ((0,), (7, 3, 8), (9,))
+    s.hello().begin(1, V1, "in-place").load(1, 0, 0, V1, FIRST)
+    s.failed(dump(1, V1.parts((0,)), 1), id=1, epoch=None)
+    s.load(1, 1, 1, V1, SECOND).ask({"verb": "end", "epoch": 1}, verb="ended", epoch=1, tensors=len(TENSORS))
+    s.dump(2, V1, wanted, 1).failed(dump(3, V1.parts((0,))), id=3).failed(dump(4, V1.parts((0,)), 2), id=4)
+    s.failed(dump(5, [{**V1.parts((0,))[0], "name": "no.such.tensor"}], 1), id=5)
+    s.commit(1, V1).serves(V1).failed(dump(6, V1.parts((0,)), 1), id=6, epoch=None)
+    s.begin(2, V2, "in-place").stream(2, V2).dump(7, V2, wanted, 2).commit(2, V2).serves(V2)
+    for epoch, old, new in ((3, V2, V1), (4, V1, V3)):
+        s.begin(epoch, new, "shadow").stream(epoch, new).dump(10 * epoch, new, whole, epoch).serves(old)
+        s.commit(epoch, new).serves(new).dump(10 * epoch + 1, new, wanted)
+    s.begin(5, V2, "shadow").stream(5, V2).dump(60, V2, wanted, 5).abort(5, "SERVING", V3)
+    return s.failed(dump(61, V2.parts((0,)), 5), id=61).serves(V3).dump(62, V3, wanted)
+
+
 def sessions() -> list[Script]:
-    scripts = [standby_session()]
+    scripts = [standby_session(), staged_session()]
 
     s = Script("in-place", "First weights and an update in place; requests wait while it runs; dumps.")
     s.hello().pending().begin(1, V1, "in-place")
@@ -555,17 +612,24 @@ def sessions() -> list[Script]:
         s.failed(load(epoch, 9, 0, wrong), epoch=epoch, bucket=9)
         s.load(epoch, 1, 1, version, second)
         s.ask({"verb": "end", "epoch": epoch}, verb="ended", epoch=epoch, tensors=len(SLICED))
-        s.commit(epoch, version).serves(version).serves(version, 2**64 - 1)
         parts, held = version.held(*range(len(SLICED)))
+        s.step(slot={"id": 2, "bytes": SLOT_BYTES, "fill": []})
+        staged = 10 + epoch
+        s.ask(dump(staged, parts, epoch), verb="dumped", id=staged).step(holds={"id": 2, "fill": held})
+        s.commit(epoch, version).serves(version).serves(version, 2**64 - 1)
         s.step(slot={"id": 2, "bytes": SLOT_BYTES, "fill": []})
         s.ask(dump(epoch, parts), verb="dumped", id=epoch).step(holds={"id": 2, "fill": held})
     # A dump counts in the bytes that are held.
     s.failed(dump(20, [{**parts[0], "begin": 1}]), id=20)
     s.step(reconnect=True).hello(w2, tpRank=1, tpSize=2, slices=rules).serves(w2)
-    # All that is not this rank's must come too.
-    s.begin(5, w1, "shadow").load(5, 0, 0, w1, first).load(5, 1, 1, w1, second[:-2] + second[-1:])
+    # What is another rank's need not come, all that is this one's must.
+    s.begin(5, w1, "shadow").load(5, 0, 0, w1, first).load(5, 1, 1, w1, second[:2] + second[3:])
     s.failed({"verb": "end", "epoch": 5}, epoch=5).abort(5, "SERVING", w2).serves(w2)
+    s.begin(6, w1, "shadow").load(6, 0, 0, w1, ((0, 128, 131), *first[1:]))
+    s.load(6, 1, 1, w1, second[:-2] + second[-1:])
+    s.ask({"verb": "end", "epoch": 6}, verb="ended", epoch=6, tensors=len(SLICED)).commit(6, w1).serves(w1)
     scripts.append(s)
+    scripts.append(wants_session())
 
     s = Script(
         "slices-refused",
@@ -643,11 +707,17 @@ def frames() -> list[dict]:
         "modes": ["in-place", "shadow"],
         "wholeTensors": False,
         "slices": [],
+        "wants": [],
         "version": "v1",
         "digest": "ab" * 32,
     }
     standby = {"version": "v1", "digest": "ef" * 32}
     slices = [{"pattern": "*.o_proj.weight", "dim": 1}, {"pattern": "lm_head.weight", "dim": 0}]
+    wants = [
+        {"pattern": "*.experts.3.*", "take": True},
+        {"pattern": "*.experts.*", "take": False},
+        {"pattern": "\u00fc" * 128, "take": True},
+    ]
     begin = {
         "verb": "begin",
         "epoch": 2**63 - 1,
@@ -687,6 +757,7 @@ def frames() -> list[dict]:
         ),
         ("hello with a standby", "engine", {**hello, "standby": standby}),
         ("hello of a rank", "engine", {**hello, "tpRank": 7, "tpSize": 8, "slices": slices}),
+        ("hello that wants some tensors", "engine", {**hello, "wants": wants}),
         ("begun", "engine", {"verb": "begun", "epoch": 1}),
         ("loaded", "engine", {"verb": "loaded", "epoch": 1, "bucket": 0}),
         ("ended", "engine", {"verb": "ended", "epoch": 1, "tensors": 150000}),
@@ -730,6 +801,17 @@ def frames() -> list[dict]:
                 "id": 1,
                 "slot": {"kind": "shm", "path": "/dev/shm/d", "offset": 0, "bytes": 8},
                 "tensors": [{"name": "a", "offset": 0, "bytes": 8, "begin": 1048576}],
+            },
+        ),
+        (
+            "dump of staged weights",
+            "worker",
+            {
+                "verb": "dump",
+                "id": 3,
+                "slot": {"kind": "shm", "path": "/dev/shm/d", "offset": 0, "bytes": 8},
+                "tensors": [],
+                "epoch": 12,
             },
         ),
         (
@@ -778,6 +860,8 @@ def frames() -> list[dict]:
 
     for name, body in (("left out", without(hello, "slices")), ("null", {**hello, "slices": None})):
         also(f"hello with slices {name}", "engine", json.dumps(body).encode(), hello)
+    for name, body in (("left out", without(hello, "wants")), ("null", {**hello, "wants": None})):
+        also(f"hello with wants {name}", "engine", json.dumps(body).encode(), hello)
 
     def bad(name, stream: bytes, sender="worker"):
         entries.append({"name": name, "from": sender, "hex": stream.hex(), "error": True})
@@ -820,6 +904,8 @@ def frames() -> list[dict]:
     )
     bad_body("hello with a standby that is a string", json.dumps({**hello, "standby": "v1"}).encode(), "engine")
     bad_body("unknown mode", json.dumps({**begin, "mode": "sideways"}).encode())
+    dumped = {"verb": "dump", "id": 1, "slot": {"kind": "shm", "path": "/dev/shm/d", "offset": 0, "bytes": 8}}
+    bad_body("dump of an epoch that is a string", json.dumps({**dumped, "tensors": [], "epoch": "1"}).encode())
     bad_body("slots is no list", json.dumps({**begin, "slots": {}}).encode())
     bad_body(
         "slot without a path",
@@ -863,6 +949,17 @@ def frames() -> list[dict]:
         ("slice as a string", ["*=0"]),
     ):
         bad_body(name, json.dumps({**hello, "slices": wrong}).encode(), "engine")
+    for name, wrong in (
+        ("wants is no list", {}),
+        ("want without a pattern", [{"take": True}]),
+        ("want that does not say whether", [{"pattern": "*"}]),
+        ("want that says 1", [{"pattern": "*", "take": 1}]),
+        ("want as a string", ["*"]),
+        ("want of nothing", [{"pattern": "", "take": True}]),
+        ("want with a pattern of 257 bytes", [{"pattern": "a" + "\u00fc" * 128, "take": True}]),
+        ("513 wants", [{"pattern": "*", "take": True}] * 513),
+    ):
+        bad_body(name, json.dumps({**hello, "wants": wrong}).encode(), "engine")
     return entries
 
 

@@ -110,6 +110,17 @@ def test_losing_the_link_without_an_update_changes_nothing(worker, adapter):
     assert (worker.session.version, adapter.calls) == ("v1", calls)
 
 
+def test_an_adapter_that_can_not_show_staged_weights_says_so_and_the_update_goes_on(worker, adapter):
+    worker.update(1, "v1", "shadow", TENSORS)
+    assert worker.begin(2, "v2", "shadow", TENSORS) == link.Begun(2)
+    worker.stream(2, TENSORS)
+    worker.session.handle(link.End(2))
+    answer = worker.session.handle(link.Dump(7, link.ShmMemory(str(worker.path), 0, 4096), (), epoch=2))
+    assert (answer.id, answer.epoch) == (7, None)
+    assert "verify = arrival" in answer.message
+    assert isinstance(worker.session.handle(link.Commit(2, "v2")), link.Committed)
+
+
 @pytest.mark.parametrize("step", ["begin", "check", "load", "end", "commit", "dump"])
 def test_what_an_adapter_raises_is_answered_as_failed(worker, adapter, gate, step):
     worker.update(1, "v1", "shadow", TENSORS)
@@ -157,7 +168,7 @@ def test_parts_may_come_in_any_order_but_not_twice(worker):
         assert "came already" in failure(worker.load(1, "a", a, begin, end))
     assert isinstance(worker.load(1, "b", TENSORS["b"]), link.Loaded)
     assert isinstance(worker.load(1, "c", TENSORS["c"]), link.Loaded)
-    assert failure(worker.session.handle(link.End(1))) == 'tensor "a": only 5 of its 6 bytes came'
+    assert failure(worker.session.handle(link.End(1))) == 'tensor "a": only 5 of the 6 bytes held here came'
     assert isinstance(worker.load(1, "a", a, 3, 4), link.Loaded)
     assert worker.session.handle(link.End(1)) == link.Ended(1, 3)
 

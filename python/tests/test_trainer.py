@@ -3,6 +3,7 @@ import pathlib
 import ssl
 import subprocess
 import threading
+from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
@@ -292,6 +293,27 @@ def test_refusals_are_typed_and_name_the_reason(coordinator, trainer, status, ki
     with pytest.raises(kind, match=f"HTTP {status}: the reason") as e:
         trainer.publish("chat", "v1", "/x")
     assert type(e.value) is kind and e.value.status == status
+
+
+def test_a_limit_says_when_it_would_be_taken(coordinator, trainer):
+    error = {"error": "updates-per-hour is 1", "limit": "updates-per-hour", "retryAt": "2026-11-22T10:00:00.123456789Z"}
+    coordinator.answers = [(429, error)]
+    with pytest.raises(t.LimitedError) as refused:
+        trainer.update("chat", "v2")
+    assert refused.value.limit == "updates-per-hour"
+    assert refused.value.retry_at == datetime(2026, 11, 22, 10, 0, 0, 123456, tzinfo=timezone.utc)
+
+
+def test_an_update_waits_for_its_turn_and_can_be_called_off(coordinator, trainer):
+    turn = {"position": 2, "reason": "update-1 is running", "expectedAt": None, "until": "2026-11-22T11:00:00Z"}
+    queued = {"id": "update-2", "kind": "update", "state": "running", "phase": "queued", "turn": turn}
+    cancelled = {**queued, "state": "failed", "phase": "cancelled", "turn": None}
+    coordinator.answers = [(202, {"operation": "update-2"}), (200, queued), (200, cancelled)]
+    id = trainer.update("chat", "v2", wait=True, wait_timeout_seconds=0.5)
+    assert trainer.operation(id).turn["position"] == 2
+    assert trainer.cancel(id).phase == "cancelled"
+    assert coordinator.requests[0][2] == {"model": "chat", "version": "v2", "wait": True, "waitTimeoutMs": 500}
+    assert coordinator.requests[2][:2] == ("POST", "/v1/operations/update-2/cancel")
 
 
 def test_an_answer_of_something_else_is_named(coordinator, trainer):

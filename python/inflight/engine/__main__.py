@@ -27,6 +27,7 @@ from inflight.gate import Gate
 from inflight.safetensors_header import CheckpointError, read_specs
 from inflight.session import IN_PLACE, SHADOW, Session
 from inflight.slices import SliceError, TensorParallel, parse_rules
+from inflight.wants import EVERYTHING, WantError, Wants, parse_wants
 
 BERT = "bert:"
 PARENT_POLL_SECONDS = 1.0
@@ -55,6 +56,13 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         metavar="PATTERN=DIM,...",
         help="which tensors are cut, along which dimension; the first pattern that matches a name counts",
     )
+    parser.add_argument(
+        "--wants",
+        type=_wants,
+        default=EVERYTHING,
+        metavar="PATTERN,!PATTERN,...",
+        help="which tensors it wants, and with an exclamation mark which it does not; the first that matches counts",
+    )
     parser.add_argument("--http-port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--announce", metavar="FILE", help="where to write the address, once it is up")
     parser.add_argument(
@@ -75,6 +83,13 @@ def _rules(text: str) -> tuple:
     try:
         return parse_rules(text)
     except SliceError as e:
+        raise argparse.ArgumentTypeError(str(e)) from None
+
+
+def _wants(text: str) -> Wants:
+    try:
+        return parse_wants(text)
+    except WantError as e:
         raise argparse.ArgumentTypeError(str(e)) from None
 
 
@@ -109,18 +124,28 @@ def main(arguments: list[str] | None = None) -> int:
         if flags.architecture.startswith(BERT):
             if share.rules:
                 raise SliceError("--slices: the module of bert:DIR has whole tensors")
+            if flags.wants.rules:
+                raise WantError("--wants: the module of bert:DIR needs all tensors")
             embedder = BertEmbedder(flags.architecture.removeprefix(BERT), device)
             module = embedder.module
         else:
-            specs = read_specs(flags.architecture)
+            specs = [spec for spec in read_specs(flags.architecture) if flags.wants.take(spec.name)]
             sliced = [dataclasses.replace(s, shape=share.slice(s.name, s.dtype, s.shape).shape) for s in specs]
             module = module_of(sliced, device)
         adapter = ServedModule(module, flags.reserve_shadow)
-    except (CheckpointError, DeviceError, SliceError, TorchAdapterError, torch.OutOfMemoryError, OSError) as e:
+    except (
+        CheckpointError,
+        DeviceError,
+        SliceError,
+        WantError,
+        TorchAdapterError,
+        torch.OutOfMemoryError,
+        OSError,
+    ) as e:
         print(f"inflight.engine: {e}", file=sys.stderr)
         return 2
     gate = Gate(wait_seconds=flags.pause_timeout_ms / 1000)
-    session = Session(flags.model, adapter, gate, flags.modes, share)
+    session = Session(flags.model, adapter, gate, flags.modes, share, flags.wants)
     server = EngineServer(flags.http_port, Application(flags.id, flags.model, session, gate, adapter, embedder))
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
     EngineLink(flags.link, flags.id, flags.model, session, adapter.device, on_crash=crashed).start()

@@ -1,6 +1,6 @@
 package dev.inflight.benchmarks;
 
-import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.protocol.link.EngineShare;
 import dev.inflight.worker.aeron.AeronNode;
 import dev.inflight.worker.aeron.AeronSettings;
 import dev.inflight.worker.aeron.Cast;
@@ -228,7 +228,7 @@ public final class PeerTransferBench {
         }
 
         @Override
-        public byte[] sliceDigests(String checkpoint, TensorParallel share, int shard) throws PeerException {
+        public byte[] sliceDigests(String checkpoint, EngineShare share, int shard) throws PeerException {
             throw new PeerException("no digests here");
         }
 

@@ -4,12 +4,16 @@ import dev.inflight.cli.console.Progress;
 import dev.inflight.cli.demo.CanaryReport;
 import dev.inflight.cli.demo.CanaryRevertScenario;
 import dev.inflight.cli.demo.CheckpointPlace;
+import dev.inflight.cli.demo.CorruptReport;
+import dev.inflight.cli.demo.CorruptScenario;
 import dev.inflight.cli.demo.EngineKind;
+import dev.inflight.cli.demo.FailoverReport;
 import dev.inflight.cli.demo.Installation;
 import dev.inflight.cli.demo.JoinOptions;
 import dev.inflight.cli.demo.JoinPath;
 import dev.inflight.cli.demo.JoinReport;
 import dev.inflight.cli.demo.JoinScenario;
+import dev.inflight.cli.demo.KillCoordinatorScenario;
 import dev.inflight.cli.demo.KillSourceScenario;
 import dev.inflight.cli.demo.LeaveReport;
 import dev.inflight.cli.demo.LeaveScenario;
@@ -46,7 +50,9 @@ final class DemoCommand implements Callable<Integer> {
             KillSourceScenario.NAME,
             LeaveScenario.NAME,
             RollbackScenario.NAME,
-            CanaryRevertScenario.NAME);
+            KillCoordinatorScenario.NAME,
+            CanaryRevertScenario.NAME,
+            CorruptScenario.NAME);
 
     private static final int USUAL_JOINERS = 3;
     private static final int MOST_JOINERS = 32;
@@ -71,7 +77,10 @@ final class DemoCommand implements Callable<Integer> {
                 "kill-source: one joins; a host that sends to it is killed half-way. Hosts send slowly for it.",
                 "leave: a worker host is stopped in order; the others go to v2 and back without the files.",
                 "rollback: from v1 to v2 and back by a rollback.",
+                "kill-coordinator: the coordinator is killed while an update streams; one of two that stand by ends it.",
                 "canary-revert: one engine tries a v2 of NaNs; a check notices, and it goes back by itself.",
+                "corrupt: bits are flipped in a host store, on the wire, in a slot, in the checkpoint's file and in live"
+                        + " weights; each must be found and named, and none served.",
                 "Clients keep asking the engines that serve, and every answer is checked."
             })
     private String scenario;
@@ -118,10 +127,21 @@ final class DemoCommand implements Callable<Integer> {
             ScenarioOutcome<RollbackReport> back = RollbackScenario.run(options, installation, progress);
             return new Shown(back.report(), DemoText.of(back.report()), back.firstProblem());
         }
+        if (scenario.equals(KillCoordinatorScenario.NAME)) {
+            ScenarioOutcome<FailoverReport> over = KillCoordinatorScenario.run(options, installation, progress);
+            return new Shown(over.report(), DemoText.of(over.report()), over.firstProblem());
+        }
         if (scenario.equals(CanaryRevertScenario.NAME)) {
             return canary(options, installation, progress);
         }
-        require(options.tp() == 1, "--tp " + options.tp() + " is for --scenario update and rollback only");
+        require(options.tp() == 1, "--tp " + options.tp() + " is not for --scenario " + scenario);
+        if (scenario.equals(CorruptScenario.NAME)) {
+            require(options.workers() > 1, "--workers 1 has no wire between hosts; give 2 or more");
+            require(!options.device().cuda(), "--device cuda has slots that only its processes see");
+            require(options.source().isEmpty(), "--checkpoint: only a made-up one is damaged");
+            ScenarioOutcome<CorruptReport> damaged = CorruptScenario.run(options, installation, progress);
+            return new Shown(damaged.report(), DemoText.of(damaged.report()), damaged.firstProblem());
+        }
         if (scenario.equals(LeaveScenario.NAME)) {
             require(options.workers() > 1, "--workers 1 leaves nobody; give 2 or more");
             require(!options.device().cuda(), "--device cuda has one worker host only, which cannot leave");

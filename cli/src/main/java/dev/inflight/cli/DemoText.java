@@ -4,8 +4,10 @@ import dev.inflight.cli.bench.Ceiling;
 import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.console.Table;
 import dev.inflight.cli.demo.CanaryReport;
+import dev.inflight.cli.demo.CorruptReport;
 import dev.inflight.cli.demo.DemoReport;
 import dev.inflight.cli.demo.DemoReport.Requests;
+import dev.inflight.cli.demo.FailoverReport;
 import dev.inflight.cli.demo.FleetDevice;
 import dev.inflight.cli.demo.JoinReport;
 import dev.inflight.cli.demo.LeaveReport;
@@ -102,6 +104,25 @@ final class DemoText {
                 .toString();
     }
 
+    static String of(FailoverReport report) {
+        return new Table()
+                .row(
+                        "killed",
+                        "the coordinator, 1 of " + report.coordinators() + ", while " + report.workers() + " "
+                                + report.engine() + " engines were " + report.killedIn() + " v1 -> v2, "
+                                + report.mode())
+                .row("checkpoint", checkpoint(report.bytes(), report.tensors()))
+                .row(
+                        "then",
+                        report.outcome() + ", all serve " + report.version()
+                                + format(" after %.3f s", report.failoverSeconds()) + ", detected by "
+                                + report.detectedBy())
+                .row("stall", format("%.1f ms", report.stallMs()))
+                .row("requests", requests(report.requests()))
+                .row("verified", verified(report.verified()))
+                .toString();
+    }
+
     static String of(CanaryReport report) {
         return new Table()
                 .row(
@@ -122,6 +143,28 @@ final class DemoText {
                 .row("stall", report.stallMs() == null ? "unknown" : format("%.1f ms", report.stallMs()))
                 .row("requests", requests(report.requests()))
                 .row("verified", verified(report.verified()))
+                .toString();
+    }
+
+    static String of(CorruptReport report) {
+        Table table = new Table()
+                .row(
+                        "flipped bits",
+                        report.places().size() + ", " + report.mode() + ", " + report.workers() + " " + report.engine()
+                                + " engines, " + report.outcome());
+        for (CorruptReport.Place place : report.places()) {
+            String end = place.repaired() != null
+                    ? "mended from " + place.repaired()
+                    : place.refused() ? "refused" : "reported";
+            table.row(
+                    place.place(),
+                    (place.detected() ? "found by " : "MISSED by ") + place.detectedBy() + ", "
+                            + format("%.3f s", place.seconds()) + ", " + end + ": " + place.namedHost() + ": "
+                            + place.namedFile() + ": " + place.namedTensor());
+        }
+        return table.row("checkpoint", checkpoint(report.bytes(), report.tensors()))
+                .row("requests", requests(report.requests()))
+                .row("verified", verified(report.verified()) + ", when all was mended")
                 .toString();
     }
 

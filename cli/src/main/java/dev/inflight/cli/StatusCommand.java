@@ -41,6 +41,7 @@ final class StatusCommand implements Callable<Integer> {
                 + memory(status)
                 + gap
                 + workers(status)
+                + LimitsText.of(status, gap)
                 + operation
                 + canaries(status);
     }

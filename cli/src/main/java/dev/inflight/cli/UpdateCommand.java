@@ -4,6 +4,7 @@ import dev.inflight.cli.client.CoordinatorClient;
 import dev.inflight.cli.client.Operation;
 import dev.inflight.cli.client.UpdateRequest;
 import dev.inflight.cli.client.UpdateResult;
+import dev.inflight.cli.client.UpdateResult.DamageFound;
 import dev.inflight.cli.client.UpdateResult.EngineOutcome;
 import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.console.Progress;
@@ -60,18 +61,23 @@ final class UpdateCommand implements Callable<Integer> {
     @Mixin
     private CanaryOptions canary;
 
+    @Option(
+            names = "--verify",
+            paramLabel = "WHERE",
+            description =
+                    "arrival: bytes are compared with what was published where engines read them; engine: and once"
+                            + " more in every engine before any goes live (default: the coordinator's setting).")
+    private @Nullable String verify;
+
+    @Mixin
+    private WaitOptions waiting;
+
     @Override
     public Integer call() throws InterruptedException {
-        UpdateRequest request = new UpdateRequest(
-                model,
-                version,
-                mode,
-                strategy,
-                selection.group(),
-                selection.select(),
-                canary.canary(),
-                canary.holdSeconds(),
-                canary.check());
+        UpdateRequest request = waiting.apply(new UpdateRequest(model, version, mode, strategy, selection.group())
+                .selecting(selection.select())
+                .tried(canary.canary(), canary.holdSeconds(), canary.check())
+                .verified(verify));
         try (CoordinatorClient client = coordinator.connect();
                 Progress progress = answer.progress()) {
             CommandCheck check = check(client);
@@ -118,7 +124,13 @@ final class UpdateCommand implements Callable<Integer> {
                 result.exchange() == null ? "" : " by " + result.exchangeName(),
                 ByteSize.format(result.bytes()),
                 result.seconds());
-        String reason = result.reason() == null ? "" : System.lineSeparator() + "reason: " + result.reason();
-        return headline + reason + System.lineSeparator() + engines;
+        StringBuilder text = new StringBuilder(headline);
+        if (result.reason() != null) {
+            text.append(System.lineSeparator()).append("reason: ").append(result.reason());
+        }
+        for (DamageFound found : result.damageFound()) {
+            text.append(System.lineSeparator()).append("mended: ").append(found.text());
+        }
+        return text.append(System.lineSeparator()).append(engines).toString();
     }
 }

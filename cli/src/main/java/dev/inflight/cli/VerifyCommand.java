@@ -68,6 +68,9 @@ final class VerifyCommand implements Callable<Integer> {
 
     private static String firstMismatch(JsonNode engine) {
         JsonNode names = engine.path("mismatched");
-        return names.isEmpty() ? "" : "first: " + names.path(0).asText();
+        return names.isEmpty()
+                ? ""
+                : "first: " + engine.path("files").path(0).asText("") + ": "
+                        + names.path(0).asText();
     }
 }

@@ -67,31 +67,40 @@ record Admission(
             return new Refused(
                     Code.INVALID, "strategy: must be broadcast or auto but is \"" + update.strategy() + "\"");
         }
+        Running excluding = excluding(update.model(), update.group());
+        if (excluding != null) {
+            return conflict(excluding);
+        }
+        return ledger.find(update.model(), update.version()) == null ? unpublished(update) : null;
+    }
+
+    Refused unpublished(UpdateWeights update) {
+        return unknown("version " + update.version() + " of model " + update.model() + " is not published");
+    }
+
+    /** What runs and must end before these engines can be updated; null if nothing does. */
+    @Nullable
+    Running excluding(String model, @Nullable String group) {
         for (Running session : operations.running()) {
             boolean isOwn = session.id().equals(canary);
-            boolean moves = session.is("verify", update.model())
-                    || session.moves(update.model())
-                    || session.isCanary(update.model());
-            if (moves && !isOwn && shareEngines(session, update)) {
-                return conflict(session);
+            boolean moves = session.is("verify", model) || session.moves(model) || session.isCanary(model);
+            if (moves && !isOwn && shareEngines(session, model, group)) {
+                return session;
             }
         }
-        return ledger.find(update.model(), update.version()) == null
-                ? unknown("version " + update.version() + " of model " + update.model() + " is not published")
-                : null;
+        return null;
     }
 
     /** Whether both are about one of the engines that are there, or name the same group of them. */
-    private boolean shareEngines(Running session, UpdateWeights update) {
+    private boolean shareEngines(Running session, String model, @Nullable String other) {
         String one = session.group();
-        String other = update.group();
         if (one == null || other == null || one.equals(other)) {
             return true;
         }
         EngineSelection ofSession = EngineSelection.of(one);
-        EngineSelection ofUpdate = EngineSelection.of(other);
+        EngineSelection ofOther = EngineSelection.of(other);
         return fleet.workers().values().stream()
-                .anyMatch(worker -> worker.serves(update.model()) && worker.isIn(ofSession) && worker.isIn(ofUpdate));
+                .anyMatch(worker -> worker.serves(model) && worker.isIn(ofSession) && worker.isIn(ofOther));
     }
 
     /**

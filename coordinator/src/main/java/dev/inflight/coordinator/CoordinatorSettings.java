@@ -5,6 +5,7 @@ import dev.inflight.coordinator.canary.CanarySettings;
 import dev.inflight.coordinator.http.HttpSettings;
 import dev.inflight.coordinator.join.JoinSettings;
 import dev.inflight.coordinator.ledger.LedgerSettings;
+import dev.inflight.coordinator.limits.LimitSettings;
 import dev.inflight.coordinator.operation.Settings;
 import dev.inflight.coordinator.publish.PublishSettings;
 import dev.inflight.coordinator.update.UpdateSettings;
@@ -23,6 +24,7 @@ public record CoordinatorSettings(
         JoinSettings join,
         CanarySettings canary,
         VerifySettings verify,
+        LimitSettings limits,
         Path dataDir,
         LedgerSettings ledger,
         int keepVersions,
@@ -46,6 +48,7 @@ public record CoordinatorSettings(
                 JoinSettings.from(own.getConfig("join")),
                 CanarySettings.from(own.getConfig("canary")),
                 VerifySettings.from(own.getConfig("verify")),
+                LimitSettings.from(own.getConfig("limits")),
                 Path.of(settings.text("data-dir")),
                 LedgerSettings.from(own.getConfig("ledger")),
                 (int) settings.number("keep-versions", 1, 1000),

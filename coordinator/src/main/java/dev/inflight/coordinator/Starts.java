@@ -12,12 +12,16 @@ import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.TrainerCommand;
 import dev.inflight.protocol.cluster.TrainerCommand.CanaryUpdate;
+import dev.inflight.protocol.cluster.TrainerCommand.Cancel;
 import dev.inflight.protocol.cluster.TrainerCommand.DecideCanary;
+import dev.inflight.protocol.cluster.TrainerCommand.Enqueue;
 import dev.inflight.protocol.cluster.TrainerCommand.GetOperation;
 import dev.inflight.protocol.cluster.TrainerCommand.Publish;
 import dev.inflight.protocol.cluster.TrainerCommand.Rollback;
 import dev.inflight.protocol.cluster.TrainerCommand.UpdateWeights;
 import dev.inflight.protocol.cluster.TrainerCommand.VerifyModel;
+import dev.inflight.protocol.cluster.VerifyPoint;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.Arrays;
@@ -141,8 +145,13 @@ record Starts(InstantSource wallClock) {
     static String request(TrainerCommand command) {
         return switch (command) {
             case Publish publish -> request("publish", publish.model(), publish.version(), source(publish));
-            case UpdateWeights update ->
-                request("update", update.model(), update.version(), mode(update), update.strategy(), update.group());
+            case UpdateWeights update -> {
+                VerifyPoint verify = update.verify();
+                String text = request(
+                        "update", update.model(), update.version(), mode(update), update.strategy(), update.group());
+                // Without it the text is what it was before there was a choice.
+                yield verify == null ? text : request(text, verify.label());
+            }
             case CanaryUpdate canary ->
                 request(
                         "canary",
@@ -160,6 +169,8 @@ record Starts(InstantSource wallClock) {
                         rollback.to(),
                         rollback.mode() == null ? null : rollback.mode().label(),
                         rollback.group());
+            case Enqueue enqueue -> request(enqueue.update());
+            case Cancel cancel -> request("cancel", cancel.id());
             case VerifyModel verify ->
                 verify.group() == null
                         ? request("verify", verify.model())
@@ -205,7 +216,12 @@ record Starts(InstantSource wallClock) {
                 mode,
                 strategy,
                 group,
-                wallClock.instant().truncatedTo(ChronoUnit.MILLIS));
+                now());
+    }
+
+    /** Now, as precise as the ledger is. */
+    Instant now() {
+        return wallClock.instant().truncatedTo(ChronoUnit.MILLIS);
     }
 
     private static String newId(String kind) {

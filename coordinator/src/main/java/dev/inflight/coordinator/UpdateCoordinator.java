@@ -40,7 +40,9 @@ import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.TrainerCommand;
 import dev.inflight.protocol.cluster.TrainerCommand.CanaryUpdate;
+import dev.inflight.protocol.cluster.TrainerCommand.Cancel;
 import dev.inflight.protocol.cluster.TrainerCommand.DecideCanary;
+import dev.inflight.protocol.cluster.TrainerCommand.Enqueue;
 import dev.inflight.protocol.cluster.TrainerCommand.GetOperation;
 import dev.inflight.protocol.cluster.TrainerCommand.Publish;
 import dev.inflight.protocol.cluster.TrainerCommand.Rollback;
@@ -82,6 +84,11 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     private record FromLedger(LedgerEvent event) implements Command {}
 
+    private enum TurnsDue implements Command {
+        /** An update that waited may begin, or has waited long enough. */
+        NOW
+    }
+
     private enum JoinsDue implements Command {
         /** A join that failed is to be tried again. */
         RETRY,
@@ -93,6 +100,10 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     /** Name of the actor that keeps the ledger. */
     public static final String LEDGER = "ledger";
+
+    private static final Refused CUT_OFF = new Refused(
+            Refused.Code.UNAVAILABLE,
+            "this coordinator reaches no majority of the cluster's members and decides nothing; ask again");
 
     /** More than can be asked within a request's time; what comes beside them is asked again. */
     private static final int MOST_STASHED = 1000;
@@ -115,7 +126,9 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private final Leaves leaves;
     private final Settling settling;
     private final Recovery recovery;
+    private final UpdateTurns turns;
     private final CoordinatorMetrics metrics;
+    private final Surroundings surroundings;
     private Fleet fleet = Fleet.EMPTY;
     private @Nullable JsonNode lastUpdate;
     private boolean learned;
@@ -134,6 +147,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         this.nanoTime = nanoTime;
         this.timers = timers;
         this.metrics = metrics;
+        this.surroundings = companions.surroundings();
         this.epochs = new Epochs(wallClock);
         this.starts = new Starts(wallClock);
         this.journal = new Journal(writer, wallClock, state.unfinished());
@@ -155,21 +169,36 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 operations,
                 ledger,
                 desk.joins());
-        timers.startSingleTimer(
-                JoinsDue.LEARNED, JoinsDue.LEARNED, settings.update().recoveryWindow());
+        Duration patience =
+                surroundings.patience(context.getSystem(), settings.update().recoveryWindow());
+        timers.startSingleTimer(JoinsDue.LEARNED, JoinsDue.LEARNED, patience);
         this.settling = new Settling(timers, Unsettled::new);
         this.sessions = new Sessions(
-                context, settings, nanoTime, events, SessionStopped::new, operations, ledger, epochs, claims, desk);
-        this.recovery = new Recovery(
                 context,
-                timers,
-                settings.update().recoveryWindow(),
-                RecoveryDue::new,
+                settings,
+                nanoTime,
+                events,
+                SessionStopped::new,
                 operations,
                 ledger,
-                sessions,
+                epochs,
+                claims,
+                desk,
+                writer);
+        this.recovery =
+                new Recovery(context, timers, patience, RecoveryDue::new, operations, ledger, sessions, starts, lost);
+        this.turns = new UpdateTurns(
+                settings.limits(),
+                wallClock,
+                () -> fleet,
+                operations,
+                ledger,
                 starts,
-                lost);
+                journal,
+                keys,
+                metrics,
+                context.getSystem().ignoreRef(),
+                this::begin);
         restore(state);
         ActorRef<FleetMonitor.Event> monitor = context.spawn(
                 companions.fleetMonitor().apply(context.messageAdapter(Fleet.class, FleetChanged::new)), FLEET_MONITOR);
@@ -181,6 +210,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private void restore(LedgerState state) {
         ledger.restore(state);
         keys.restore(state);
+        turns.restore(state);
         state.unfinished().forEach(start -> operations.update(start.asOperation("recovering")));
         for (OperationEnded ended : state.ended()) {
             OperationStarted start = ended.operation();
@@ -263,6 +293,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 .onMessage(Unsettled.class, unsettled -> settle(unsettled.id()))
                 .onMessage(RecoveryDue.class, this::onRecoveryDue)
                 .onMessage(JoinsDue.class, this::onJoinsDue)
+                .onMessage(TurnsDue.class, due -> proceed())
                 .onMessage(FromLedger.class, this::onLedger)
                 .onSignal(PostStop.class, stopped -> onStop())
                 .onSignal(PreRestart.class, restarted -> onStop())
@@ -270,6 +301,10 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     }
 
     private Behavior<Command> onTrainer(FromTrainer from) {
+        if (isCutOff() && !(from.command() instanceof GetOperation)) {
+            from.command().replyTo().tell(CUT_OFF);
+            return this;
+        }
         carryOut(from.command(), null);
         return this;
     }
@@ -286,6 +321,17 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 if (!isRepeated(update, update.origin(), update.replyTo())) {
                     update(update, asking);
                 }
+            }
+            case Enqueue enqueue -> {
+                UpdateWeights update = enqueue.update();
+                if (!isRepeated(update, update.origin(), update.replyTo())) {
+                    turns.enqueue(enqueue);
+                    proceed();
+                }
+            }
+            case Cancel cancel -> {
+                turns.cancel(cancel);
+                proceed();
             }
             case CanaryUpdate canary -> {
                 if (!isRepeated(canary, canary.origin(), canary.replyTo())) {
@@ -307,6 +353,10 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         }
     }
 
+    private boolean isCutOff() {
+        return !surroundings.reachesMajority(getContext().getSystem());
+    }
+
     private Behavior<Command> onLease(AboutLease about) {
         LeaseRouting.pass(about.command(), fleet);
         return this;
@@ -324,7 +374,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     private void canary(CanaryUpdate canary) {
         UpdateWeights all = Admission.update(canary);
-        Refused refused = Admission.of(operations, ledger, fleet).refusal(all);
+        Refused refused = turns.refusal(all);
         CheckpointRef checkpoint = ledger.find(canary.model(), canary.version());
         if (refused != null || checkpoint == null) {
             canary.replyTo().tell(Objects.requireNonNull(refused));
@@ -342,15 +392,40 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     /** @param canary which asks for it; null if a trainer does */
     private void update(UpdateWeights update, @Nullable String canary) {
-        Refused refused = Admission.of(operations, ledger, fleet).within(canary).refusal(update);
+        // What a canary has begun must not be stopped half-way by a limit.
+        Refused refused = canary == null
+                ? turns.refusal(update)
+                : Admission.of(operations, ledger, fleet).within(canary).refusal(update);
         CheckpointRef checkpoint = ledger.find(update.model(), update.version());
         if (refused != null || checkpoint == null) {
             update.replyTo().tell(Objects.requireNonNull(refused));
             return;
         }
         OperationStarted start = starts.update(update, checkpoint);
+        begin(start, update, checkpoint, replyTo(start, update.replyTo()));
+    }
+
+    /** Begins an update that waited for its turn; who asked has been answered. */
+    private void begin(OperationStarted start, UpdateWeights update, CheckpointRef checkpoint) {
+        begin(start, update, checkpoint, null);
+    }
+
+    private void begin(
+            OperationStarted start,
+            UpdateWeights update,
+            CheckpointRef checkpoint,
+            @Nullable ActorRef<OperationReply> replyTo) {
+        turns.begun(start, checkpoint);
         boolean standby = !update.strategy().equals(Strategy.BROADCAST.label());
-        sessions.update(start, checkpoint, update.mode(), standby, fleet, replyTo(start, update.replyTo()));
+        sessions.update(start, checkpoint, update.mode(), standby, update.verify(), fleet, replyTo);
+    }
+
+    /** Begins updates whose turn has come, once all that a former coordinator may have begun is known. */
+    private Behavior<Command> proceed() {
+        if (learned && !fleet.incomplete()) {
+            turns.proceed(timers, TurnsDue.NOW);
+        }
+        return this;
     }
 
     /** @param canary which asks for it; null if a trainer does */
@@ -365,7 +440,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             return;
         }
         OperationStarted start = starts.rollback(rollback, checkpoint);
-        sessions.update(start, checkpoint, rollback.mode(), true, fleet, replyTo(start, rollback.replyTo()));
+        sessions.update(start, checkpoint, rollback.mode(), true, null, fleet, replyTo(start, rollback.replyTo()));
     }
 
     private void verify(VerifyModel verify) {
@@ -403,12 +478,17 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     }
 
     private void tellOperation(GetOperation get) {
-        Operation operation = operations.operation(get.id());
+        Operation operation = operation(get.id());
         if (operation == null) {
             journal.tell(get);
         } else {
             get.replyTo().tell(operation);
         }
+    }
+
+    private @Nullable Operation operation(String id) {
+        Operation waiting = turns.operation(id);
+        return waiting == null ? operations.operation(id) : waiting;
     }
 
     /** Starts the joins that are due, and sees to it that later ones are. */
@@ -434,6 +514,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private Behavior<Command> onJoinsDue(JoinsDue due) {
         learned |= due == JoinsDue.LEARNED;
         settleLost();
+        proceed();
         startJoins();
         return this;
     }
@@ -450,7 +531,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                         lastUpdate,
                         canaries.views(),
                         desk.joins(),
-                        operations::operation);
+                        operations::operation,
+                        turns.status(ledger.all().keySet()));
                 get.replyTo().tell(new CoordinatorQuery.Status(Json.write(status)));
             }
             case GetHistory get -> journal.tell(get);
@@ -460,7 +542,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     private Behavior<Command> onLedger(FromLedger from) {
         if (from.event() instanceof LedgerEvent.Kept kept && !canaries.kept(kept.operation())) {
-            Operation operation = operations.operation(kept.operation());
+            Operation operation = operation(kept.operation());
             if (operation != null) {
                 keys.answer(kept.operation(), operation);
             }
@@ -477,8 +559,10 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         settling.visibleIn(fleet).forEach(this::settle);
         leaves.observe(fleet, ledger.published());
         releaseUnused();
+        turns.begunBefore(fleet).forEach(lost::add);
         recovery.observe(fleet);
         settleLost();
+        proceed();
         startJoins();
         return this;
     }
@@ -493,6 +577,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             getContext().getLog().warn("{} {} lost its coordinator: {}", start.kind(), start.id(), settled.operation());
             operations.update(settled.operation());
             operations.ended(start.id());
+            turns.ended(start.id());
             metrics.ended(start.model(), settled.operation());
             journal.ended(start, settled.operation(), Set.of(), settled.meant());
             brought(start, start.to(), Set.of(), settled.meant());
@@ -529,7 +614,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             }
             case SessionEvent.NotTaken notTaken -> {
                 Running session = operations.running(notTaken.id());
-                if (session != null) {
+                if (!turns.notTaken(notTaken.id(), notTaken.refused()) && session != null) {
                     keys.refused(session.start(), notTaken.refused());
                     if (session.replyTo() != null) {
                         session.replyTo().tell(notTaken.refused());
@@ -560,6 +645,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         recovery.observe(fleet);
         tellSessions();
         leaves.observe(fleet, ledger.published());
+        turns.ended(id);
+        proceed();
         startJoins();
     }
 

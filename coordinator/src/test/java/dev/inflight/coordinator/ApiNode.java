@@ -15,6 +15,7 @@ import dev.inflight.coordinator.http.HttpApi;
 import dev.inflight.coordinator.metrics.CoordinatorMetrics;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.protocol.cluster.WorkerCommand;
+import dev.inflight.protocol.cluster.WorkerEvent.Session;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -55,11 +56,13 @@ final class ApiNode implements AutoCloseable {
     private final ActorTestKit kit;
     private final HttpClient client;
     private final Path data;
+    private final boolean temporary;
     private final List<String> routes;
     private final URI uri;
     private @Nullable String token;
 
-    private ApiNode(ActorTestKit kit, HttpClient client, Path data, List<String> routes, URI uri) {
+    private ApiNode(ActorTestKit kit, HttpClient client, Path data, boolean temporary, List<String> routes, URI uri) {
+        this.temporary = temporary;
         this.kit = kit;
         this.client = client;
         this.data = data;
@@ -81,21 +84,36 @@ final class ApiNode implements AutoCloseable {
      * @param others of {@code inflight.coordinator}
      */
     static ApiNode start(String settings, String others, HttpClient client) throws Exception {
-        ApiNode node = alone(settings, others, client);
-        Cluster cluster = Cluster.get(node.kit.system());
+        return temporary("http { " + settings + " }, " + others, client).formCluster();
+    }
+
+    /**
+     * On a ledger that outlives it.
+     *
+     * @param settings of {@code inflight.coordinator}
+     */
+    static ApiNode startIn(Path data, String settings) throws Exception {
+        return of(settings, HttpClient.newHttpClient(), data, false).formCluster();
+    }
+
+    private ApiNode formCluster() {
+        Cluster cluster = Cluster.get(kit.system());
         cluster.manager().tell(Join.create(cluster.selfMember().address()));
-        return node;
+        return this;
     }
 
     /** Without a cluster, so that no coordinator ever answers. */
     static ApiNode alone(String settings, HttpClient client) throws Exception {
-        return alone(settings, "", client);
+        return temporary("http { " + settings + " }", client);
     }
 
-    private static ApiNode alone(String settings, String others, HttpClient client) throws Exception {
-        Path data = Files.createTempDirectory("inflight-api-node-");
-        Config config = ConfigFactory.parseString("inflight.coordinator { data-dir = \"" + data + "\", http { "
-                        + settings + " }, " + others + " }")
+    private static ApiNode temporary(String settings, HttpClient client) throws Exception {
+        return of(settings, client, Files.createTempDirectory("inflight-api-node-"), true);
+    }
+
+    private static ApiNode of(String settings, HttpClient client, Path data, boolean temporary) throws Exception {
+        Config config = ConfigFactory.parseString(
+                        "inflight.coordinator { data-dir = \"" + data + "\", " + settings + " }")
                 .withFallback(CONFIG);
         ActorTestKit kit = ActorTestKit.create("inflight", config);
         try {
@@ -106,26 +124,39 @@ final class ApiNode implements AutoCloseable {
                     .httpUri();
             List<String> routes =
                     new HttpApi(kit.system(), kit.system().ignoreRef(), all.http(), new CoordinatorMetrics()).routes();
-            return new ApiNode(kit, client, data, routes, uri);
+            return new ApiNode(kit, client, data, temporary, routes, uri);
         } catch (Exception e) {
             kit.shutdownTestKit();
-            delete(data);
+            if (temporary) {
+                delete(data);
+            }
             throw e;
         }
     }
 
     /** Gives it two hosts with a worker and an engine each, and waits until the coordinator knows them. */
     void addTwoHosts() {
-        for (String host : List.of("h1", "h2")) {
-            kit.spawn(FakeHost.create(host, List.of()));
-            kit.spawn(FakeWorker.create(host + "/0", null, null));
-        }
+        addTwoHosts(TestFleet.MODEL, TestFleet.MODEL);
+    }
+
+    /** The same, with engines of these models. */
+    void addTwoHosts(String first, String second) {
+        kit.spawn(FakeHost.create("h1", List.of()));
+        kit.spawn(FakeWorker.ofModel("h1/0", first));
+        kit.spawn(FakeHost.create("h2", List.of()));
+        kit.spawn(FakeWorker.ofModel("h2/0", second));
         kit.createTestProbe().awaitAssert(Duration.ofSeconds(20), Duration.ofMillis(50), () -> {
             var status = Json.tree(send("GET", "/v1/status", null).body());
             assertThat(status.path("workers")).hasSize(2);
             assertThat(status.path("hosts")).hasSize(2);
             return status;
         });
+    }
+
+    /** Gives it a host whose worker says what it has of an update. */
+    void addHost(String host, String version, Session session) {
+        kit.spawn(FakeHost.create(host, List.of()));
+        kit.spawn(FakeWorker.create(host + "/0", version, session));
     }
 
     /** Adds a host with a worker whose engine serves a version, or has no weights. */
@@ -194,7 +225,9 @@ final class ApiNode implements AutoCloseable {
     public void close() throws IOException {
         client.close();
         kit.shutdownTestKit();
-        delete(data);
+        if (temporary) {
+            delete(data);
+        }
     }
 
     private static void delete(Path directory) throws IOException {

@@ -56,7 +56,10 @@ class OpenApiTest {
     void everyAnswerIsAsDescribed() throws Exception {
         Path tokens = Files.writeString(directory.resolve("tokens"), "trainer:" + TOKEN);
         Files.setPosixFilePermissions(tokens, PosixFilePermissions.fromString("rw-------"));
-        try (ApiNode node = ApiNode.start("token-file = \"" + tokens + "\"")) {
+        Path data = Files.createDirectory(directory.resolve("data"));
+        try (ApiNode node = ApiNode.startIn(
+                data,
+                "limits.queue-length = 1, update.recovery-window = 100 ms, http.token-file = \"" + tokens + "\"")) {
             assertThat(node.routes()).containsExactlyInAnyOrderElementsOf(OpenApiFile.routes());
 
             call(node, "GET", "/healthz", null, 200);
@@ -102,6 +105,7 @@ class OpenApiTest {
             call(node, "POST", "/v1/rollbacks", ROLLBACK.formatted("v1"), 409);
 
             history(node);
+            turns(node, running);
             arenas(node);
         }
         try (ApiNode node = ApiNode.alone("ask-timeout = 300 ms", HttpClient.newHttpClient())) {
@@ -147,6 +151,18 @@ class OpenApiTest {
                 .contains("rollback", "verify");
         call(node, "GET", "/v1/history?limit=1001", null, 400);
         call(node, "GET", "/v1/history?until=2020-01-01T00:00:00Z", null, 400);
+    }
+
+    private void turns(ApiNode node, String running) throws Exception {
+        String wait = "{\"model\":\"m\",\"version\":\"v1\",\"wait\":true}";
+        String waiting = taken(node, "/v1/updates", wait);
+        call(node, "GET", "/v1/operations/" + waiting, null, 200);
+        call(node, "GET", "/v1/status", null, 200);
+        call(node, "POST", "/v1/updates", wait, 429);
+        call(node, "POST", "/v1/operations/" + waiting + "/cancel", "{}", 200);
+        call(node, "POST", "/v1/operations/" + running + "/cancel", "{}", 409);
+        call(node, "POST", "/v1/operations/none/cancel", "{}", 404);
+        call(node, "GET", "/v1/history", null, 200);
     }
 
     private void arenas(ApiNode node) throws Exception {

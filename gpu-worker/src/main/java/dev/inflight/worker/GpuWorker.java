@@ -35,6 +35,7 @@ import dev.inflight.worker.update.UpdateContext;
 import dev.inflight.worker.update.UpdateSession;
 import dev.inflight.worker.update.UpdateSession.AbortOutcome;
 import dev.inflight.worker.verify.EngineVerifier;
+import dev.inflight.worker.verify.StagedVerifier;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashSet;
@@ -272,7 +273,8 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
         if (going != null) {
             going.step = Step.STREAMING;
             var session = going.session;
-            steps.run(session, () -> new StreamDone(session, session.stream()));
+            var verifier = new StagedVerifier(update, going.order, session.engine(), checked(going.order)::pass);
+            steps.run(session, () -> new StreamDone(session, verifier.verified(session.stream())));
             tellState();
         }
     }
@@ -286,6 +288,11 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
             tellState();
         }
         return this;
+    }
+
+    private Throttle checked(WorkerCommand.Prepare order) {
+        return new Throttle(
+                bytes -> order.replyTo().tell(new WorkerEvent.Progress(update.worker(), order.epoch(), 0, bytes)));
     }
 
     private void onDrop(WorkerCommand.Drop drop) {

@@ -1,8 +1,10 @@
 package dev.inflight.engine;
 
 import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.link.EngineShare;
 import dev.inflight.protocol.link.SliceRule;
 import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.protocol.link.WantRule;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -22,7 +24,7 @@ import java.util.Set;
  * @param id the engine's id
  * @param model the model it serves
  * @param modes load modes it offers
- * @param share what it holds of each tensor
+ * @param share which tensors it wants, and what it holds of each
  * @param httpPort port on 127.0.0.1; 0 for any free one
  * @param announce file to write once HTTP is up
  * @param pauseTimeoutMs how long a request waits for a paused engine, milliseconds
@@ -36,7 +38,7 @@ record EngineFlags(
         String id,
         String model,
         SequencedSet<LoadMode> modes,
-        TensorParallel share,
+        EngineShare share,
         int httpPort,
         Optional<Path> announce,
         long pauseTimeoutMs,
@@ -46,8 +48,8 @@ record EngineFlags(
         Optional<Long> exitWithParent) {
 
     static final String USAGE = "usage: --link SOCKET --id ID --model NAME [--modes in-place,shadow]"
-            + " [--tp-rank 0 --tp-size 1 --slices PATTERN=DIM,...] [--http-port 0]"
-            + " [--announce FILE] [--pause-timeout-ms 60000] [--drain-timeout-ms 30000]"
+            + " [--tp-rank 0 --tp-size 1 --slices PATTERN=DIM,...] [--wants PATTERN,!PATTERN,...]"
+            + " [--http-port 0] [--announce FILE] [--pause-timeout-ms 60000] [--drain-timeout-ms 30000]"
             + " [--reserve-shadow] [--warm 0] [--exit-with-parent PID]";
 
     /** The format allows tensors no more dimensions than 64. */
@@ -61,6 +63,7 @@ record EngineFlags(
             "--tp-rank",
             "--tp-size",
             "--slices",
+            "--wants",
             "--http-port",
             "--announce",
             "--pause-timeout-ms",
@@ -136,13 +139,35 @@ record EngineFlags(
         return modes;
     }
 
-    private static TensorParallel share(Map<String, String> given) throws BadFlagException {
+    private static EngineShare share(Map<String, String> given) throws BadFlagException {
+        return new EngineShare(wants(given.getOrDefault("--wants", "")), parallel(given));
+    }
+
+    private static TensorParallel parallel(Map<String, String> given) throws BadFlagException {
         int size = (int) number("--tp-size", given.getOrDefault("--tp-size", "1"), Integer.MAX_VALUE);
         int rank = (int) number("--tp-rank", given.getOrDefault("--tp-rank", "0"), Integer.MAX_VALUE);
         if (rank >= size) {
             throw new BadFlagException("--tp-rank %d is not below --tp-size %d".formatted(rank, size));
         }
         return new TensorParallel(rank, size, rules(given.getOrDefault("--slices", "")));
+    }
+
+    /** A pattern that begins with an exclamation mark names what is not wanted. */
+    private static List<WantRule> wants(String text) throws BadFlagException {
+        List<WantRule> wants = new ArrayList<>();
+        for (String rule : text.isEmpty() ? new String[0] : text.split(",", -1)) {
+            boolean take = !rule.startsWith("!");
+            try {
+                wants.add(new WantRule(take ? rule : rule.substring(1), take));
+            } catch (IllegalArgumentException e) {
+                throw new BadFlagException("--wants: \"%s\": %s".formatted(rule, e.getMessage()));
+            }
+        }
+        if (wants.size() > WantRule.MOST) {
+            throw new BadFlagException(
+                    "--wants has %d patterns; %d are the most".formatted(wants.size(), WantRule.MOST));
+        }
+        return wants;
     }
 
     private static List<SliceRule> rules(String text) throws BadFlagException {

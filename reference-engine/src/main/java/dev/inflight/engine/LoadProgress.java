@@ -1,8 +1,8 @@
 package dev.inflight.engine;
 
 import dev.inflight.protocol.checkpoint.Dtype;
+import dev.inflight.protocol.link.EngineShare;
 import dev.inflight.protocol.link.SliceException;
-import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.protocol.link.TensorPart;
 import dev.inflight.protocol.link.TensorSlice;
 import java.util.ArrayList;
@@ -14,7 +14,10 @@ import java.util.NavigableMap;
 import java.util.Set;
 import java.util.TreeMap;
 
-/** Which bytes of which tensors have arrived in one update, and whether they are all there. Pure bookkeeping. */
+/**
+ * Which bytes of which tensors have arrived in one update, and whether all that the engine holds of them is there. Pure
+ * bookkeeping.
+ */
 final class LoadProgress {
     /**
      * A tensor as its parts describe it.
@@ -28,28 +31,35 @@ final class LoadProgress {
         /** Ends of the ranges that arrived, by their begins; they do not overlap. */
         private final NavigableMap<Long, Long> ranges = new TreeMap<>();
 
+        /** Bytes of the slice among them. */
         private long arrived;
 
         Tensor(Shape shape) {
             this.shape = shape;
+        }
+
+        /** Bytes of the slice that a part brings. */
+        long heldOf(TensorPart part) {
+            return shape.slice().local(part.begin() + part.bytes())
+                    - shape.slice().local(part.begin());
         }
     }
 
     private final long expectedTensors;
     private final long expectedBytes;
     private final Map<String, Shape> layout;
-    private final TensorParallel share;
+    private final EngineShare share;
     private final Map<String, Tensor> tensors = new HashMap<>();
     private long arrivedBytes;
     private long declaredBytes;
 
     /**
-     * @param expectedTensors how many tensors the checkpoint has
-     * @param expectedBytes the sum of their sizes
+     * @param expectedTensors how many tensors the engine wants
+     * @param expectedBytes what it holds of them in the end
      * @param layout the tensors that the engine has; empty if it takes any
-     * @param share what the engine holds of each tensor
+     * @param share which tensors the engine wants, and what it holds of each
      */
-    LoadProgress(long expectedTensors, long expectedBytes, Map<String, Shape> layout, TensorParallel share) {
+    LoadProgress(long expectedTensors, long expectedBytes, Map<String, Shape> layout, EngineShare share) {
         this.share = share;
         this.expectedTensors = expectedTensors;
         this.expectedBytes = expectedBytes;
@@ -83,10 +93,10 @@ final class LoadProgress {
     void checkComplete() throws Refusal {
         for (Map.Entry<String, Tensor> entry : tensors.entrySet()) {
             Tensor tensor = entry.getValue();
-            if (tensor.arrived != tensor.shape.bytes()) {
+            long held = tensor.shape.slice().bytes();
+            if (tensor.arrived != held) {
                 throw new Refusal(
-                        "tensor \"%s\": %d of its %d bytes arrived",
-                        entry.getKey(), tensor.arrived, tensor.shape.bytes());
+                        "tensor \"%s\": %d of the %d bytes held here arrived", entry.getKey(), tensor.arrived, held);
             }
         }
         for (String name : layout.keySet()) {
@@ -141,6 +151,9 @@ final class LoadProgress {
     }
 
     private void add(TensorPart part) throws Refusal {
+        if (!share.wants(part.name())) {
+            throw new Refusal("tensor \"%s\": this engine does not want it", part.name());
+        }
         Shape shape = shapeOf(part);
         checkLayout(part.name(), shape);
         if (part.bytes() > shape.bytes() || part.begin() > shape.bytes() - part.bytes()) {
@@ -176,14 +189,14 @@ final class LoadProgress {
 
     // A stream can not make the engine hold more than begin announced.
     private Tensor declare(String name, Shape shape) throws Refusal {
-        if (tensors.size() >= expectedTensors || shape.bytes() > expectedBytes - declaredBytes) {
+        if (tensors.size() >= expectedTensors || shape.slice().bytes() > expectedBytes - declaredBytes) {
             throw new Refusal(
                     "tensor \"%s\": more than the %d tensors with %d bytes that begin announced",
                     name, expectedTensors, expectedBytes);
         }
         Tensor tensor = new Tensor(shape);
         tensors.put(name, tensor);
-        declaredBytes += shape.bytes();
+        declaredBytes += shape.slice().bytes();
         return tensor;
     }
 
@@ -199,23 +212,26 @@ final class LoadProgress {
                     part.name(), Math.max(before.getKey(), part.begin()), Math.min(before.getValue(), end));
         }
         tensor.ranges.put(part.begin(), end);
-        tensor.arrived += part.bytes();
-        arrivedBytes += part.bytes();
+        count(tensor, tensor.heldOf(part));
     }
 
     private void uncover(TensorPart part) {
         Tensor tensor = tensors.get(part.name());
         if (tensor != null && part.bytes() > 0) {
             tensor.ranges.remove(part.begin());
-            tensor.arrived -= part.bytes();
-            arrivedBytes -= part.bytes();
+            count(tensor, -tensor.heldOf(part));
         }
+    }
+
+    private void count(Tensor tensor, long bytes) {
+        tensor.arrived += bytes;
+        arrivedBytes += bytes;
     }
 
     private void undeclare(String name) {
         Tensor tensor = tensors.remove(name);
         if (tensor != null) {
-            declaredBytes -= tensor.shape.bytes();
+            declaredBytes -= tensor.shape.slice().bytes();
         }
     }
 }

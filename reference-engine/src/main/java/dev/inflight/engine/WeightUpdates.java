@@ -12,7 +12,7 @@ import dev.inflight.protocol.link.EngineMessage.Dumped;
 import dev.inflight.protocol.link.EngineMessage.Ended;
 import dev.inflight.protocol.link.EngineMessage.Failed;
 import dev.inflight.protocol.link.EngineMessage.Loaded;
-import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.protocol.link.EngineShare;
 import dev.inflight.protocol.link.TensorPart;
 import dev.inflight.protocol.link.TensorSlice;
 import dev.inflight.protocol.link.WorkerMessage.Abort;
@@ -51,7 +51,7 @@ final class WeightUpdates {
     private final RequestGate gate;
     private final LongSupplier nanoTime;
     private final Parameters parameters;
-    private final TensorParallel share;
+    private final EngineShare share;
     private final PartCopier copier = new PartCopier();
     private final SlotMappings mappings = new SlotMappings();
     private @Nullable RunningUpdate running;
@@ -59,11 +59,11 @@ final class WeightUpdates {
     private volatile Status status;
 
     /**
-     * @param share what the engine holds of each tensor
+     * @param share which tensors the engine wants, and what it holds of each
      * @param nanoTime a monotonic clock, nanoseconds
      */
     WeightUpdates(
-            EngineState state, RequestGate gate, Parameters parameters, TensorParallel share, LongSupplier nanoTime) {
+            EngineState state, RequestGate gate, Parameters parameters, EngineShare share, LongSupplier nanoTime) {
         this.share = share;
         this.state = state;
         this.gate = gate;
@@ -192,16 +192,15 @@ final class WeightUpdates {
 
     EngineMessage dump(Dump dump) {
         try (Arena arena = Arena.ofConfined()) {
-            if (state.state() != EngineState.State.SERVING) {
-                throw new Refusal("a dump needs an engine that serves and no running update");
-            }
+            state.checkDump(dump.epoch());
+            ParameterSet from = dump.epoch() == null ? parameters.live() : update().target();
             MemorySegment slot = SlotMapping.writable(dump.slot(), arena);
             for (DumpPart part : dump.tensors()) {
                 checkInside(slot, part.name(), part.offset(), part.bytes());
-                liveRange(part);
+                range(from, part);
             }
             for (DumpPart part : dump.tensors()) {
-                MemorySegment.copy(liveRange(part), 0, slot, part.offset(), part.bytes());
+                MemorySegment.copy(range(from, part), 0, slot, part.offset(), part.bytes());
             }
             return new Dumped(dump.id());
         } catch (Refusal refusal) {
@@ -225,9 +224,8 @@ final class WeightUpdates {
         publish();
     }
 
-    private MemorySegment liveRange(DumpPart part) throws Refusal {
-        ParameterSet live = parameters.live();
-        Parameter parameter = live == null ? null : live.find(part.name());
+    private static MemorySegment range(@Nullable ParameterSet from, DumpPart part) throws Refusal {
+        Parameter parameter = from == null ? null : from.find(part.name());
         if (parameter == null) {
             throw new Refusal("tensor \"%s\": this engine has no such parameter", part.name());
         }

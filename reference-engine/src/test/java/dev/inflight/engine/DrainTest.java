@@ -9,7 +9,7 @@ import dev.inflight.protocol.link.EngineMessage.Begun;
 import dev.inflight.protocol.link.EngineMessage.Committed;
 import dev.inflight.protocol.link.EngineMessage.Ended;
 import dev.inflight.protocol.link.EngineMessage.Failed;
-import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.protocol.link.EngineShare;
 import dev.inflight.protocol.link.WorkerMessage.Begin;
 import dev.inflight.protocol.link.WorkerMessage.Commit;
 import dev.inflight.protocol.link.WorkerMessage.End;
@@ -24,7 +24,7 @@ class DrainTest {
             new EngineState("m", EnumSet.allOf(LoadMode.class)),
             gate,
             new Parameters(false, WarmMemory.touch(0)),
-            TensorParallel.NONE,
+            EngineShare.ALL,
             () -> 0);
 
     @Test

@@ -11,9 +11,9 @@ import dev.inflight.protocol.link.EngineMessage.Begun;
 import dev.inflight.protocol.link.EngineMessage.Committed;
 import dev.inflight.protocol.link.EngineMessage.Ended;
 import dev.inflight.protocol.link.EngineMessage.Failed;
+import dev.inflight.protocol.link.EngineShare;
 import dev.inflight.protocol.link.SlotMemory;
 import dev.inflight.protocol.link.SlotRef;
-import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.protocol.link.TensorPart;
 import dev.inflight.protocol.link.WorkerMessage.Abort;
 import dev.inflight.protocol.link.WorkerMessage.Begin;
@@ -117,7 +117,7 @@ class NoMixturesTest {
                     new EngineState("m", EnumSet.allOf(LoadMode.class)),
                     gate,
                     new Parameters(reserveShadow, WarmMemory.touch(0)),
-                    TensorParallel.NONE,
+                    EngineShare.ALL,
                     () -> 0);
         }
 

@@ -22,8 +22,8 @@ import java.util.concurrent.TimeUnit;
 /** Plays one session: what a worker does to an engine process, step by step. */
 final class SessionRunner implements AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
-    private static final Map<String, String> TENSOR_PARALLEL_FLAGS =
-            Map.of("tpRank", "--tp-rank", "tpSize", "--tp-size", "slices", "--slices");
+    private static final Map<String, String> SHARE_FLAGS =
+            Map.of("tpRank", "--tp-rank", "tpSize", "--tp-size", "slices", "--slices", "wants", "--wants");
 
     private final Path directory;
     private final Path announce;
@@ -44,7 +44,7 @@ final class SessionRunner implements AutoCloseable {
                 "--modes", settings.get("modes").asText(),
                 "--pause-timeout-ms", settings.get("pauseTimeoutMs").asText(),
                 "--announce", announce.toString()));
-        for (Map.Entry<String, String> flag : TENSOR_PARALLEL_FLAGS.entrySet()) {
+        for (Map.Entry<String, String> flag : SHARE_FLAGS.entrySet()) {
             if (settings.has(flag.getKey())) {
                 flags.addAll(
                         List.of(flag.getValue(), settings.get(flag.getKey()).asText()));

@@ -65,16 +65,8 @@ public final class CanaryRevertScenario {
         Operation operation = scenario.fleet()
                 .client()
                 .update(
-                        new UpdateRequest(
-                                LocalScenario.MODEL,
-                                LocalScenario.V2,
-                                options.mode(),
-                                null,
-                                null,
-                                null,
-                                "1",
-                                HOLD_SECONDS,
-                                check),
+                        new UpdateRequest(LocalScenario.MODEL, LocalScenario.V2, options.mode(), null, null)
+                                .tried("1", HOLD_SECONDS, check),
                         Origin.UNKNOWN,
                         shown -> scenario.progress().advance(step + ": " + shown.phase(), 0, 0));
         if (operation.result() == null) {

@@ -159,6 +159,16 @@ public final class CheckpointPair implements AutoCloseable {
         }
     }
 
+    /** Where the second version's bytes are. */
+    CheckpointFiles secondFiles() {
+        return secondFiles;
+    }
+
+    /** Where the first version's bytes are. */
+    CheckpointFiles firstFiles() {
+        return firstFiles;
+    }
+
     /** Takes both out of the reach of who knows only their paths; the answers stay. */
     void moveAway() {
         try {

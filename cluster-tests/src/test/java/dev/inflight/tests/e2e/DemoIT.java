@@ -103,6 +103,41 @@ class DemoIT {
     }
 
     @Test
+    void flippedBitsAreFoundNamedAndNeverServed() throws Exception {
+        JsonNode report = scenario("corrupt", "--size", "32MiB");
+        assertThat(report.path("outcome").asText()).as("%s", report).isEqualTo("detected");
+        assertThat(report.path("places")
+                        .valueStream()
+                        .map(place -> place.path("place").asText()))
+                .as("%s", report)
+                .containsExactly("store", "wire", "slot", "file", "live");
+        for (JsonNode place : report.path("places")) {
+            assertThat(place.path("detected").asBoolean()).as("%s", place).isTrue();
+            assertThat(place.path("namedTensor").asText("")).as("%s", place).isNotEmpty();
+            assertThat(place.path("namedFile").asText("")).as("%s", place).endsWith(".safetensors");
+            assertThat(place.path("namedHost").asText("")).as("%s", place).contains("-worker-");
+            assertThat(place.path("repaired").isTextual()
+                            || place.path("refused").asBoolean()
+                            || place.path("place").asText().equals("live"))
+                    .as("%s", place)
+                    .isTrue();
+        }
+    }
+
+    @Test
+    void theNextCoordinatorEndsAnUpdateWhoseCoordinatorIsKilled() throws Exception {
+        JsonNode report = scenario("kill-coordinator", "--size", "128MiB", "--mode", "shadow");
+        assertThat(report.path("coordinators").asInt()).isEqualTo(3);
+        assertThat(report.path("outcome").asText()).isIn("aborted", "committed");
+        assertThat(report.path("version").asText())
+                .isEqualTo(report.path("outcome").asText().equals("aborted") ? "v1" : "v2");
+        assertThat(report.path("detectedBy").asText()).isEqualTo("refused connection");
+        assertThat(report.path("failoverSeconds").asDouble()).isBetween(0.1, 15.0);
+        // Engines serve in the shadow whoever decides.
+        assertThat(report.path("stallMs").asDouble()).isLessThan(2000);
+    }
+
+    @Test
     void leavesNothingBehindOnCtrlC() throws Exception {
         try (Launched demo = Launched.start("demo", "--size", "16MiB", "--json")) {
             awaitFleet(demo);

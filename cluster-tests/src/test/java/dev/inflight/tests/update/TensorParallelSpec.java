@@ -52,13 +52,18 @@ public final class TensorParallelSpec extends FleetSpec {
         fleet.requireServing("v2", ranks);
         requireVerified(fleet);
 
+        // A rank that starts anew joins: its host takes what that rank lacks of the other host's shard.
+        fleet.replaceEngines(1);
+        fleet.awaitServing("v2", 1);
+        requireVerified(fleet);
+
         // Its tensors have one dimension only.
         fleet.publish("misfit", 4, 1 << 20);
         OperationReply.Operation refused =
                 fleet.trainer().ended(fleet.trainer().beginUpdate(TestFleet.MODEL, "misfit", LoadMode.IN_PLACE));
         assertThat(refused.state()).isEqualTo(OperationReply.State.FAILED);
         assertThat(refused.toString()).contains("layers.0.weight", "[262144]", "tpSize 2", "no dimension 1");
-        fleet.requireServing("v2", ranks);
+        fleet.requireServing("v2", fleet.engine(0), fleet.engine(1));
     }
 
     private static void requireVerified(TestFleet fleet) {

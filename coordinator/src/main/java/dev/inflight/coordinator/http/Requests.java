@@ -1,5 +1,6 @@
 package dev.inflight.coordinator.http;
 
+import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonMappingException;
@@ -9,6 +10,7 @@ import dev.inflight.coordinator.operation.Json;
 import dev.inflight.protocol.cluster.EngineSelection;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.Origin;
+import dev.inflight.protocol.cluster.VerifyPoint;
 import java.io.IOException;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -34,8 +36,13 @@ final class Requests {
             @Nullable String canary,
             @Nullable Double holdSeconds,
             @Nullable String check,
+            @Nullable String verify,
+            @JsonProperty("wait") @Nullable Boolean mayWait,
+            @Nullable Long waitTimeoutMs,
             @Nullable String requester,
             @Nullable String idempotencyKey) {}
+
+    record Cancel(@Nullable String requester) {}
 
     record Rollback(
             @Nullable String model,
@@ -138,6 +145,19 @@ final class Requests {
             }
         }
         throw new BadRequest("mode: must be in-place, shadow or auto but is \"" + label + "\"");
+    }
+
+    /** Null for the coordinator's setting. */
+    static @Nullable VerifyPoint verify(@Nullable String label) {
+        if (label == null) {
+            return null;
+        }
+        for (VerifyPoint point : VerifyPoint.values()) {
+            if (point.label().equals(label)) {
+                return point;
+            }
+        }
+        throw new BadRequest("verify: must be arrival or engine but is \"" + label + "\"");
     }
 
     private static String position(JsonProcessingException e) {

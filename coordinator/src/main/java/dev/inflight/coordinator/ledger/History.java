@@ -7,6 +7,7 @@ import dev.inflight.coordinator.ledger.LedgerEntry.OperationEnded;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
 import dev.inflight.coordinator.ledger.LedgerEntry.Published;
 import dev.inflight.coordinator.ledger.LedgerEntry.ReplicasChanged;
+import dev.inflight.coordinator.ledger.LedgerEntry.UpdateQueued;
 import dev.inflight.coordinator.ledger.LedgerEntry.VersionDropped;
 import dev.inflight.coordinator.operation.CoordinatorQuery.GetHistory;
 import dev.inflight.coordinator.operation.CoordinatorQuery.HistoryPage;
@@ -28,7 +29,7 @@ final class History {
      * One operation, or a version that was dropped.
      *
      * @param sequence its place in the ledger, which a following page begins before
-     * @param outcome {@code running} while it has not ended
+     * @param outcome {@code queued} while it has not begun, {@code running} while it has not ended
      * @param detectedBy what decided about a canary; null for others
      */
     record Row(
@@ -59,11 +60,11 @@ final class History {
     /** The newest rows that a query asks for, as many as fit in an answer. */
     static HistoryPage page(List<LedgerRecord> records, GetHistory query) {
         List<String> rows = new ArrayList<>();
-        Set<String> ended = new HashSet<>();
+        Set<String> shown = new HashSet<>();
         int characters = 0;
         Long last = null;
         for (LedgerRecord record : records.reversed()) {
-            Row row = row(record, ended);
+            Row row = row(record, shown);
             if (row == null || !wanted(row, query)) {
                 continue;
             }
@@ -88,6 +89,9 @@ final class History {
             if (record.entry() instanceof OperationStarted start && start.id().equals(id)) {
                 return start.asOperation("running");
             }
+            if (record.entry() instanceof UpdateQueued queued && queued.id().equals(id)) {
+                return queued.operation().asOperation("queued");
+            }
         }
         return null;
     }
@@ -98,13 +102,16 @@ final class History {
                 && (query.sinceMillis() == null || row.startedAt().toEpochMilli() >= query.sinceMillis());
     }
 
-    private static @Nullable Row row(LedgerRecord record, Set<String> ended) {
+    private static @Nullable Row row(LedgerRecord record, Set<String> shown) {
         return switch (record.entry()) {
             case OperationEnded end -> {
                 // One that was given up as lost may have come to an end after all.
-                yield ended.add(end.operation().id()) ? ended(record.sequence(), end) : null;
+                yield shown.add(end.operation().id()) ? ended(record.sequence(), end) : null;
             }
-            case OperationStarted started -> ended.contains(started.id()) ? null : running(record.sequence(), started);
+            case OperationStarted started ->
+                shown.add(started.id()) ? running(record.sequence(), started, "running") : null;
+            case UpdateQueued queued ->
+                shown.add(queued.id()) ? running(record.sequence(), queued.operation(), "queued") : null;
             case VersionDropped dropped -> dropped(record.sequence(), dropped);
             case Published published ->
                 // A publish has a row of its own.
@@ -147,7 +154,7 @@ final class History {
                 : Json.tree(end.result()).path("detectedBy").asText(null);
     }
 
-    private static Row running(long sequence, OperationStarted start) {
+    private static Row running(long sequence, OperationStarted start, String outcome) {
         return new Row(
                 sequence,
                 start.id(),
@@ -156,7 +163,7 @@ final class History {
                 null,
                 start.to(),
                 start.digest(),
-                "running",
+                outcome,
                 start.at(),
                 null,
                 null,

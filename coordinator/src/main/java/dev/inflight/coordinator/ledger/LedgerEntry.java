@@ -7,7 +7,9 @@ import dev.inflight.protocol.cluster.Canary;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
+import dev.inflight.protocol.cluster.VerifyPoint;
 import java.time.Instant;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
@@ -23,6 +25,7 @@ import org.jspecify.annotations.Nullable;
 @JsonSubTypes({
     @JsonSubTypes.Type(value = LedgerEntry.ReplicasChanged.class, name = "replicas-changed"),
     @JsonSubTypes.Type(value = LedgerEntry.Published.class, name = "published"),
+    @JsonSubTypes.Type(value = LedgerEntry.UpdateQueued.class, name = "update-queued"),
     @JsonSubTypes.Type(value = LedgerEntry.OperationStarted.class, name = "operation-started"),
     @JsonSubTypes.Type(value = LedgerEntry.OperationEnded.class, name = "operation-ended"),
     @JsonSubTypes.Type(value = LedgerEntry.CanaryMoved.class, name = "canary-moved"),
@@ -56,6 +59,25 @@ public sealed interface LedgerEntry {
             Instant at) implements LedgerEntry {}
 
     /**
+     * An update waits for its turn: until its operation has started or ended.
+     *
+     * @param operation as it will start, but later
+     * @param strategy as it was asked for
+     * @param verify as it was asked for; null for the coordinator's setting
+     * @param until when it is given up
+     */
+    record UpdateQueued(
+            OperationStarted operation,
+            String strategy,
+            @Nullable VerifyPoint verify,
+            Instant until,
+            Instant at) implements LedgerEntry {
+        public String id() {
+            return operation.id();
+        }
+    }
+
+    /**
      * An operation was taken.
      *
      * @param kind {@code publish}, {@code update}, {@code canary}, {@code rollback}, {@code join} or {@code verify}
@@ -86,6 +108,12 @@ public sealed interface LedgerEntry {
                     id, kind, model, to, known, requester, idempotencyKey, request, mode, strategy, group, at);
         }
 
+        /** The same, beginning at another time. */
+        public OperationStarted startingAt(Instant begun) {
+            return new OperationStarted(
+                    id, kind, model, to, digest, requester, idempotencyKey, request, mode, strategy, group, begun);
+        }
+
         /** Whether it moves engines because somebody asked for it. */
         public boolean moves() {
             return kind.equals("update") || kind.equals("rollback");
@@ -102,7 +130,8 @@ public sealed interface LedgerEntry {
      *
      * @param operation its beginning, so that this entry can stand alone
      * @param outcome {@code committed}, {@code aborted}, {@code published}, {@code promoted}, {@code reverted},
-     *     {@code verified}, {@code differs}, {@code failed} or {@code unknown}
+     *     {@code verified}, {@code differs}, {@code failed}, {@code unknown} or, of one that never began, as
+     *     {@link NeverBegan} names it
      * @param succeeded as the operation's state says
      * @param from version the engines had before; null if they had none, or not all the same
      * @param before versions that engines had before
@@ -148,6 +177,26 @@ public sealed interface LedgerEntry {
                     totalBytes,
                     succeeded ? null : reason,
                     result);
+        }
+    }
+
+    /** How an update ended that waited for its turn and did not begin. */
+    enum NeverBegan {
+        /** Somebody called it off. */
+        CANCELLED,
+        /** It waited as long as it was to. */
+        EXPIRED,
+        /** When its turn came it could not be done. */
+        REFUSED;
+
+        /** As phases and outcomes name it. */
+        public String label() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+
+        /** Whether an outcome is one of these. */
+        public static boolean is(String outcome) {
+            return Arrays.stream(values()).anyMatch(end -> end.label().equals(outcome));
         }
     }
 

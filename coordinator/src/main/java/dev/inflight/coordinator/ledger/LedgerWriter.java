@@ -50,6 +50,15 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
      */
     public record Write(LedgerEntry entry, @Nullable String operation) implements Command {}
 
+    /**
+     * Asks whether this coordinator still is the one that decides. Answered once a majority of the replicas has said, after
+     * it was asked, that they obey no later one; otherwise not at all.
+     */
+    public record Confirm(long epoch, ActorRef<Confirmed> replyTo) implements Command {}
+
+    /** It does. */
+    public record Confirmed(long epoch) {}
+
     /** Asks for past operations. */
     public record Tell(GetHistory query) implements Command {}
 
@@ -69,6 +78,9 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
     private record Waiting(long sequence, @Nullable String operation, long sinceNanos) {}
 
     private static final Duration AGAIN = Duration.ofMillis(250);
+
+    /** The two sides of a cut notice it and decide at most so far apart, down-removal-margin left out. */
+    private static final Duration UNTIL_DOWNED = Duration.ofSeconds(2);
 
     private final LedgerSettings settings;
     private final String role;
@@ -111,7 +123,18 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
                                 // Those out of reach count until their nodes are removed.
                                 listing -> new Listed(listing.getAllServiceInstances(ReplicaCommand.KEY)))));
         timers.startTimerWithFixedDelay(Tick.AGAIN, AGAIN);
-        timers.startSingleTimer(Tick.RECOVERY_OVER, settings.recoveryTimeout());
+        Duration up = Duration.ofSeconds(context.getSystem().uptime());
+        timers.startSingleTimer(Tick.RECOVERY_OVER, recoveryWait(settings.recoveryTimeout(), up));
+    }
+
+    /**
+     * How long to wait for replicas that are missing. A node that has been up for the whole time has waited already: who
+     * is missing is gone rather than late. But if it is cut off, it takes a moment longer to be downed.
+     */
+    static Duration recoveryWait(Duration timeout, Duration up) {
+        Duration left = timeout.minus(up);
+        Duration least = timeout.compareTo(UNTIL_DOWNED) < 0 ? timeout : UNTIL_DOWNED;
+        return left.compareTo(least) < 0 ? least : left;
     }
 
     /**
@@ -134,6 +157,7 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
     public Receive<Command> createReceive() {
         return newReceiveBuilder()
                 .onMessage(Write.class, this::onWrite)
+                .onMessage(Confirm.class, this::onConfirm)
                 .onMessage(Tell.class, this::onTell)
                 .onMessage(TellOperation.class, this::onTellOperation)
                 .onMessage(Listed.class, this::onListed)
@@ -144,6 +168,23 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
 
     private Behavior<Command> onWrite(Write write) {
         append(write.entry(), write.operation());
+        return this;
+    }
+
+    private Behavior<Command> onConfirm(Confirm asked) {
+        Confirmed answer = new Confirmed(asked.epoch());
+        if (voters.size() == 1 && replicas.ids().equals(voters)) {
+            // No other node has a promise to give.
+            asked.replyTo().tell(answer);
+        } else {
+            getContext()
+                    .spawnAnonymous(TermCheck.create(
+                            new TermCheck.Term(term, writer),
+                            voters,
+                            replicas.promised().stream().map(Replica::ref).toList(),
+                            settings.appendTimeout(),
+                            () -> asked.replyTo().tell(answer)));
+        }
         return this;
     }
 
@@ -189,10 +230,9 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
                 getContext()
                         .getLog()
                         .warn(
-                                "Only {} of the ledger's replicas answered within {} ms: entries that only others have"
-                                        + " are not known",
-                                replicas.promised().size(),
-                                settings.recoveryTimeout().toMillis());
+                                "Only {} of the ledger's replicas have answered: entries that only others have are not"
+                                        + " known",
+                                replicas.promised().size());
             }
         }
         releaseOverdue();

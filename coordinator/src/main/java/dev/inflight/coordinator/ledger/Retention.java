@@ -5,6 +5,7 @@ import dev.inflight.coordinator.ledger.LedgerEntry.OperationEnded;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
 import dev.inflight.coordinator.ledger.LedgerEntry.Published;
 import dev.inflight.coordinator.ledger.LedgerEntry.ReplicasChanged;
+import dev.inflight.coordinator.ledger.LedgerEntry.UpdateQueued;
 import dev.inflight.coordinator.ledger.LedgerEntry.VersionDropped;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -55,6 +56,7 @@ final class Retention {
                                     + published.checkpoint().version(),
                             at);
                 case VersionDropped dropped -> versions.remove(dropped.model() + "\n" + dropped.version());
+                case UpdateQueued queued -> running.put(queued.id(), at);
                 case OperationStarted started -> running.put(started.id(), at);
                 case CanaryMoved moved -> canaries.put(moved.operation(), at);
                 case OperationEnded ended -> {

@@ -162,7 +162,8 @@ public final class VerifySession extends AbstractBehavior<VerifySession.Command>
                             verified.tensors(),
                             verified.mismatches(),
                             verified.mismatched(),
-                            verified.error()));
+                            verified.error(),
+                            verified.files()));
         }
         return endIfComplete();
     }
@@ -194,7 +195,8 @@ public final class VerifySession extends AbstractBehavior<VerifySession.Command>
                         0,
                         0,
                         List.of(),
-                        error));
+                        error,
+                        List.of()));
     }
 
     private Behavior<Command> endIfComplete() {

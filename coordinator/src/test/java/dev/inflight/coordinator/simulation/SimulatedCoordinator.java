@@ -4,10 +4,12 @@ import akka.actor.testkit.typed.Effect;
 import akka.actor.testkit.typed.javadsl.BehaviorTestKit;
 import akka.actor.testkit.typed.javadsl.TestInbox;
 import akka.actor.typed.ActorRef;
+import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.javadsl.Behaviors;
 import dev.inflight.coordinator.Companions;
 import dev.inflight.coordinator.CoordinatorSettings;
+import dev.inflight.coordinator.Surroundings;
 import dev.inflight.coordinator.UpdateCoordinator;
 import dev.inflight.coordinator.canary.CheckResult;
 import dev.inflight.coordinator.fleet.Fleet;
@@ -50,6 +52,18 @@ final class SimulatedCoordinator {
     private @Nullable ActorRef<LedgerWriter.Command> writer;
     private Fleet fleet = Fleet.EMPTY;
 
+    private static final Surroundings SURROUNDINGS = new Surroundings() {
+        @Override
+        public boolean reachesMajority(ActorSystem<?> system) {
+            return true;
+        }
+
+        @Override
+        public boolean isSettled(ActorSystem<?> system) {
+            return false;
+        }
+    };
+
     /** A session, and what its parent is told when it has stopped. */
     private static final class Child<C> {
         final ActorRef<C> ref;
@@ -85,6 +99,7 @@ final class SimulatedCoordinator {
                             ledgerListener = listening;
                             return Behaviors.ignore();
                         },
+                        SURROUNDINGS,
                         check -> CompletableFuture.completedFuture(CheckResult.PASSED)),
                 new CoordinatorMetrics());
         this.actor = new SimulatedActor<>(world, BehaviorTestKit.create(behavior), this::onEffect, wake);
@@ -155,6 +170,8 @@ final class SimulatedCoordinator {
                     Objects.requireNonNull(ledgerListener).tell(new LedgerEvent.Kept(write.operation()));
                     told = true;
                 }
+            } else if (command instanceof LedgerWriter.Confirm asked) {
+                asked.replyTo().tell(new LedgerWriter.Confirmed(asked.epoch()));
             } else if (command instanceof LedgerWriter.TellOperation tell) {
                 tell.query().replyTo().tell(operation(tell.query().id()));
                 told = true;

@@ -12,6 +12,7 @@ import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.JoinSources;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.EngineStatus;
+import dev.inflight.protocol.cluster.HostStoreEvent.Held;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.plan.Membership;
@@ -64,6 +65,20 @@ class JoinMembershipTest {
         assertThat(ready().membership().hosts())
                 .extracting(Membership.Host::name)
                 .containsExactly("new");
+    }
+
+    @Test
+    void aHostThatKeepsPartsOfShardsIsNoSourceAndLacksThemItself() {
+        Held parts = new Held(V2, List.of(), 1 << 20);
+        fleet.host("h3", parts).host("new", parts);
+        Membership membership = ready().membership();
+        assertThat(membership.hosts()).extracting(Membership.Host::name).containsExactly("h1", "h2", "new");
+        assertThat(membership.hosts().getLast().shards()).isEmpty();
+        fleet.host("h2", parts);
+        assertThat(preparation(fleet.view()))
+                .isInstanceOfSatisfying(
+                        Preparation.ShardsLost.class,
+                        lost -> assertThat(lost.lost().ranges()).containsExactly(new ShardRange(2, 3)));
     }
 
     @Test

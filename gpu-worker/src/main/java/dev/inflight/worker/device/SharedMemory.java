@@ -48,7 +48,7 @@ public final class SharedMemory implements AutoCloseable {
      * @throws UncheckedIOException naming the file, the bytes asked for and the bytes free, if it can not be made
      */
     public static SharedMemory create(Path path, long bytes, Pinning pinning) {
-        var made = createUntouched(path, bytes, 0);
+        var made = createUntouched(path, bytes, bytes);
         try {
             made.touchAll();
             made.pinned = pinning.pin(made.segment);
@@ -62,13 +62,14 @@ public final class SharedMemory implements AutoCloseable {
     /**
      * Creates the file without allocating its pages: {@link #touch} is to be called for what is used, before it is.
      *
-     * @param alsoWanted bytes of other files that were created like this and are to have room, too
+     * @param wanted bytes that are to have room: those of it that will be used, and of other files that were created
+     *     like this
      * @throws UncheckedIOException as {@link #create}; what others use afterwards may still make {@link #touch} fail
      */
-    public static SharedMemory createUntouched(Path path, long bytes, long alsoWanted) {
+    public static SharedMemory createUntouched(Path path, long bytes, long wanted) {
         var arena = Arena.ofShared();
         try {
-            requireAvailable(path, bytes + alsoWanted);
+            requireAvailable(path, wanted);
             var mode = PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
             var options = Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE);
             try (var channel = FileChannel.open(path, options, mode)) {
@@ -83,6 +84,19 @@ public final class SharedMemory implements AutoCloseable {
             arena.close();
             deleteQuietly(path);
             throw e;
+        }
+    }
+
+    /**
+     * Checks that memory can be touched which was created without it.
+     *
+     * @throws UncheckedIOException naming the bytes wanted and the bytes free, if it can not
+     */
+    public static void requireRoom(Path path, long bytes) {
+        try {
+            requireAvailable(path, bytes);
+        } catch (IOException e) {
+            throw failure(path, bytes, e);
         }
     }
 
@@ -148,6 +162,11 @@ public final class SharedMemory implements AutoCloseable {
     /** Whether every page is there. */
     public boolean isTouched() {
         return touched.mappingCount() == pieces();
+    }
+
+    /** How much is there of it. */
+    public long touchedBytes() {
+        return Math.min(bytes(), touched.mappingCount() * PIECE_BYTES);
     }
 
     private static long freeSpace(Path path) {

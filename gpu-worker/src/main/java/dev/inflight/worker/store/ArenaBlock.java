@@ -21,6 +21,11 @@ record ArenaBlock(SharedMemory file, long base, long bytes) {
         file.touch(base + offset, length);
     }
 
+    /** Memory that is really there. */
+    long spentBytes() {
+        return Math.min(bytes, file.touchedBytes());
+    }
+
     Path path() {
         return file.path();
     }

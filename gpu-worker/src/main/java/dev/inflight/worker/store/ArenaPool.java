@@ -28,6 +28,13 @@ final class ArenaPool implements AutoCloseable {
     private final TreeSet<SharedMemory> idle = new TreeSet<>(Comparator.comparingLong(SharedMemory::bytes)
             .thenComparing(m -> m.path().toString()));
 
+    /**
+     * A block that is to be had.
+     *
+     * @param used bytes of it that will be touched
+     */
+    record Wish(long bytes, long used) {}
+
     ArenaPool(ShmNames names, Pinning pinning) {
         this.names = names;
         this.pinning = pinning;
@@ -54,21 +61,24 @@ final class ArenaPool implements AutoCloseable {
      * Memory whose pages are not all there yet: {@link ArenaBlock#touch} is to be called for what is written, before it
      * is. Memory that devices copy from is all there, since it can not be pinned otherwise.
      *
-     * @param bytes sizes of the blocks
+     * @param alsoWanted bytes of blocks taken earlier that will be touched as well
      * @throws java.io.UncheckedIOException with the numbers, if the memory can not be had for all of them
      */
-    List<ArenaBlock> takeUntouched(List<Long> bytes) {
+    List<ArenaBlock> takeUntouched(List<Wish> wishes, long alsoWanted) {
         var taken = new ArrayList<ArenaBlock>();
         try {
-            long untouched = 0;
-            for (long size : bytes) {
-                var block = takeReady(size).orElse(null);
+            long wanted = alsoWanted;
+            if (wanted > 0) {
+                SharedMemory.requireRoom(names.fresh("arena"), wanted);
+            }
+            for (var wish : wishes) {
+                var block = takeReady(wish.bytes()).orElse(null);
                 if (block == null && Pinning.NONE.equals(pinning)) {
                     // What was created a moment ago is not missing in the machine's numbers yet.
-                    block = whole(SharedMemory.createUntouched(names.fresh("arena"), size, untouched));
-                    untouched += size;
+                    wanted += wish.used();
+                    block = whole(SharedMemory.createUntouched(names.fresh("arena"), wish.bytes(), wanted));
                 }
-                taken.add(block == null ? whole(fresh(size)) : block);
+                taken.add(block == null ? whole(fresh(wish.bytes())) : block);
             }
             return taken;
         } catch (RuntimeException e) {

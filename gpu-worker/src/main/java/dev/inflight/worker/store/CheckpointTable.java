@@ -58,7 +58,8 @@ final class CheckpointTable {
     /** Like {@link #hold} for a checkpoint of which no shard is held; the oldest such one may be forgotten for it. */
     synchronized StoredCheckpoint adopt(CheckpointRef ref, Supplier<StoredCheckpoint> fresh) {
         var adopted = entries.entrySet().stream()
-                .filter(entry -> entry.getValue().stored().heldShards().isEmpty()
+                .filter(entry -> entry.getValue().stored().memoryBytes() == 0
+                        && !entry.getValue().stored().hasBytes()
                         && entry.getValue().stored().replica() == null)
                 .map(Map.Entry::getKey)
                 .toList();
@@ -86,12 +87,12 @@ final class CheckpointTable {
                 .orElseThrow(() -> new StoreException("host " + host + " does not know manifest " + digest));
     }
 
-    /** Everything of which at least one shard is held, under each of its names. */
+    /** Everything of which something is kept, under each of its names; without shards if only parts of some are. */
     synchronized List<Held> held() {
         var held = new ArrayList<Held>();
         for (var entry : entries.values()) {
             var shards = entry.stored().heldShards();
-            if (!shards.isEmpty()) {
+            if (entry.stored().hasBytes()) {
                 entry.refs()
                         .forEach(ref -> held.add(new Held(
                                 ref, ShardRange.of(shards), entry.stored().memoryBytes())));
@@ -102,7 +103,7 @@ final class CheckpointTable {
         return held;
     }
 
-    /** Everything that is being replicated, under each of its names, with the shards that are not complete. */
+    /** Everything that is being replicated, under each of its names, with the shards that come, if only in part. */
     synchronized List<Held> coming() {
         var coming = new ArrayList<Held>();
         for (var entry : entries.values()) {
@@ -115,12 +116,12 @@ final class CheckpointTable {
         return coming;
     }
 
-    /** Keeps what is known of a checkpoint, but not its shards. Returns those that held some and are not in use. */
+    /** Keeps what is known of a checkpoint, but not its shards. Returns those of which something was here and that are not in use. */
     synchronized Collection<StoredCheckpoint> unload(String digest) {
         var unloaded = new ArrayList<StoredCheckpoint>();
         entries.replaceAll((key, entry) -> {
             var stored = entry.stored();
-            if (!stored.ref().digest().equals(digest) || stored.heldShards().isEmpty() || stored.inUse()) {
+            if (!stored.ref().digest().equals(digest) || !stored.hasBytes() || stored.inUse()) {
                 return entry;
             }
             unloaded.add(stored);

@@ -6,14 +6,16 @@ import dev.inflight.protocol.checkpoint.LayoutDigest;
 import dev.inflight.protocol.checkpoint.ManifestAssembly;
 import dev.inflight.protocol.checkpoint.ManifestCodec;
 import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.Damage;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreCommand.Holder;
 import dev.inflight.protocol.cluster.HostStoreEvent.Held;
 import dev.inflight.protocol.cluster.LeaseId;
 import dev.inflight.protocol.cluster.LeaseReply;
+import dev.inflight.protocol.link.EngineShare;
 import dev.inflight.protocol.link.SliceException;
-import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.protocol.plan.Membership;
+import dev.inflight.protocol.plan.Part;
 import dev.inflight.protocol.plan.Shard;
 import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.protocol.plan.Sharding;
@@ -24,12 +26,14 @@ import dev.inflight.worker.transport.PartKey;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.Collection;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.LongConsumer;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -51,6 +55,9 @@ public final class HostStore implements AutoCloseable {
     private final Publications publications = new Publications();
     private final CheckpointTable table = new CheckpointTable();
     private final Changes begun = new Changes();
+    private final PartGiving giving;
+    private final DamageTally damage = new DamageTally();
+    private final Mender mender;
     private volatile Runnable changed = () -> {};
 
     /** Reads checkpoints from anywhere and lends no arenas. */
@@ -83,6 +90,8 @@ public final class HostStore implements AutoCloseable {
         this.threads = threads;
         this.exchangeTimeout = exchangeTimeout;
         this.exchange = new SumsExchange(peerTimeout);
+        this.mender = new Mender(roots, peerTimeout, damage, this::giveUp);
+        this.giving = new PartGiving(host, table, begun, mender);
         // A pool of its own: who once had an arena mapped for writing must not reach the shards of other checkpoints.
         this.lent = new LentArenas(
                 host,
@@ -218,7 +227,7 @@ public final class HostStore implements AutoCloseable {
                 sharding.shards().forEach(shard -> sums.put(shard.index(), known.sums(shard.index())));
             }
             for (var shard : wanted) {
-                sums.put(shard.index(), loader.load(shard));
+                sums.put(shard.index(), same(known, loader.load(shard), ref.source()));
             }
             var manifest = ManifestAssembly.assemble(files.layout(), inOrder(sums));
             if (!manifest.digest().equals(ref.digest())) {
@@ -233,6 +242,39 @@ public final class HostStore implements AutoCloseable {
             loader.discard();
             throw e;
         }
+    }
+
+    /** @throws StoreException naming file, tensor and byte, if it is known that other bytes were published */
+    private BlockSums same(@Nullable StoredCheckpoint known, BlockSums read, String source) {
+        try {
+            if (known != null) {
+                known.requireSame(read);
+            }
+            return read;
+        } catch (CorruptBlockException e) {
+            damage.addFound(Damage.Place.FILE);
+            throw new StoreException(source + ": " + e.getMessage(), e);
+        }
+    }
+
+    private void giveUp(StoredCheckpoint checkpoint, int shard) {
+        checkpoint.giveUp(shard);
+        changed.run();
+    }
+
+    /**
+     * Mends parts that are damaged in this host's memory, from other hosts' stores or the files.
+     *
+     * @return what was damaged; empty if all parts that are held here are whole
+     * @throws StoreException naming the damage, if it can not be mended; the shard is not held here any more then
+     */
+    public List<Damage> mend(StoredCheckpoint checkpoint, Collection<Part> parts) throws InterruptedException {
+        return mender.mend(checkpoint, parts);
+    }
+
+    /** What was found damaged on this host. */
+    public DamageTally damage() {
+        return damage;
     }
 
     /**
@@ -281,12 +323,12 @@ public final class HostStore implements AutoCloseable {
         return arenas.freeBytes();
     }
 
-    /** Memory of the shards that are held. */
+    /** Memory of the shards that are held, and of what is kept of others. */
     public long heldBytes() {
         return held().stream().mapToLong(Held::memoryBytes).sum();
     }
 
-    /** Checkpoints of which at least one shard is held, by model and version. */
+    /** Checkpoints of which something is kept here, by model and version; without shards if only parts of some are. */
     public List<Held> held() {
         return table.held();
     }
@@ -339,22 +381,32 @@ public final class HostStore implements AutoCloseable {
         return table.coming();
     }
 
+    /** Begins to replicate all that is not here. */
+    public Replica replicate(StoredCheckpoint checkpoint) {
+        return replicate(
+                checkpoint,
+                Need.of(
+                        checkpoint,
+                        List.of(new ShardRange(0, checkpoint.sharding().count() - 1))));
+    }
+
     /**
-     * Begins to replicate the shards that are not here, or joins in where that has begun. To be ended by
+     * Begins to replicate what is needed and not here, or joins in where something is being replicated. To be ended by
      * {@link Replica#leave}.
      *
      * @throws RuntimeException with the numbers, if the memory can not be had
      */
-    public Replica replicate(StoredCheckpoint checkpoint) {
+    public Replica replicate(StoredCheckpoint checkpoint, Need need) {
         Replica fresh;
         synchronized (checkpoint) {
             var running = checkpoint.replica();
-            if (running != null && running.enter()) {
+            if (running != null && running.enter(need)) {
+                changed.run();
                 return running;
             }
             long touched = touchMicros();
             long registered = registerMicros();
-            fresh = new Replica(checkpoint, arenas, () -> changed.run());
+            fresh = new Replica(checkpoint, arenas, () -> changed.run(), need);
             // Loads that run beside it count, too: good enough for a log.
             LOG.info(
                     "replicating {} of {} shards of {} {}; before, memory took {} ms to touch and {} ms to register",
@@ -379,44 +431,11 @@ public final class HostStore implements AutoCloseable {
      *
      * @param mappable whether the peer sees this host's shared memory
      * @param patience longest time in which the replica does not move
-     * @throws StoreException if it is not here and does not come
+     * @return null if something of the shard is here, or comes, but not all of this part
+     * @throws StoreException if nothing of the shard is here or comes
      */
-    public PartBytes part(PartKey key, boolean mappable, Duration patience) throws InterruptedException {
-        var checkpoint = expected(key, patience);
-        if (key.shard() < 0 || key.shard() >= checkpoint.sharding().count()) {
-            throw new StoreException(key.checkpoint() + " has no shard " + key.shard());
-        }
-        var parts = checkpoint.parts(key.shard()).parts();
-        if (key.index() < 0 || key.index() >= parts.size()) {
-            throw new StoreException(
-                    "shard " + key.shard() + " of " + key.checkpoint() + " has no part " + key.index());
-        }
-        var part = parts.get(key.index());
-        var replica = checkpoint.replica();
-        if (replica != null && !checkpoint.holds(key.shard())) {
-            replica.await(part, patience);
-        }
-        return checkpoint.lease(part, mappable);
-    }
-
-    /** @throws StoreException if it neither holds nor replicates the shard in time */
-    private StoredCheckpoint expected(PartKey key, Duration patience) throws InterruptedException {
-        long deadline = System.nanoTime() + patience.toNanos();
-        while (true) {
-            long seen = begun.seen();
-            long left = deadline - System.nanoTime();
-            try {
-                var checkpoint = table.byKey(key.checkpoint(), host);
-                if (left <= 0 || checkpoint.holds(key.shard()) || checkpoint.replica() != null) {
-                    return checkpoint;
-                }
-            } catch (StoreException e) {
-                if (left <= 0) {
-                    throw e;
-                }
-            }
-            begun.await(seen, left);
-        }
+    public @Nullable PartBytes part(PartKey key, boolean mappable, Duration patience) throws InterruptedException {
+        return giving.part(key, mappable, patience);
     }
 
     private void free(StoredCheckpoint stored) {
@@ -450,7 +469,7 @@ public final class HostStore implements AutoCloseable {
      * @throws StoreException naming a shard that nobody holds, or a holder whose bytes are damaged
      * @throws CorruptBlockException if the bytes here are
      */
-    public SliceDigests sliceDigests(StoredCheckpoint checkpoint, TensorParallel share, Membership holders)
+    public SliceDigests sliceDigests(StoredCheckpoint checkpoint, EngineShare share, Membership holders)
             throws SliceException, InterruptedException {
         var key = CheckpointTable.key(checkpoint.ref());
         var digests = new SliceDigests(checkpoint, share);
@@ -475,7 +494,7 @@ public final class HostStore implements AutoCloseable {
      * @throws StoreException if the shard is not here, or a tensor can not be cut
      * @throws CorruptBlockException if its bytes are no longer what was published
      */
-    public byte[] sliceDigests(String key, TensorParallel share, int shard) throws InterruptedException {
+    public byte[] sliceDigests(String key, EngineShare share, int shard) throws InterruptedException {
         var checkpoint = table.byKey(key, host);
         if (!checkpoint.holds(shard)) {
             throw new StoreException("host " + host + " does not hold shard " + shard + " of " + key);

@@ -2,17 +2,10 @@ package dev.inflight.worker.store;
 
 import dev.inflight.protocol.plan.Bucket;
 import dev.inflight.protocol.plan.Part;
-import dev.inflight.protocol.plan.ShardParts;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.BitSet;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.Set;
 import java.util.SortedSet;
-import java.util.TreeSet;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Condition;
@@ -21,72 +14,69 @@ import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The shards of one checkpoint that this host is taking from others, part by part. Workers of the host that join the
- * same checkpoint share it: one of them brings parts at a time, all wait for them, and peers are served the parts that
- * are here. A shard whose last part has come is held from then on. What is incomplete when the last user leaves is
- * dropped. Thread-safe.
+ * What this host is taking of one checkpoint from others, part by part. Workers of the host that join the same checkpoint
+ * share it: one of them brings parts at a time, all wait for them, and peers are served the parts that are here. A shard
+ * whose last block has come is held from then on. Of the others, when the last user leaves, those are kept of which some
+ * user had all that it needed; the rest is dropped. Thread-safe.
  */
 public final class Replica {
     private final StoredCheckpoint checkpoint;
     private final ArenaPool arenas;
     private final Runnable changed;
-    private final Leases leases = new Leases();
     private final Semaphore leader = new Semaphore(1);
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition moved = lock.newCondition();
-    private final Map<Integer, Missing> missing = new HashMap<>();
-    private final Set<Integer> brought;
-
-    /** Memory of shards that came to be held in another way meanwhile, which somebody may still read. */
-    private final List<ShardMemory> surplus = new ArrayList<>();
-
+    private final ComingShards shards;
     private final AtomicLong movements = new AtomicLong();
     private int users = 1;
     private @Nullable String failure;
 
-    /** A shard that is not complete, and which of its parts are here. */
-    private record Missing(ShardParts parts, ShardMemory.Copied memory, BitSet here) {
-        boolean complete() {
-            return here.cardinality() == parts.parts().size();
-        }
-    }
-
     /**
-     * Takes memory for all shards that the checkpoint does not hold, to be touched part by part.
+     * Takes memory for what is needed and not held, to be touched part by part.
      *
      * @param changed run whenever a shard came to be held or was given up
      * @throws RuntimeException with the numbers, if the memory can not be had
      */
-    Replica(StoredCheckpoint checkpoint, ArenaPool arenas, Runnable changed) {
+    Replica(StoredCheckpoint checkpoint, ArenaPool arenas, Runnable changed, Need need) {
         this.checkpoint = checkpoint;
         this.arenas = arenas;
         this.changed = changed;
-        var absent = checkpoint.sharding().shards().stream()
-                .filter(shard -> !checkpoint.holds(shard.index()))
-                .map(shard -> checkpoint.parts(shard.index()))
-                .toList();
-        var memory = arenas.takeUntouched(absent.stream()
-                .map(parts -> Math.max(1, parts.offsets().bytes()))
-                .toList());
-        for (int i = 0; i < absent.size(); i++) {
-            var parts = absent.get(i);
-            var copied = new ShardMemory.Copied(parts.shard(), parts.offsets(), memory.get(i));
-            missing.put(parts.shard().index(), new Missing(parts, copied, new BitSet()));
-        }
-        brought = Set.copyOf(missing.keySet());
-        missing.forEach((shard, taken) -> checkpoint.comes(shard, taken.memory(), leases));
-        List.copyOf(missing.values()).forEach(this::settle);
+        this.shards = new ComingShards(checkpoint);
+        add(need);
     }
 
-    /** @return false if its last user has left already */
-    boolean enter() {
+    /**
+     * One user more; one call at a time.
+     *
+     * @return false if its last user has left already
+     * @throws RuntimeException with the numbers, if the memory can not be had
+     */
+    boolean enter(Need need) {
         lock.lock();
         try {
             if (users == 0) {
                 return false;
             }
             users++;
+        } finally {
+            lock.unlock();
+        }
+        try {
+            add(need);
             return true;
+        } catch (RuntimeException e) {
+            leave();
+            throw e;
+        }
+    }
+
+    private void add(Need need) {
+        var memory = checkpoint.memoryFor(need, arenas);
+        lock.lock();
+        try {
+            shards.add(memory);
+            shards.expect(need.parts());
+            signal();
         } finally {
             lock.unlock();
         }
@@ -96,20 +86,20 @@ public final class Replica {
      * One user less. None of its threads may be writing to the replica, or reading what it waited for, any more.
      */
     public void leave() {
+        List<PartialShard> dropped;
         lock.lock();
         try {
             users--;
             if (users > 0) {
                 return;
             }
+            boolean released = failure != null;
             fail("host " + checkpoint.host() + " has given up replicating it");
-            checkpoint.ended(this, missing.keySet());
-            missing.values().forEach(dropped -> surplus.add(dropped.memory()));
-            missing.clear();
+            dropped = shards.end(this, !released);
         } finally {
             lock.unlock();
         }
-        leases.retire(() -> ShardLoader.free(surplus, arenas));
+        dropped.forEach(shard -> shard.free(arenas));
         changed.run();
     }
 
@@ -135,11 +125,31 @@ public final class Replica {
         leader.release();
     }
 
+    /** Somebody has all that it needed: that is worth keeping, whatever becomes of others' needs. */
+    public void satisfied(Need need) {
+        lock.lock();
+        try {
+            shards.satisfied(need);
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** Indexes of the shards that are not complete. */
     public SortedSet<Integer> coming() {
         lock.lock();
         try {
-            return new TreeSet<>(missing.keySet());
+            return shards.indexes();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** What has not come of some parts: runs of blocks, each a part of its own. */
+    public List<Part> missing(List<Part> parts) {
+        lock.lock();
+        try {
+            return shards.missing(parts);
         } finally {
             lock.unlock();
         }
@@ -147,10 +157,13 @@ public final class Replica {
 
     /** Whether a part has come, or is of a shard that is held. */
     public boolean isHere(Part part) {
+        return areHere(checkpoint.blocks(part.placements()));
+    }
+
+    private boolean areHere(List<BlockRun> runs) {
         lock.lock();
         try {
-            var shard = missing.get(part.shard());
-            return shard == null ? checkpoint.holds(part.shard()) : shard.here().get(part.index());
+            return shards.areHere(runs);
         } finally {
             lock.unlock();
         }
@@ -172,11 +185,7 @@ public final class Replica {
     private ArenaBlock memory(Part part) {
         lock.lock();
         try {
-            var shard = missing.get(part.shard());
-            if (shard == null || shard.here().get(part.index())) {
-                throw new IllegalStateException("part " + part.index() + " of shard " + part.shard() + " is here");
-            }
-            return shard.memory().memory();
+            return shards.memory(part);
         } finally {
             lock.unlock();
         }
@@ -199,12 +208,7 @@ public final class Replica {
         lock.lock();
         try {
             throwIfFailed();
-            var shard = missing.get(part.shard());
-            if (shard == null) {
-                return;
-            }
-            shard.here().set(part.index());
-            settled = settle(shard);
+            settled = shards.landed(part);
             signal();
         } finally {
             lock.unlock();
@@ -214,43 +218,53 @@ public final class Replica {
         }
     }
 
-    /** Makes a shard held if it is complete. */
-    private boolean settle(Missing shard) {
-        if (!shard.complete()) {
-            return false;
-        }
-        int index = shard.parts().shard().index();
-        if (!checkpoint.came(index, shard.memory())) {
-            surplus.add(shard.memory());
-        }
-        missing.remove(index);
-        return true;
-    }
-
-    /** Whether none of a bucket was here before: every part of it is checked when it comes. */
+    /** Whether none of a bucket was here before: every block of it is checked when it comes. */
     public boolean brings(Bucket bucket) {
-        return checkpoint.parts(List.of(bucket)).stream().allMatch(part -> brought.contains(part.shard()));
+        lock.lock();
+        try {
+            return shards.wereAbsent(checkpoint.blocks(bucket.placements()));
+        } finally {
+            lock.unlock();
+        }
     }
 
-    /** Whether all parts of a bucket are here. */
+    /** Whether all of a bucket is here. */
     public boolean isHere(Bucket bucket) {
-        return checkpoint.parts(List.of(bucket)).stream().allMatch(this::isHere);
+        return areHere(checkpoint.blocks(bucket.placements()));
     }
 
     /**
-     * Waits until all parts of a bucket are here.
+     * Waits until all of a bucket is here.
      *
      * @param patience longest time in which nothing at all comes
      * @throws StoreException if nothing came for that long, or the replica was given up
      */
     public void await(Bucket bucket, Duration patience) throws InterruptedException {
-        var needed = checkpoint.parts(List.of(bucket));
-        await(() -> needed.stream().allMatch(this::isHere), "bucket " + bucket.index(), patience);
+        var blocks = checkpoint.blocks(bucket.placements());
+        await(() -> areHere(blocks), "bucket " + bucket.index(), patience);
     }
 
-    /** The same for a part that a peer asks for. */
-    void await(Part part, Duration patience) throws InterruptedException {
-        await(() -> isHere(part), "part " + part.index() + " of shard " + part.shard(), patience);
+    /**
+     * The same for a part that a peer asks for.
+     *
+     * @return false if not all of it is needed here, so that it does not come
+     */
+    boolean await(Part part, Duration patience) throws InterruptedException {
+        var blocks = checkpoint.blocks(part.placements());
+        if (!areExpected(blocks)) {
+            return false;
+        }
+        await(() -> areHere(blocks), "part " + part.index() + " of shard " + part.shard(), patience);
+        return true;
+    }
+
+    private boolean areExpected(List<BlockRun> runs) {
+        lock.lock();
+        try {
+            return shards.areExpected(runs);
+        } finally {
+            lock.unlock();
+        }
     }
 
     private void await(BooleanSupplier condition, String what, Duration patience) throws InterruptedException {

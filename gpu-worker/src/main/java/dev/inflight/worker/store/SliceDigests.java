@@ -2,8 +2,8 @@ package dev.inflight.worker.store;
 
 import dev.inflight.protocol.checkpoint.BlockHasher;
 import dev.inflight.protocol.checkpoint.TensorDigest;
+import dev.inflight.protocol.link.EngineShare;
 import dev.inflight.protocol.link.SliceException;
-import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.protocol.link.TensorSlice;
 import dev.inflight.protocol.plan.Shard;
 import dev.inflight.protocol.plan.Slice;
@@ -15,7 +15,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What an engine of a tensor-parallel group must hold of the tensors that it has slices of: the XXH3-128 of its part of
+ * What an engine must hold of the tensors that it wants and has slices of: the XXH3-128 of its part of
  * each block of {@value StoredCheckpoint#BLOCK_BYTES} bytes. Blocks without a byte of the engine's have none.
  *
  * <p>For a peer, those of one shard are written one after the other in the order of its slices and their blocks, in
@@ -29,11 +29,14 @@ public final class SliceDigests {
     private final Map<Integer, @Nullable TensorDigest[]> digests = new HashMap<>();
 
     /** @throws SliceException naming a tensor that can not be cut */
-    SliceDigests(StoredCheckpoint checkpoint, TensorParallel share) throws SliceException {
+    SliceDigests(StoredCheckpoint checkpoint, EngineShare share) throws SliceException {
         this.checkpoint = checkpoint;
         var tensors = checkpoint.layout().tensors();
         for (int tensor = 0; tensor < tensors.size(); tensor++) {
             var spec = tensors.get(tensor);
+            if (!share.wants(spec.name())) {
+                continue;
+            }
             var slice = share.slice(spec.name(), spec.dtype(), spec.shape());
             if (!slice.isWhole()) {
                 cut.put(tensor, slice);
@@ -41,7 +44,7 @@ public final class SliceDigests {
         }
     }
 
-    /** The engine's slice of a tensor; null if it holds all of it. */
+    /** The engine's slice of a tensor; null if it holds all of it or does not want it. */
     public @Nullable TensorSlice slice(int tensor) {
         return cut.get(tensor);
     }

@@ -6,6 +6,7 @@ import dev.inflight.protocol.checkpoint.CheckpointLayout;
 import dev.inflight.protocol.checkpoint.Manifest;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.plan.Bucket;
+import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Part;
 import dev.inflight.protocol.plan.Placement;
 import dev.inflight.protocol.plan.ShardParts;
@@ -13,6 +14,7 @@ import dev.inflight.protocol.plan.Sharding;
 import dev.inflight.protocol.plan.Slice;
 import dev.inflight.worker.transport.PartBytes;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -21,6 +23,7 @@ import java.util.Optional;
 import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -39,13 +42,12 @@ public final class StoredCheckpoint {
     private final List<BlockSums> sums;
     private final PieceIndex pieces;
     private final Map<Integer, ShardMemory> held = new ConcurrentHashMap<>();
-    private final Map<Integer, Coming> coming = new ConcurrentHashMap<>();
+    private final PartialShards partial = new PartialShards();
     private final Map<Integer, ShardParts> parts = new ConcurrentHashMap<>();
     private final Leases leases = new Leases();
+    private final List<ShardMemory> givenUp = new CopyOnWriteArrayList<>();
     private volatile @Nullable Replica replica;
-
-    /** Memory of a shard of which some parts are here. */
-    private record Coming(ShardMemory.Copied memory, Leases leases) {}
+    private volatile List<Membership.Host> others = List.of();
 
     /** @param sums block sums of every shard, by index */
     StoredCheckpoint(String host, CheckpointRef ref, Manifest manifest, Sharding sharding, List<BlockSums> sums) {
@@ -77,7 +79,8 @@ public final class StoredCheckpoint {
         return sums.get(shard);
     }
 
-    String host() {
+    /** Name of the host that knows it. */
+    public String host() {
         return host;
     }
 
@@ -126,29 +129,115 @@ public final class StoredCheckpoint {
         replica = running;
     }
 
-    /** Some of the shard's bytes are in this memory, whose leases are the replica's. */
-    void comes(int shard, ShardMemory.Copied memory, Leases of) {
-        coming.put(shard, new Coming(memory, of));
+    /**
+     * Memory for what somebody needs of shards that are neither held nor on their way.
+     *
+     * @throws RuntimeException with the numbers, if it can not be had
+     */
+    List<PartialShard> memoryFor(Need need, ArenaPool arenas) {
+        return partial.bring(this, need, arenas);
     }
 
     /** @return false if the shard came to be held in another way */
-    boolean came(int shard, ShardMemory.Copied memory) {
-        boolean first = holdIfAbsent(shard, memory);
-        coming.remove(shard);
+    boolean came(PartialShard shard) {
+        boolean first = holdIfAbsent(shard.index(), shard.memory());
+        partial.ended(shard.index());
         return first;
     }
 
-    /** A replica that has ended with these shards incomplete. */
-    void ended(Replica which, Collection<Integer> incomplete) {
-        incomplete.forEach(coming::remove);
+    /** A replica that has ended with these shards incomplete, of which some are kept as they are. */
+    void ended(Replica which, Collection<PartialShard> kept, Collection<Integer> incomplete) {
+        kept.forEach(partial::keep);
+        incomplete.forEach(partial::ended);
         if (replica == which) {
             replica = null;
         }
     }
 
-    /** Memory of this host that is spent on the shards held. */
+    /** Memory of this host that is spent on the shards held, on parts of others, and on shards that were given up. */
     long memoryBytes() {
-        return held.values().stream().mapToLong(ShardMemory::memoryBytes).sum();
+        return memories().stream().mapToLong(ShardMemory::memoryBytes).sum() + partial.keptBytes();
+    }
+
+    private List<ShardMemory> memories() {
+        var all = new ArrayList<>(held.values());
+        all.addAll(givenUp);
+        return all;
+    }
+
+    /** Whether some bytes are kept here. */
+    boolean hasBytes() {
+        return !held.isEmpty() || partial.areKept();
+    }
+
+    /** Whether a shard, or some of it, is kept here. */
+    boolean hasSome(int shard) {
+        return holds(shard) || partial.isKept(shard);
+    }
+
+    /** Hosts that held shards of it when an update or a join last used it here. */
+    List<Membership.Host> others() {
+        return others;
+    }
+
+    public void alsoHeldBy(List<Membership.Host> hosts) {
+        others = List.copyOf(hosts);
+    }
+
+    /** What is wrong with a part as it lies here; null if nothing is, or it is not here. */
+    @Nullable
+    CorruptBlockException damage(Part part) {
+        var memory = held.get(part.shard());
+        if (memory == null) {
+            return null;
+        }
+        try (var here = memory.give(part, false, () -> {})) {
+            check(part, here.bytes());
+            return null;
+        } catch (CorruptBlockException e) {
+            return e;
+        }
+    }
+
+    /**
+     * Writes a part that has been checked over what is here.
+     *
+     * @return false if the shard is not in this host's own memory
+     */
+    boolean overwrite(Part part, MemorySegment right) {
+        if (!(held.get(part.shard()) instanceof ShardMemory.Copied copied)) {
+            return false;
+        }
+        copied.bytes(part).copyFrom(right);
+        return true;
+    }
+
+    /** The shard is not held any more. Its memory stays until the checkpoint is released: somebody may be reading it. */
+    void giveUp(int shard) {
+        var memory = held.remove(shard);
+        if (memory != null) {
+            givenUp.add(memory);
+        }
+    }
+
+    /**
+     * Compares what was read again with what was published.
+     *
+     * @throws CorruptBlockException naming host, file, tensor and byte of the first block that differs
+     */
+    void requireSame(BlockSums again) {
+        var expected = sums.get(again.shard().index());
+        var slices = again.shard().slices();
+        for (int position = 0; position < slices.size(); position++) {
+            var slice = slices.get(position);
+            int first = again.firstBlock(position);
+            for (int block = first; block < again.firstBlock(position + 1); block++) {
+                if (again.crc(block) != expected.crc(block)
+                        || !again.digest(block).equals(expected.digest(block))) {
+                    throw corrupt(slice, slice.begin() + (long) (block - first) * BLOCK_BYTES);
+                }
+            }
+        }
     }
 
     /**
@@ -180,8 +269,10 @@ public final class StoredCheckpoint {
         if (running != null) {
             running.fail(ref.model() + " " + ref.version() + " was released on host " + host);
         }
-        var memories = List.copyOf(held.values());
+        var memories = memories();
+        memories.addAll(partial.release());
         held.clear();
+        givenUp.clear();
         leases.retire(() -> free.accept(memories));
     }
 
@@ -189,30 +280,40 @@ public final class StoredCheckpoint {
      * A part as it is here, for as long as the lease is open.
      *
      * @param mappable whether the asker sees this host's shared memory
-     * @throws StoreException if the shard is not here
+     * @return null if some of the shard is here, but not this
+     * @throws StoreException if nothing of the shard is here
      */
+    @Nullable
     PartBytes lease(Part part, boolean mappable) {
         if (!leases.take()) {
             throw absent(part.shard());
         }
-        var come = held.containsKey(part.shard()) ? null : coming.get(part.shard());
-        if (come != null && come.leases().take()) {
-            return given(part, come.memory(), mappable, () -> {
-                come.leases().giveBack();
+        var some = held.containsKey(part.shard()) ? null : partial.find(part.shard());
+        if (some != null && some.leases().take()) {
+            return given(part, some, mappable, () -> {
+                some.leases().giveBack();
                 leases.giveBack();
             });
         }
         var memory = held.get(part.shard());
-        if (memory == null) {
-            leases.giveBack();
-            throw absent(part.shard());
+        if (memory != null) {
+            return given(part, memory, mappable, leases::giveBack);
         }
-        return given(part, memory, mappable, leases::giveBack);
+        leases.giveBack();
+        throw absent(part.shard());
+    }
+
+    private @Nullable PartBytes given(Part part, PartialShard shard, boolean mappable, Runnable release) {
+        if (blocks(part.placements()).stream().allMatch(shard::isHere)) {
+            return given(part, shard.memory(), mappable, release);
+        }
+        release.run();
+        return null;
     }
 
     private static PartBytes given(Part part, ShardMemory memory, boolean mappable, Runnable release) {
         try {
-            return new PartBytes(memory.bytes(part), mappable ? memory.file(part) : null, release);
+            return memory.give(part, mappable, release);
         } catch (RuntimeException e) {
             release.run();
             throw e;
@@ -229,9 +330,14 @@ public final class StoredCheckpoint {
         if (known != null) {
             return known;
         }
-        var come = coming.get(shard);
+        var come = partial.coming(shard);
         // It may have become complete in between.
         return come == null ? held.get(shard) : come.memory();
+    }
+
+    /** Forgets what is kept of a shard that is held in other memory. */
+    void dropPartial(int shard, ArenaPool arenas) {
+        partial.drop(shard, arenas);
     }
 
     /** @return false if the shard is held already */
@@ -301,7 +407,7 @@ public final class StoredCheckpoint {
     }
 
     /** The same for a part of a shard, as it lies in the shard's memory. */
-    void check(Part part, MemorySegment bytes) {
+    public void check(Part part, MemorySegment bytes) {
         check(part.placements(), bytes);
     }
 
@@ -309,6 +415,22 @@ public final class StoredCheckpoint {
         for (var placement : placements) {
             blocks(placement.slice()).checkAll(bytes, placement.offset());
         }
+    }
+
+    /** The blocks of runs of them, neighbours together. */
+    List<BlockRun> blocks(List<Placement> placements) {
+        var runs = new ArrayList<BlockRun>();
+        for (var placement : placements) {
+            var slice = placement.slice();
+            if (slice.bytes() > 0) {
+                int shard = pieces.find(slice).shard();
+                int first = sums.get(shard).firstBlock(slice);
+                var run = new BlockRun(shard, first, first + (int) BlockHasher.blocks(slice.bytes()));
+                boolean neighbour = !runs.isEmpty() && runs.getLast().isFollowedBy(run);
+                runs.add(neighbour ? runs.removeLast().with(run) : run);
+            }
+        }
+        return runs;
     }
 
     /** What the blocks of a range must be. The range begins at a multiple of {@link #BLOCK_BYTES}. */
@@ -358,13 +480,20 @@ public final class StoredCheckpoint {
             });
         }
 
-        /** @param at the damaged block's first byte, counted from the tensor's */
         private CorruptBlockException corrupt(long at) {
-            var tensor = layout().tensors().get(range.tensor());
-            return new CorruptBlockException(host
-                    + ": " + layout().files().get(tensor.file()).name()
-                    + ": tensor \"" + tensor.name() + "\": block at byte " + at
-                    + " is not what was published as " + ref.model() + " " + ref.version());
+            return StoredCheckpoint.this.corrupt(range, at);
         }
+    }
+
+    /** @param at the damaged block's first byte, counted from the tensor's */
+    private CorruptBlockException corrupt(Slice range, long at) {
+        var tensor = layout().tensors().get(range.tensor());
+        var file = layout().files().get(tensor.file()).name();
+        return new CorruptBlockException(host, file, tensor.name(), at, ref.model() + " " + ref.version());
+    }
+
+    /** What a block that was damaged on its way to this host is called. */
+    public CorruptBlockException damaged(Slice block) {
+        return corrupt(block, block.begin());
     }
 }

@@ -1,7 +1,7 @@
 package dev.inflight.worker.store;
 
 import dev.inflight.protocol.checkpoint.BlockSums;
-import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.protocol.link.EngineShare;
 import dev.inflight.protocol.plan.Shard;
 import dev.inflight.worker.transport.PeerConnection;
 import dev.inflight.worker.transport.PeerException;
@@ -48,7 +48,7 @@ final class SumsExchange {
     }
 
     /** {@link SliceDigests} of one shard from the first of {@code endpoints} that holds it, encoded. */
-    byte[] sliceDigests(List<String> endpoints, String key, TensorParallel share, int shard) {
+    byte[] sliceDigests(List<String> endpoints, String key, EngineShare share, int shard) {
         return first(endpoints, "shard " + shard + " of " + key, endpoint -> {
             try (var peer = PeerConnection.connect(endpoint, timeout)) {
                 return peer.sliceDigests(key, share, shard);

@@ -35,7 +35,8 @@ enum Op {
     UCX_ANSWER(41, 4096),
     CHUNK_SENT(42, Integer.BYTES),
     CASTING(43, Long.BYTES),
-    CAST_AT(44, 4096);
+    CAST_AT(44, 4096),
+    PART_ABSENT(45, 0);
 
     /** Bytes of every chunk but a document's or bucket's last. */
     static final int CHUNK_BYTES = 1 << 20;

@@ -1,15 +1,16 @@
 package dev.inflight.worker.transport;
 
 /**
- * Names a part of a shard among hosts.
+ * Names a part of a shard among hosts: whole blocks, as they lie in the shard's memory.
  *
  * @param checkpoint the checkpoint with its sharding, as in {@link PeerService#sliceDigests}
  * @param shard index of the shard
- * @param index index of the part in it
+ * @param begin the part's first byte in the shard's memory
+ * @param bytes length of the part
  */
-public record PartKey(String checkpoint, int shard, int index) {
+public record PartKey(String checkpoint, int shard, long begin, long bytes) {
     @Override
     public String toString() {
-        return "part " + index + " of shard " + shard;
+        return "bytes " + begin + " to " + (begin + bytes) + " of shard " + shard;
     }
 }

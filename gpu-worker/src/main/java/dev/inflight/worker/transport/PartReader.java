@@ -95,20 +95,27 @@ public final class PartReader implements AutoCloseable {
      *
      * @param target as long as the part, accessible from this thread
      * @param landed told how many more bytes are there
+     * @return false if the peer does not have this part, and nothing was written; it may have others
      * @throws PeerException naming the part; what {@code target} holds then is undefined
      */
-    public void read(MemorySegment target, LongConsumer landed) throws PeerException {
+    public boolean read(MemorySegment target, LongConsumer landed) throws PeerException {
         var part = requested.removeFirst();
         boolean done = false;
+        boolean given = true;
         try {
             Frame frame = channel.next();
             switch (frame.op()) {
                 case PART_BYTES -> readChunks(part, frame, target, landed);
                 case PART_AT -> copy(part, Payload.partAt(channel.readPayload(frame)), target, landed);
+                case PART_ABSENT -> {
+                    channel.readPayload(frame);
+                    given = false;
+                }
                 case FAILED -> throw channel.failure(part + ": " + Payload.message(channel.readPayload(frame)), null);
                 default -> throw channel.failure(part + ": got a " + frame.op() + " frame", null);
             }
             done = true;
+            return given;
         } catch (MalformedPayloadException e) {
             throw channel.failure(part + ": its answer is malformed: " + e.getMessage(), e);
         } finally {

@@ -1,7 +1,9 @@
 package dev.inflight.worker.transport;
 
+import dev.inflight.protocol.link.EngineShare;
 import dev.inflight.protocol.link.SliceRule;
 import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.protocol.link.WantRule;
 import dev.inflight.worker.aeron.CastOffer;
 import dev.inflight.worker.nccl.NcclId;
 import dev.inflight.worker.nccl.RankArrival;
@@ -16,7 +18,8 @@ import java.util.List;
 /** Payloads of control frames. Strings are a 2-byte length and UTF-8. */
 final class Payload {
     private static final int MAX_STRING_BYTES = 0xFFFF;
-    private static final int MIN_RULE_BYTES = Integer.BYTES + Short.BYTES;
+    private static final int MIN_SLICE_RULE_BYTES = Integer.BYTES + Short.BYTES;
+    private static final int MIN_WANT_RULE_BYTES = Byte.BYTES + Short.BYTES;
     private static final int MIN_SLOT_BYTES = Integer.BYTES + Short.BYTES + 2 * Long.BYTES;
 
     private Payload() {}
@@ -42,15 +45,21 @@ final class Payload {
         return parse(in, () -> string(in));
     }
 
-    record SliceDigestsQuery(String checkpoint, TensorParallel share, int shard) {}
+    record SliceDigestsQuery(String checkpoint, EngineShare share, int shard) {}
 
     static ByteBuffer sliceDigestsQuery(SliceDigestsQuery query) {
         return build(Op.SLICE_DIGESTS, out -> {
             putString(out.putInt(query.shard()), query.checkpoint());
-            var share = query.share();
-            out.putInt(share.rank()).putInt(share.size()).putInt(share.rules().size());
-            for (SliceRule rule : share.rules()) {
+            var parallel = query.share().parallel();
+            out.putInt(parallel.rank())
+                    .putInt(parallel.size())
+                    .putInt(parallel.rules().size());
+            for (SliceRule rule : parallel.rules()) {
                 putString(out.putInt(rule.dim()), rule.pattern());
+            }
+            out.putInt(query.share().wants().size());
+            for (WantRule rule : query.share().wants()) {
+                putString(out.put((byte) (rule.take() ? 1 : 0)), rule.pattern());
             }
         });
     }
@@ -59,26 +68,48 @@ final class Payload {
         return parse(in, () -> {
             int shard = in.getInt();
             String checkpoint = string(in);
-            int rank = in.getInt();
-            int size = in.getInt();
-            int count = in.getInt();
-            if (count < 0 || count > in.remaining() / MIN_RULE_BYTES) {
-                throw new MalformedPayloadException("it announces " + count + " rules");
-            }
-            List<SliceRule> rules = new ArrayList<>(count);
-            for (int i = 0; i < count; i++) {
-                int dim = in.getInt();
-                rules.add(new SliceRule(string(in), dim));
-            }
-            return new SliceDigestsQuery(checkpoint, new TensorParallel(rank, size, rules), shard);
+            var parallel = parallel(in);
+            return new SliceDigestsQuery(checkpoint, new EngineShare(wants(in), parallel), shard);
         });
+    }
+
+    private static TensorParallel parallel(ByteBuffer in) throws MalformedPayloadException {
+        int rank = in.getInt();
+        int size = in.getInt();
+        int count = count(in, MIN_SLICE_RULE_BYTES);
+        List<SliceRule> rules = new ArrayList<>(count);
+        for (int i = 0; i < count; i++) {
+            int dim = in.getInt();
+            rules.add(new SliceRule(string(in), dim));
+        }
+        return new TensorParallel(rank, size, rules);
+    }
+
+    private static List<WantRule> wants(ByteBuffer in) throws MalformedPayloadException {
+        int count = count(in, MIN_WANT_RULE_BYTES);
+        List<WantRule> wants = new ArrayList<>(count);
+        for (int i = 0; i < count; i++) {
+            boolean take = in.get() != 0;
+            wants.add(new WantRule(string(in), take));
+        }
+        return wants;
+    }
+
+    private static int count(ByteBuffer in, int minBytes) throws MalformedPayloadException {
+        int count = in.getInt();
+        if (count < 0 || count > in.remaining() / minBytes) {
+            throw new MalformedPayloadException("it announces " + count + " rules");
+        }
+        return count;
     }
 
     record PartQuery(PartKey part, String machine) {}
 
     static ByteBuffer partQuery(PartQuery query) {
         return build(Op.PART, out -> {
-            out.putInt(query.part().shard()).putInt(query.part().index());
+            out.putInt(query.part().shard())
+                    .putLong(query.part().begin())
+                    .putLong(query.part().bytes());
             putString(out, query.part().checkpoint());
             putString(out, query.machine());
         });
@@ -87,8 +118,9 @@ final class Payload {
     static PartQuery partQuery(ByteBuffer in) throws MalformedPayloadException {
         return parse(in, () -> {
             int shard = in.getInt();
-            int index = in.getInt();
-            return new PartQuery(new PartKey(string(in), shard, index), string(in));
+            long begin = in.getLong();
+            long bytes = in.getLong();
+            return new PartQuery(new PartKey(string(in), shard, begin, bytes), string(in));
         });
     }
 

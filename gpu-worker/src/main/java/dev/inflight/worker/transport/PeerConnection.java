@@ -1,6 +1,6 @@
 package dev.inflight.worker.transport;
 
-import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.protocol.link.EngineShare;
 import dev.inflight.worker.nccl.NcclId;
 import dev.inflight.worker.nccl.RankArrival;
 import java.io.IOException;
@@ -100,7 +100,7 @@ public final class PeerConnection implements AutoCloseable {
      *
      * @throws PeerException if the peer does not hold the shard or the connection broke
      */
-    public byte[] sliceDigests(String checkpoint, TensorParallel share, int shard) throws PeerException {
+    public byte[] sliceDigests(String checkpoint, EngineShare share, int shard) throws PeerException {
         return document(
                 Op.SLICE_DIGESTS,
                 Payload.sliceDigestsQuery(new Payload.SliceDigestsQuery(checkpoint, share, shard)),

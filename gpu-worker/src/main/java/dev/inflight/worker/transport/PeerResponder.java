@@ -282,6 +282,10 @@ final class PeerResponder {
 
     private void givePart(Payload.PartQuery query) throws PeerException, InterruptedException {
         try (var part = service.part(query.part(), query.machine())) {
+            if (part == null) {
+                channel.send(Op.PART_ABSENT, 0);
+                return;
+            }
             long bytes = part.bytes().byteSize();
             if (part.file() != null) {
                 channel.send(Op.PART_AT, 0, Payload.partAt(new Payload.PartAt(part.file(), bytes)));

@@ -1,6 +1,6 @@
 package dev.inflight.worker.transport;
 
-import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.protocol.link.EngineShare;
 import dev.inflight.worker.aeron.CastOffer;
 import dev.inflight.worker.nccl.NcclId;
 import dev.inflight.worker.nccl.RankArrival;
@@ -21,22 +21,23 @@ public interface PeerService {
     byte[] manifest(String digest) throws PeerException, InterruptedException;
 
     /**
-     * Digests of what one engine of a tensor-parallel group holds of each block of a shard, computed now from the bytes
+     * Digests of what one engine holds of each block of a shard of tensors that it has slices of, computed now from the bytes
      * that are held here, after checking them; takes as long as reading them does.
      *
      * @param checkpoint names it with its sharding, as in {@link #blockSums}
      */
-    byte[] sliceDigests(String checkpoint, TensorParallel share, int shard) throws PeerException, InterruptedException;
+    byte[] sliceDigests(String checkpoint, EngineShare share, int shard) throws PeerException, InterruptedException;
 
     /** The id of the communicator that a rank is to use; blocks until all ranks of its group have come. */
     NcclId meet(RankArrival arrival) throws PeerException, InterruptedException;
 
     /**
-     * A part of a shard that this host holds, or is replicating: then this waits, but not for ever, until it is here.
+     * A part of a shard that this host has, or is replicating: then this waits, but not for ever, until it is here.
      *
      * @param machine the asker's {@link MachineIdentity}; empty if it does not want to map anything
+     * @return null if this host has some of the shard, or is replicating some, but not this part
      */
-    default PartBytes part(PartKey part, String machine) throws PeerException, InterruptedException {
+    default @Nullable PartBytes part(PartKey part, String machine) throws PeerException, InterruptedException {
         throw new PeerException(part + " is not here");
     }
 

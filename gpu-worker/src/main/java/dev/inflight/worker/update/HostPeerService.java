@@ -1,7 +1,7 @@
 package dev.inflight.worker.update;
 
 import dev.inflight.protocol.checkpoint.CheckpointException;
-import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.protocol.link.EngineShare;
 import dev.inflight.worker.aeron.CastOffer;
 import dev.inflight.worker.nccl.NcclId;
 import dev.inflight.worker.nccl.RankArrival;
@@ -53,7 +53,7 @@ public final class HostPeerService implements PeerService {
     }
 
     @Override
-    public byte[] sliceDigests(String checkpoint, TensorParallel share, int shard)
+    public byte[] sliceDigests(String checkpoint, EngineShare share, int shard)
             throws PeerException, InterruptedException {
         try {
             return store.sliceDigests(checkpoint, share, shard);
@@ -75,7 +75,7 @@ public final class HostPeerService implements PeerService {
     }
 
     @Override
-    public PartBytes part(PartKey part, String machine) throws PeerException, InterruptedException {
+    public @Nullable PartBytes part(PartKey part, String machine) throws PeerException, InterruptedException {
         try {
             return store.part(part, joins.seesMemoryOf(machine), joins.partTimeout());
         } catch (StoreException | CheckpointException e) {

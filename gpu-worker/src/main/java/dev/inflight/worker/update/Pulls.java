@@ -11,6 +11,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.locks.Condition;
@@ -32,6 +33,7 @@ final class Pulls {
     private final Map<String, Integer> readers = new HashMap<>();
     private final Map<String, Set<PartReader>> open = new HashMap<>();
     private final Map<String, String> dropped = new LinkedHashMap<>();
+    private final Map<Integer, Set<String>> absent = new HashMap<>();
     private final boolean[] here;
     private JoinPlan plan;
     private int left;
@@ -92,7 +94,7 @@ final class Pulls {
             int running = readers.getOrDefault(entry.getKey(), 0);
             if (!entry.getValue().isEmpty() && running < connections) {
                 readers.merge(entry.getKey(), 1, Integer::sum);
-                return new Next.Read(plan.giver(entry.getValue().first()).orElseThrow());
+                return new Next.Read(source(entry.getKey(), entry.getValue().first()));
             }
         }
         return null;
@@ -122,7 +124,8 @@ final class Pulls {
         var longest = queues.values().stream().max(Comparator.comparingInt(TreeSet::size));
         if (longest.isEmpty()
                 || longest.get().isEmpty()
-                || !plan.couldGive(source, longest.get().last())) {
+                || !plan.couldGive(source, longest.get().last())
+                || isAbsent(source, longest.get().last())) {
             return NONE;
         }
         return longest.get().removeLast();
@@ -148,6 +151,22 @@ final class Pulls {
         } finally {
             lock.unlock();
         }
+    }
+
+    /** A source does not have this part, for which others are asked; it may have more. */
+    void absent(String source, int part) {
+        lock.lock();
+        try {
+            absent.computeIfAbsent(part, none -> new HashSet<>()).add(source);
+            enqueue(part);
+            changed.signalAll();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private boolean isAbsent(String source, int part) {
+        return absent.getOrDefault(part, Set.of()).contains(source);
     }
 
     /**
@@ -213,10 +232,25 @@ final class Pulls {
     }
 
     private void enqueue(int part) {
-        plan.giver(part)
+        giver(part)
                 .ifPresentOrElse(
                         host -> queues.computeIfAbsent(host.name(), name -> new TreeSet<>())
                                 .add(part),
                         () -> withoutSource.add(part));
+    }
+
+    private Optional<Membership.Host> giver(int part) {
+        return absent.containsKey(part)
+                ? plan.candidates(part).stream()
+                        .filter(host -> !isAbsent(host.name(), part))
+                        .findFirst()
+                : plan.giver(part);
+    }
+
+    private Membership.Host source(String name, int part) {
+        return plan.candidates(part).stream()
+                .filter(host -> host.name().equals(name))
+                .findFirst()
+                .orElseThrow();
     }
 }

@@ -1,6 +1,7 @@
 package dev.inflight.worker.update;
 
 import dev.inflight.protocol.checkpoint.CheckpointLayout;
+import dev.inflight.protocol.link.NeededBytes;
 import dev.inflight.protocol.link.TensorPart;
 import dev.inflight.protocol.link.WorkerMessage;
 import dev.inflight.protocol.plan.Bucket;
@@ -17,8 +18,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.LongConsumer;
 
 /**
- * Third stage: tells the engine to load every bucket, in plan order, and gives each slot back when the engine has
- * copied it. How many loads are outstanding is bounded by the slots they lie in. The end is said right behind the last
+ * Third stage: tells the engine to load what it needs of every bucket, in plan order, and gives each slot back when the
+ * engine has copied it. How many loads are outstanding is bounded by the slots they lie in. The end is said right behind the last
  * load, since the engine takes messages in order.
  */
 final class ReloadStage implements Callable<Void> {
@@ -26,6 +27,7 @@ final class ReloadStage implements Callable<Void> {
     private final long epoch;
     private final CheckpointLayout layout;
     private final List<Bucket> buckets;
+    private final NeededBytes needed;
     private final Presence presence;
     private final Arrivals arrivals;
     private final Repairs repairs;
@@ -36,6 +38,7 @@ final class ReloadStage implements Callable<Void> {
     private long lastLoadedNanos;
 
     /**
+     * @param needed what of the buckets the engine is told to load
      * @param presence waited for before the patience with a bucket begins
      * @param repairs brings what lost owners did not
      * @param patience longest wait for a bucket, and for the engine to load one
@@ -47,6 +50,7 @@ final class ReloadStage implements Callable<Void> {
             long epoch,
             CheckpointLayout layout,
             List<Bucket> buckets,
+            NeededBytes needed,
             Presence presence,
             Arrivals arrivals,
             Repairs repairs,
@@ -58,6 +62,7 @@ final class ReloadStage implements Callable<Void> {
         this.epoch = epoch;
         this.layout = layout;
         this.buckets = buckets;
+        this.needed = needed;
         this.presence = presence;
         this.arrivals = arrivals;
         this.repairs = repairs;
@@ -80,7 +85,7 @@ final class ReloadStage implements Callable<Void> {
         for (var bucket : buckets) {
             presence.await(bucket);
             var arrival = arrivals.await(bucket.index(), patience);
-            loads.add(load(bucket, arrival == null ? repairs.bring(bucket) : arrival));
+            loads.add(load(bucket, arrival == null ? repairs.bring(bucket) : arrival, needed.of(bucket)));
         }
         var ended = engine.end(new WorkerMessage.End(epoch));
         for (var load : loads) {
@@ -91,13 +96,17 @@ final class ReloadStage implements Callable<Void> {
     }
 
     /** A load that fails also ends the wait for later buckets, whose slots it may be holding. */
-    private CompletableFuture<Void> load(Bucket bucket, Arrivals.Arrival arrival) {
+    private CompletableFuture<Void> load(Bucket bucket, Arrivals.Arrival arrival, List<Placement> wanted) {
+        if (wanted.isEmpty()) {
+            arrival.release().run();
+            return CompletableFuture.completedFuture(null);
+        }
         long sent = System.nanoTime();
         return engine.load(
-                        new WorkerMessage.Load(epoch, bucket.index(), arrival.slot(), parts(bucket, arrival.offset())))
+                        new WorkerMessage.Load(epoch, bucket.index(), arrival.slot(), parts(wanted, arrival.offset())))
                 .orTimeout(patience.toMillis(), TimeUnit.MILLISECONDS)
                 .thenAccept(loaded -> {
-                    loaded(bucket, sent);
+                    loaded(bucket, wanted, sent);
                     arrival.release().run();
                 })
                 .whenComplete((done, failure) -> {
@@ -121,20 +130,18 @@ final class ReloadStage implements Callable<Void> {
     }
 
     /** Runs on the link's thread, once for each bucket, in order. */
-    private void loaded(Bucket bucket, long sent) {
+    private void loaded(Bucket bucket, List<Placement> wanted, long sent) {
         long now = System.nanoTime();
         times.reloaded(bucket.index(), new Timeline.Span(Math.max(sent, lastLoadedNanos), now));
         lastLoadedNanos = now;
-        for (var placement : bucket.placements()) {
+        for (var placement : wanted) {
             times.loadedBytes.add(placement.slice().bytes());
         }
         progress.accept(times.loadedBytes.sum());
     }
 
-    private List<TensorPart> parts(Bucket bucket, long offset) {
-        return bucket.placements().stream()
-                .map(placement -> part(placement, offset))
-                .toList();
+    private List<TensorPart> parts(List<Placement> wanted, long offset) {
+        return wanted.stream().map(placement -> part(placement, offset)).toList();
     }
 
     private TensorPart part(Placement placement, long offset) {

@@ -7,6 +7,7 @@ import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Part;
 import dev.inflight.worker.store.CheckpointFiles;
 import dev.inflight.worker.store.CorruptBlockException;
+import dev.inflight.worker.store.Need;
 import dev.inflight.worker.store.Replica;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.PartKey;
@@ -34,7 +35,7 @@ final class Replication implements Callable<Void> {
 
     private final StoredCheckpoint checkpoint;
     private final Replica replica;
-    private final List<Part> order;
+    private final Need need;
     private final Membership.Host receiver;
     private final List<Membership.Host> hosts;
     private final JoinSettings settings;
@@ -43,7 +44,7 @@ final class Replication implements Callable<Void> {
     private final Runnable moved;
 
     /**
-     * @param order everything that is needed, in the order in which it is
+     * @param need what is to come
      * @param receiver this host
      * @param hosts hosts that may have some of it
      * @param peerTimeout longest silence of a source
@@ -52,7 +53,7 @@ final class Replication implements Callable<Void> {
     Replication(
             StoredCheckpoint checkpoint,
             Replica replica,
-            List<Part> order,
+            Need need,
             Membership.Host receiver,
             List<Membership.Host> hosts,
             JoinSettings settings,
@@ -61,7 +62,7 @@ final class Replication implements Callable<Void> {
             Runnable moved) {
         this.checkpoint = checkpoint;
         this.replica = replica;
-        this.order = order;
+        this.need = need;
         this.receiver = receiver;
         this.hosts = hosts;
         this.settings = settings;
@@ -75,10 +76,11 @@ final class Replication implements Callable<Void> {
     public Void call() throws InterruptedException {
         replica.lead();
         try {
-            var missing = order.stream().filter(part -> !replica.isHere(part)).toList();
+            var missing = replica.missing(need.parts());
             long begin = System.nanoTime();
             pull(new Pulls(JoinPlanner.plan(missing, receiver, hosts), settings.connections()), missing);
             times.transferNanos.add(System.nanoTime() - begin);
+            replica.satisfied(need);
             return null;
         } finally {
             replica.endLead();
@@ -137,22 +139,34 @@ final class Replication implements Callable<Void> {
             if (next == null) {
                 return;
             }
-            var part = parts.get(next);
-            long[] got = {0};
-            boolean landed = false;
-            try {
-                reader.read(replica.target(part), bytes -> {
-                    got[0] += bytes;
-                    came(bytes);
-                });
-                replica.landed(part);
-                landed = true;
-            } finally {
-                times.resentBytes.add(landed ? 0 : got[0]);
-            }
-            times.sources.add(source.name());
+            boolean given = read(parts.get(next), reader);
             asked.remove();
-            pulls.landed(next);
+            if (given) {
+                times.sources.add(source.name());
+                pulls.landed(next);
+            } else {
+                replica.moved();
+                pulls.absent(source.name(), next);
+            }
+        }
+    }
+
+    /** @return false if the source does not have it */
+    private boolean read(Part part, PartReader reader) throws PeerException {
+        long[] got = {0};
+        boolean landed = false;
+        try {
+            boolean given = reader.read(replica.target(part), bytes -> {
+                got[0] += bytes;
+                came(bytes);
+            });
+            if (given) {
+                replica.landed(part);
+            }
+            landed = true;
+            return given;
+        } finally {
+            times.resentBytes.add(landed ? 0 : got[0]);
         }
     }
 
@@ -166,7 +180,7 @@ final class Replication implements Callable<Void> {
             }
             asked.add(more);
             var part = parts.get(more);
-            reader.request(new PartKey(checkpoint.key(), part.shard(), part.index()));
+            reader.request(new PartKey(checkpoint.key(), part.shard(), part.offset(), part.bytes()));
         }
     }
 

@@ -2,12 +2,11 @@ package dev.inflight.worker.update;
 
 import dev.inflight.protocol.cluster.HostStoreCommand.Restore;
 import dev.inflight.protocol.plan.Membership;
-import dev.inflight.protocol.plan.Part;
 import dev.inflight.protocol.plan.Place;
 import dev.inflight.worker.store.HostStore;
+import dev.inflight.worker.store.Need;
 import dev.inflight.worker.store.StoredCheckpoint;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongConsumer;
@@ -43,18 +42,13 @@ public final class ShardTaking {
         var checkpoint = store.adopt(
                 order.checkpoint(),
                 order.sources().stream().map(Membership.Host::endpoint).toList());
-        var parts = new ArrayList<Part>();
-        for (var range : order.shards()) {
-            for (int shard = range.first(); shard <= range.last(); shard++) {
-                parts.addAll(checkpoint.parts(shard).parts());
-            }
-        }
+        var need = Need.of(checkpoint, order.shards());
         var receiver = new Membership.Host(host, "", List.of(), place, List.of(), 0);
-        var replica = store.replicate(checkpoint);
+        var replica = store.replicate(checkpoint, need);
         var times = new StageTimes();
         var told = new AtomicLong();
         try {
-            new Replication(checkpoint, replica, parts, receiver, order.sources(), settings, peerTimeout, times, () -> {
+            new Replication(checkpoint, replica, need, receiver, order.sources(), settings, peerTimeout, times, () -> {
                         long now = times.receivedBytes.sum();
                         long before = told.getAndAccumulate(now, Math::max);
                         progress.accept(Math.max(0, now - before));

@@ -5,6 +5,7 @@ import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.WorkerCommand.Prepare;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
+import dev.inflight.protocol.link.NeededBytes;
 import dev.inflight.protocol.link.SlotMemory;
 import dev.inflight.protocol.link.SlotRef;
 import dev.inflight.protocol.link.WorkerMessage;
@@ -18,6 +19,7 @@ import dev.inflight.worker.device.HostDevice;
 import dev.inflight.worker.link.EngineSession;
 import dev.inflight.worker.nccl.Communicators;
 import dev.inflight.worker.nccl.Group;
+import dev.inflight.worker.store.Need;
 import dev.inflight.worker.store.Replica;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.BucketTransfer;
@@ -56,12 +58,14 @@ final class Streaming implements AutoCloseable {
     private final Membership members;
     private final StoredCheckpoint checkpoint;
     private final UpdatePlan plan;
+    private final NeededBytes needed;
     private final Map<String, List<Bucket>> buckets;
     private final @Nullable EngineSession engine;
     private final BiConsumer<String, @Nullable String> fail;
     private final LongConsumer progress;
     private final Duration patience;
     private final StageTimes times;
+    private final Mending mending;
     private final DeviceStages device;
     private final CountDownLatch streaming = new CountDownLatch(1);
     private final List<SlotRef> slots = new ArrayList<>();
@@ -97,6 +101,7 @@ final class Streaming implements AutoCloseable {
 
     /**
      * @param members who moves bytes to engines; in a join without the hosts that they come from
+     * @param needed what the engine is told to load; all of the plan in a join
      * @param fail ends the session when a peer is lost, with the reason and whom to blame
      */
     Streaming(
@@ -105,6 +110,7 @@ final class Streaming implements AutoCloseable {
             Membership members,
             StoredCheckpoint checkpoint,
             UpdatePlan plan,
+            NeededBytes needed,
             @Nullable EngineSession engine,
             StageTimes times,
             BiConsumer<String, @Nullable String> fail,
@@ -115,11 +121,13 @@ final class Streaming implements AutoCloseable {
         this.members = members;
         this.checkpoint = checkpoint;
         this.plan = plan;
+        this.needed = needed;
         this.buckets = byOwner(plan);
         this.engine = engine;
         this.fail = fail;
         this.progress = progress;
         this.patience = Duration.ofMillis(order.stallTimeoutMs());
+        this.mending = new Mending(context.store(), checkpoint, times);
         this.device = stages();
         this.lostOwners = new LostOwners(patience);
         this.arrivals = new Arrivals(plan.buckets().size());
@@ -128,8 +136,9 @@ final class Streaming implements AutoCloseable {
 
     private DeviceStages stages() {
         return switch (context.device()) {
-            case HostDevice host -> new HostStages(host, checkpoint, order.slots(), closer, times);
-            case CudaDevice gpu -> new CudaStages(gpu, checkpoint, order.slots(), closer, times, this::peerBuckets);
+            case HostDevice host -> new HostStages(host, checkpoint, order.slots(), closer, mending, times);
+            case CudaDevice gpu ->
+                new CudaStages(gpu, checkpoint, order.slots(), closer, mending, times, this::peerBuckets);
         };
     }
 
@@ -202,14 +211,15 @@ final class Streaming implements AutoCloseable {
 
     /** Begins to bring what this host misses, in the order in which its buckets need it. */
     private void replicate(List<Bucket> mine) {
-        var replica = context.store().replicate(checkpoint);
+        var need = Need.of(checkpoint, needed, mine);
+        var replica = context.store().replicate(checkpoint, need);
         closer.add(replica::leave);
         presence = new Replicated(replica, patience.plus(context.joins().partTimeout()));
         var membership = order.membership();
         var replication = new Replication(
                 checkpoint,
                 replica,
-                checkpoint.parts(mine),
+                need,
                 membership.hosts().get(membership.workers().getFirst().host()),
                 membership.hosts(),
                 context.joins(),
@@ -438,7 +448,14 @@ final class Streaming implements AutoCloseable {
 
     private Repairs repairs() {
         var bytes = new StoreBytes(checkpoint, context.joins(), context.peers().timeout());
-        return new Repairs(lostOwners, bytes, checkpoint, this::placeOfMissing, times);
+        return new Repairs(
+                lostOwners,
+                bytes,
+                checkpoint,
+                this::placeOfMissing,
+                mending,
+                context.store().damage(),
+                times);
     }
 
     /** A bucket that would have landed keeps its turn. */
@@ -484,8 +501,8 @@ final class Streaming implements AutoCloseable {
                 target.version(),
                 target.digest(),
                 order.mode(),
-                target.tensors(),
-                target.bytes(),
+                needed.tensors(),
+                needed.heldBytes(),
                 slots);
     }
 
@@ -522,6 +539,7 @@ final class Streaming implements AutoCloseable {
                     order.epoch(),
                     checkpoint.layout(),
                     plan.buckets(),
+                    needed,
                     presence,
                     arrivals,
                     repairs(),
@@ -560,9 +578,12 @@ final class Streaming implements AutoCloseable {
             return new MappedIncoming(source.owner(), located);
         }
         var board = landings().board();
-        return source.owner().mapped()
-                ? device.copied(source.owner(), board, located)
-                : new SocketIncoming(source.owner(), checkpoint, board, located, times);
+        var owner = source.owner();
+        var damaged = new DamagedArrival(
+                owner, checkpoint, times.damage, context.store().damage());
+        return owner.mapped()
+                ? device.copied(owner, damaged, board, located)
+                : new SocketIncoming(owner, checkpoint, damaged, board, located, times);
     }
 
     private Incoming.Located located(int firstSlot) {

@@ -1,12 +1,12 @@
 package dev.inflight.worker.update;
 
-import dev.inflight.protocol.checkpoint.CheckpointLayout;
 import dev.inflight.protocol.cluster.Standby;
+import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.WorkerCommand.Prepare;
 import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import dev.inflight.protocol.link.EngineMessage;
-import dev.inflight.protocol.link.SliceException;
 import dev.inflight.protocol.link.WorkerMessage;
+import dev.inflight.protocol.log.UpdateFields;
 import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Owner;
 import dev.inflight.protocol.plan.Ownership;
@@ -77,6 +77,16 @@ public final class UpdateSession implements AutoCloseable {
         return order.epoch();
     }
 
+    /** The worker that takes part. */
+    public String worker() {
+        return context.worker();
+    }
+
+    /** Marks what this thread logs with this update, until it is closed. */
+    public UpdateFields fields() {
+        return UpdateFields.of(order.updateId(), order.epoch());
+    }
+
     /** The engine that takes this update, if any. */
     public @Nullable EngineSession engine() {
         return engine;
@@ -99,11 +109,14 @@ public final class UpdateSession implements AutoCloseable {
         }
         var checkpoint = phase("manifest", () -> context.store().adopt(order.checkpoint(), knowing()));
         use(checkpoint);
-        requireSlices(checkpoint.layout());
+        checkpoint.alsoHeldBy(order.membership().hosts());
+        var needed = Needs.of(engine, checkpoint.layout());
         var members = members();
         var planned = phase("plan", () -> plan(checkpoint, members));
+        // Nobody but the engine takes what is brought in a join.
+        var plan = order.strategy() == Strategy.P2P ? needed.of(planned.plan()) : planned.plan();
         var prepared =
-                new Streaming(context, order, members, checkpoint, planned.plan(), engine, times, this::fail, progress);
+                new Streaming(context, order, members, checkpoint, plan, needed, engine, times, this::fail, progress);
         streaming = prepared;
         throwIfFailed();
         phase(
@@ -180,22 +193,6 @@ public final class UpdateSession implements AutoCloseable {
                         List.of(new Membership.Worker(only.id(), 0, only.receives())));
             }
         };
-    }
-
-    /** An engine of a tensor-parallel group must find its part in every tensor. */
-    private void requireSlices(CheckpointLayout layout) {
-        var peer = engine;
-        if (peer == null) {
-            return;
-        }
-        var share = peer.hello().share();
-        try {
-            for (var tensor : layout.tensors()) {
-                share.slice(tensor.name(), tensor.dtype(), tensor.shape());
-            }
-        } catch (SliceException e) {
-            throw new UpdateException("engine " + peer.hello().engine() + ": " + e.getMessage(), null);
-        }
     }
 
     /**

@@ -15,7 +15,7 @@ class SharedMemoryTest {
 
     @Test
     void memoryThatIsTouchedPartByPartKeepsWhatWasWritten() {
-        try (var memory = SharedMemory.createUntouched(directory.resolve("memory"), 10 * MIB, 0)) {
+        try (var memory = SharedMemory.createUntouched(directory.resolve("memory"), 10 * MIB, 10 * MIB)) {
             assertThat(memory.isTouched()).isFalse();
             memory.touch(MIB, MIB);
             memory.segment().set(ValueLayout.JAVA_BYTE, MIB, (byte) 7);

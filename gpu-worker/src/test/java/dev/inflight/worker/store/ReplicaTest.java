@@ -23,6 +23,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
@@ -145,7 +147,7 @@ class ReplicaTest {
     void partsThatHaveComeAreServedAndOthersAreWaitedFor() throws Exception {
         var replica = store.replicate(joined);
         var part = parts(1).getFirst();
-        var key = new PartKey(joined.key(), 1, 0);
+        var key = key(part);
         assertThatThrownBy(() -> store.part(key, true, SOON)).isInstanceOf(StoreException.class);
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
             var serving = threads.submit(() -> store.part(key, true, LATE));
@@ -164,7 +166,7 @@ class ReplicaTest {
         var replica = store.replicate(joined);
         var part = parts(1).getFirst();
         bring(replica, part);
-        try (var served = store.part(new PartKey(joined.key(), 1, 0), false, SOON)) {
+        try (var served = store.part(key(part), false, SOON)) {
             replica.leave();
             var next = store.replicate(joined);
             next.target(part).fill((byte) 0);
@@ -176,11 +178,10 @@ class ReplicaTest {
     @Test
     void memoryOfAPartThatIsBeingServedOutlivesItsRelease() throws Exception {
         var part = original.parts(0).parts().getFirst();
-        var served = source.part(new PartKey(original.key(), 0, 0), false, SOON);
+        var served = source.part(key(part), false, SOON);
         source.release(original.ref().digest());
         original.check(part, served.bytes());
-        assertThatThrownBy(() -> source.part(new PartKey(original.key(), 0, 0), false, SOON))
-                .isInstanceOf(StoreException.class);
+        assertThatThrownBy(() -> source.part(key(part), false, SOON)).isInstanceOf(StoreException.class);
         served.close();
     }
 
@@ -229,6 +230,109 @@ class ReplicaTest {
         assertThat(store.coming()).isEmpty();
     }
 
+    @Test
+    void whatAUserHadAllOfIsKeptAndTheRestComesToItLater() throws Exception {
+        var some = new Need(Set.of(0), parts(0).subList(1, 3));
+        var replica = store.replicate(joined, some);
+        assertThat(replica.coming()).containsExactly(0);
+        some.parts().forEach(part -> bring(replica, part));
+        replica.satisfied(some);
+        replica.leave();
+        assertThat(joined.heldShards()).isEmpty();
+        assertThat(store.coming()).isEmpty();
+        assertThat(store.held())
+                .singleElement()
+                .satisfies(held -> assertThat(held.shards()).isEmpty());
+        try (var served = store.part(key(some.parts().getFirst()), true, SOON)) {
+            joined.check(some.parts().getFirst(), served.bytes());
+        }
+        assertThat(store.part(key(parts(0).getFirst()), true, SOON)).isNull();
+
+        var rest = store.replicate(joined);
+        assertThat(rest.brings(bucket(0))).isFalse();
+        assertThat(rest.brings(bucket(1))).isTrue();
+        var missing = rest.missing(parts(0));
+        assertThat(missing).doesNotContainAnyElementsOf(some.parts());
+        assertThat(missing.stream().mapToLong(Part::bytes).sum()
+                        + some.parts().stream().mapToLong(Part::bytes).sum())
+                .isEqualTo(parts(0).stream().mapToLong(Part::bytes).sum());
+        missing.forEach(part -> bring(rest, part));
+        rest.leave();
+        assertThat(joined.heldShards()).containsExactly(0);
+    }
+
+    @Test
+    void onlyBlocksThatAreNotHereComeOfAPart() {
+        var part = parts(0).getFirst();
+        var first = part.placements().getFirst();
+        var block = joined.parts(0)
+                .run(part.offset(), Math.min(1 << 20, first.slice().bytes()));
+        var replica = store.replicate(joined, new Need(Set.of(0), List.of(block)));
+        bring(replica, block);
+        assertThat(replica.isHere(part)).isFalse();
+        assertThat(replica.missing(List.of(part))).singleElement().satisfies(missing -> {
+            assertThat(missing.offset()).isGreaterThanOrEqualTo(block.offset() + block.bytes());
+            assertThat(missing.offset() + missing.bytes()).isEqualTo(part.offset() + part.bytes());
+        });
+        assertThatThrownBy(() -> replica.target(block)).isInstanceOf(IllegalStateException.class);
+        replica.leave();
+    }
+
+    @Test
+    void aPartThatNobodyNeedsIsRefusedAtOnceWhileOthersAreWaitedFor() throws Exception {
+        var need = new Need(Set.of(1), parts(1).subList(0, 1));
+        var replica = store.replicate(joined, need);
+        assertThat(store.part(key(parts(1).get(1)), true, LATE)).isNull();
+        assertThat(store.part(key(parts(0).getFirst()), true, LATE)).isNull();
+        assertThatThrownBy(() -> store.part(key(parts(1).getFirst()), true, SOON))
+                .isInstanceOf(StoreException.class);
+        replica.enter(new Need(Set.of(1), parts(1).subList(1, 2)));
+        assertThatThrownBy(() -> store.part(key(parts(1).get(1)), true, SOON)).isInstanceOf(StoreException.class);
+        replica.leave();
+        replica.leave();
+    }
+
+    @Test
+    void whatIsKeptOfAShardIsFreedWhenAllOfItIsLoadedAgain() throws Exception {
+        var need = new Need(Set.of(0), parts(0).subList(0, 1));
+        var replica = store.replicate(joined, need);
+        bring(replica, parts(0).getFirst());
+        replica.satisfied(need);
+        replica.leave();
+        long kept = files();
+        var served = Objects.requireNonNull(store.part(key(parts(0).getFirst()), false, SOON));
+        store.restore(
+                new HostStoreCommand.Restore("restore", original.ref(), List.of(new ShardRange(0, 0)), NOBODY),
+                bytes -> {});
+        assertThat(joined.heldShards()).containsExactly(0);
+        assertThat(files()).as("what is still read stays").isEqualTo(kept + 1);
+        served.close();
+        assertThat(files()).isEqualTo(kept);
+    }
+
+    @Test
+    void whatIsKeptIsDroppedWithItsCheckpoint() throws IOException {
+        long before = files();
+        store.replicate(joined, new Need(Set.of(), List.of())).leave();
+        var need = new Need(Set.of(0), parts(0).subList(0, 1));
+        for (boolean unload : List.of(true, false)) {
+            var checkpoint = store.adopt(original.ref(), List.of());
+            var replica = store.replicate(checkpoint, need);
+            bring(replica, parts(0).getFirst());
+            replica.satisfied(need);
+            replica.leave();
+            assertThat(files()).isGreaterThan(before);
+            assertThat(store.heldBytes()).isPositive();
+            if (unload) {
+                assertThat(store.unload(original.ref().digest())).isTrue();
+            } else {
+                store.release(original.ref().digest());
+            }
+            assertThat(files()).isEqualTo(before);
+            assertThat(store.held()).isEmpty();
+        }
+    }
+
     private void bring(Replica replica, Part part) {
         replica.target(part).copyFrom(bytesOf(part));
         replica.landed(part);
@@ -236,8 +340,12 @@ class ReplicaTest {
 
     private MemorySegment bytesOf(Part part) {
         try (var lease = original.lease(part, false)) {
-            return lease.bytes();
+            return Objects.requireNonNull(lease).bytes();
         }
+    }
+
+    private PartKey key(Part part) {
+        return new PartKey(original.key(), part.shard(), part.offset(), part.bytes());
     }
 
     private List<Part> parts(int shard) {

@@ -25,8 +25,8 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(60)
 class PartReaderTest {
     private static final int MIB = 1 << 20;
-    private static final PartKey FIRST = new PartKey("digest/2/8388608", 0, 3);
-    private static final PartKey SECOND = new PartKey("digest/2/8388608", 1, 0);
+    private static final PartKey FIRST = new PartKey("digest/2/8388608", 0, 3 << 20, 5);
+    private static final PartKey SECOND = new PartKey("digest/2/8388608", 1, 0, 7);
 
     @TempDir
     Path directory;
@@ -69,7 +69,7 @@ class PartReaderTest {
             reader.request(SECOND);
             assertThatThrownBy(() -> read(reader, 2 * MIB, new AtomicLong()))
                     .isInstanceOf(PeerException.class)
-                    .hasMessageContaining("part 0 of shard 1")
+                    .hasMessageContaining("bytes 0 to 7 of shard 1")
                     .hasMessageContaining("too few");
         }
     }
@@ -82,7 +82,7 @@ class PartReaderTest {
             reader.request(FIRST);
             assertThatThrownBy(() -> read(reader, 11, new AtomicLong()))
                     .isInstanceOf(PeerException.class)
-                    .hasMessageContaining("part 3 of shard 0: it has 10 bytes there, 11 here");
+                    .hasMessageContaining("bytes 3145728 to 3145733 of shard 0: it has 10 bytes there, 11 here");
         }
     }
 
@@ -98,7 +98,7 @@ class PartReaderTest {
             reader.request(FIRST);
             assertThatThrownBy(() -> read(reader, 5 * MIB, new AtomicLong()))
                     .isInstanceOf(PeerException.class)
-                    .hasMessageContaining("part 3 of shard 0 chunk 2: the CRC32C does not match");
+                    .hasMessageContaining("bytes 3145728 to 3145733 of shard 0 chunk 2: the CRC32C does not match");
         }
     }
 
@@ -111,7 +111,7 @@ class PartReaderTest {
             reader.request(FIRST);
             assertThatThrownBy(() -> read(reader, 1, new AtomicLong()))
                     .isInstanceOf(PeerException.class)
-                    .hasMessageContaining("part 3 of shard 0: it was released");
+                    .hasMessageContaining("bytes 3145728 to 3145733 of shard 0: it was released");
         }
     }
 

@@ -5,8 +5,10 @@ import static dev.inflight.worker.transport.PeerFixture.PATIENT;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.inflight.protocol.link.EngineShare;
 import dev.inflight.protocol.link.SliceRule;
 import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.protocol.link.WantRule;
 import dev.inflight.worker.nccl.NcclId;
 import dev.inflight.worker.nccl.RankArrival;
 import java.net.InetAddress;
@@ -75,13 +77,14 @@ class PeerConnectionTest {
 
     @Test
     void digestsOfSlicesAreThoseOfTheShareThatWasAskedFor() throws Exception {
-        TensorParallel share =
-                new TensorParallel(3, 4, List.of(new SliceRule("*.o_proj.weight", 1), new SliceRule("naïve", 0)));
+        EngineShare share = new EngineShare(
+                List.of(new WantRule("a", false), new WantRule("*", true)),
+                new TensorParallel(3, 4, List.of(new SliceRule("*.o_proj.weight", 1), new SliceRule("naïve", 0))));
         try (PeerFixture peers = new PeerFixture();
                 PeerConnection connection = peers.connect()) {
             peers.service.documents.put("digest/2/4096/" + share + "/1", new byte[] {4, 5});
             assertThat(connection.sliceDigests("digest/2/4096", share, 1)).containsExactly(4, 5);
-            assertThatThrownBy(() -> connection.sliceDigests("digest/2/4096", TensorParallel.NONE, 1))
+            assertThatThrownBy(() -> connection.sliceDigests("digest/2/4096", EngineShare.ALL, 1))
                     .isInstanceOf(PeerException.class)
                     .hasMessageContaining("slice digests of digest/2/4096 shard 1: no document");
         }

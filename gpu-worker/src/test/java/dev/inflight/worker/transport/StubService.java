@@ -1,6 +1,6 @@
 package dev.inflight.worker.transport;
 
-import dev.inflight.protocol.link.TensorParallel;
+import dev.inflight.protocol.link.EngineShare;
 import dev.inflight.worker.nccl.NcclId;
 import dev.inflight.worker.nccl.RankArrival;
 import java.lang.foreign.MemorySegment;
@@ -56,7 +56,7 @@ final class StubService implements PeerService {
     }
 
     @Override
-    public byte[] sliceDigests(String checkpoint, TensorParallel share, int shard) throws PeerException {
+    public byte[] sliceDigests(String checkpoint, EngineShare share, int shard) throws PeerException {
         return document(checkpoint + "/" + share + "/" + shard);
     }
 

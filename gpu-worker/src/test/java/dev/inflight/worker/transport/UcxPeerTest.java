@@ -33,7 +33,7 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(120)
 class UcxPeerTest {
     private static final int MIB = 1 << 20;
-    private static final PartKey PART = new PartKey("digest/1/67108864", 0, 0);
+    private static final PartKey PART = new PartKey("digest/1/67108864", 0, 0, 1 << 20);
     private static final String READY = "ready ";
 
     private final CountDownLatch released = new CountDownLatch(1);
@@ -58,7 +58,7 @@ class UcxPeerTest {
     void partsComeByUcxWholeAndInOrder() throws Exception {
         var first = random(20 * MIB - 3, 1);
         var second = random(5, 2);
-        var other = new PartKey(PART.checkpoint(), 0, 1);
+        var other = new PartKey(PART.checkpoint(), 0, 1 << 20, 5);
         var service = new StubService();
         service.parts.put(PART, CompletableFuture.completedFuture(new PartBytes(first, null, released::countDown)));
         service.parts.put(other, CompletableFuture.completedFuture(new PartBytes(second, null, () -> {})));

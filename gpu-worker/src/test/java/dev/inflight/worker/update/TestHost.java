@@ -1,7 +1,6 @@
 package dev.inflight.worker.update;
 
 import akka.actor.typed.ActorRef;
-import dev.inflight.engine.ReferenceEngine;
 import dev.inflight.protocol.checkpoint.LayoutDigest;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent;
@@ -11,7 +10,6 @@ import dev.inflight.worker.aeron.AeronSettings;
 import dev.inflight.worker.device.HostDevice;
 import dev.inflight.worker.device.Pinning;
 import dev.inflight.worker.device.ShmNames;
-import dev.inflight.worker.link.EngineLink;
 import dev.inflight.worker.link.EngineSession;
 import dev.inflight.worker.store.CheckpointFiles;
 import dev.inflight.worker.store.CheckpointRoots;
@@ -21,15 +19,11 @@ import dev.inflight.worker.transport.PeerServer;
 import dev.inflight.worker.transport.RateLimit;
 import dev.inflight.worker.ucx.UcxNode;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /** A worker host without its actors, and a reference engine on it. */
@@ -49,7 +43,7 @@ final class TestHost implements AutoCloseable {
     final UpdateContext context;
     final EngineSession engine;
     final AeronNode aeron;
-    private final EngineLink link;
+    private final TestEngine attached;
 
     /** @param machine hosts with equal machines map each other's slots */
     TestHost(String name, String machine, Path directory, long slotMemory) throws Exception {
@@ -105,46 +99,12 @@ final class TestHost implements AutoCloseable {
                 PATIENCE,
                 null,
                 new Plans());
-        var attached = new CompletableFuture<EngineSession>();
-        link = EngineLink.listen(directory.resolve(name + ".sock"), worker(), new EngineLink.Listener() {
-            @Override
-            public void attached(EngineSession session) {
-                attached.complete(session);
-            }
-
-            @Override
-            public void detached(EngineSession session, String reason) {}
-        });
-        startEngine(link.socket(), engineFlags);
-        engine = attached.get(20, TimeUnit.SECONDS);
+        attached = TestEngine.start(directory, name, worker(), engineFlags);
+        engine = attached.session;
     }
 
     String worker() {
         return name + "/0";
-    }
-
-    private void startEngine(Path socket, List<String> more) {
-        var flags = new ArrayList<>(List.of(
-                "--link",
-                socket.toString(),
-                "--id",
-                "engine-" + name,
-                "--model",
-                "m",
-                "--modes",
-                "in-place,shadow",
-                "--http-port",
-                "0",
-                "--announce",
-                directory.resolve(name + ".json").toString()));
-        flags.addAll(more);
-        Thread.ofPlatform().daemon().start(() -> {
-            try {
-                ReferenceEngine.main(flags.toArray(String[]::new));
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
-        });
     }
 
     /** Loads this host's shards of a checkpoint as {@link HostStoreCommand.Load} would. */
@@ -179,7 +139,7 @@ final class TestHost implements AutoCloseable {
 
     @Override
     public void close() throws IOException {
-        link.close();
+        attached.close();
         server.close();
         aeron.close();
         device.close();

@@ -5,6 +5,8 @@ import org.jspecify.annotations.Nullable;
 
 /** What a trainer asks of the coordinator. The HTTP API, the CLI and the Python client send the same messages. */
 public sealed interface TrainerCommand extends Wire {
+    ActorRef<OperationReply> replyTo();
+
     /**
      * Makes a checkpoint known under {@code model} and {@code version} and loads it into the host stores. Publishing
      * the same bytes under the same name again succeeds at once; other bytes under a used name are refused.
@@ -30,6 +32,7 @@ public sealed interface TrainerCommand extends Wire {
      * @param strategy {@code broadcast}, or {@code auto}: nothing is sent if the checkpoint stands by in every engine, and
      *     a broadcast otherwise
      * @param group which engines, see {@link EngineSelection}; null for all of the model
+     * @param verify where bytes are last compared with what was published; null for the coordinator's setting
      */
     record UpdateWeights(
             String model,
@@ -37,12 +40,25 @@ public sealed interface TrainerCommand extends Wire {
             @Nullable LoadMode mode,
             String strategy,
             @Nullable String group,
+            @Nullable VerifyPoint verify,
             Origin origin,
             ActorRef<OperationReply> replyTo)
             implements TrainerCommand {
         public UpdateWeights {
             group = EngineSelection.canonical(group);
             origin = origin == null ? Origin.UNKNOWN : origin;
+        }
+
+        /** Verified where the coordinator's setting says. */
+        public UpdateWeights(
+                String model,
+                String version,
+                @Nullable LoadMode mode,
+                String strategy,
+                @Nullable String group,
+                Origin origin,
+                ActorRef<OperationReply> replyTo) {
+            this(model, version, mode, strategy, group, null, origin, replyTo);
         }
 
         /** From somebody who does not say who they are. */
@@ -54,6 +70,26 @@ public sealed interface TrainerCommand extends Wire {
                 @Nullable String group,
                 ActorRef<OperationReply> replyTo) {
             this(model, version, mode, strategy, group, Origin.UNKNOWN, replyTo);
+        }
+    }
+
+    /**
+     * The same, but an update that may not begin yet waits for its turn. It is answered with an operation in phase
+     * {@code queued} once a coordinator that comes after this one would know of it.
+     *
+     * @param timeoutMillis when it is given up; null for as long as the coordinator lets updates wait
+     */
+    record Enqueue(UpdateWeights update, @Nullable Long timeoutMillis) implements TrainerCommand {
+        @Override
+        public ActorRef<OperationReply> replyTo() {
+            return update.replyTo();
+        }
+    }
+
+    /** Calls off an update that waits for its turn; one that has begun is refused. */
+    record Cancel(String id, Origin origin, ActorRef<OperationReply> replyTo) implements TrainerCommand {
+        public Cancel {
+            origin = origin == null ? Origin.UNKNOWN : origin;
         }
     }
 

@@ -33,6 +33,7 @@ public sealed interface EngineMessage extends LinkMessage
      * @param tpSize the number of tensor-parallel ranks
      * @param slices which tensors are cut into {@code tpSize} equal parts, of which this engine holds part
      *     {@code tpRank}; the others it holds whole
+     * @param wants which tensors it wants at all, at most {@value WantRule#MOST} rules; empty if all
      * @param modes load modes it supports, at least one
      * @param wholeTensors true if its loader can not take a tensor in parts
      * @param version the version it serves; null if it waits for weights
@@ -48,6 +49,7 @@ public sealed interface EngineMessage extends LinkMessage
             int tpRank,
             int tpSize,
             List<SliceRule> slices,
+            List<WantRule> wants,
             List<LoadMode> modes,
             boolean wholeTensors,
             @Nullable String version,
@@ -56,10 +58,11 @@ public sealed interface EngineMessage extends LinkMessage
             implements EngineMessage {
         public Hello {
             slices = List.copyOf(slices);
+            wants = List.copyOf(wants);
             modes = List.copyOf(modes);
         }
 
-        /** Of an engine with nothing standing by. */
+        /** Of an engine that wants all tensors and has nothing standing by. */
         public Hello(
                 int protocol,
                 String engine,
@@ -82,6 +85,7 @@ public sealed interface EngineMessage extends LinkMessage
                     tpRank,
                     tpSize,
                     slices,
+                    List.of(),
                     modes,
                     wholeTensors,
                     version,
@@ -92,10 +96,10 @@ public sealed interface EngineMessage extends LinkMessage
         /**
          * The engine's share of a checkpoint.
          *
-         * @throws IllegalArgumentException if its rank is not one of its group
+         * @throws IllegalArgumentException if its rank is not one of its group, or it has too many rules
          */
-        public TensorParallel share() {
-            return new TensorParallel(tpRank, tpSize, slices);
+        public EngineShare share() {
+            return new EngineShare(wants, new TensorParallel(tpRank, tpSize, slices));
         }
     }
 

@@ -98,6 +98,10 @@ final class EngineMessageCodec {
             field.text("pattern", rule.pattern());
             field.number("dim", rule.dim());
         });
+        json.objects("wants", hello.wants(), (field, rule) -> {
+            field.text("pattern", rule.pattern());
+            field.flag("take", rule.take());
+        });
         json.texts("modes", hello.modes().stream().map(LoadMode::label).toList());
         json.flag("wholeTensors", hello.wholeTensors());
         json.text("version", hello.version());
@@ -143,11 +147,26 @@ final class EngineMessageCodec {
                 fields.smallNatural("tpRank"),
                 fields.smallNatural("tpSize"),
                 fields.objectsOrNone("slices", rule -> new SliceRule(rule.text("pattern"), rule.smallNatural("dim"))),
+                wants(fields),
                 modes(fields),
                 fields.flag("wholeTensors"),
                 fields.textOrNull("version"),
                 fields.textOrNull("digest"),
                 standby(fields));
+    }
+
+    private static List<WantRule> wants(JsonFields fields) throws LinkException {
+        List<WantRule> wants = fields.objectsOrNone("wants", rule -> {
+            try {
+                return new WantRule(rule.text("pattern"), rule.flag("take"));
+            } catch (IllegalArgumentException e) {
+                throw rule.error("field \"pattern\": " + e.getMessage());
+            }
+        });
+        if (wants.size() > WantRule.MOST) {
+            throw fields.error("field \"wants\" has %d rules; %d are the most".formatted(wants.size(), WantRule.MOST));
+        }
+        return wants;
     }
 
     private static EngineDevice device(JsonFields fields) throws LinkException {

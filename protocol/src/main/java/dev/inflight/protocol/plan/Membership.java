@@ -22,7 +22,7 @@ public record Membership(List<Host> hosts, List<Worker> workers) {
      * @param endpoint {@code address:port} of its peer server
      * @param shards shards of the checkpoint in its host store, ascending
      * @param place where it is; means something to joins only, like what follows
-     * @param coming shards of the checkpoint that it is replicating, ascending
+     * @param coming shards of the checkpoint that it is replicating, be it in part, ascending
      * @param uploads how many joins that have not ended were pointed at it
      */
     @JsonFormat(shape = JsonFormat.Shape.ARRAY)

@@ -3,6 +3,7 @@ package dev.inflight.protocol.plan;
 import dev.inflight.protocol.checkpoint.BlockHasher;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Cuts the memory of a shard, as {@link ShardOffsets} lays it out, into parts that hosts ask each other for. A function
@@ -61,6 +62,54 @@ public final class ShardParts {
             first--;
         }
         return parts.subList(first, last + 1);
+    }
+
+    /**
+     * A run of whole blocks within one part.
+     *
+     * @param begin its first byte in the shard's memory
+     * @throws PlanException if these bytes are no such run
+     */
+    public Part run(long begin, long bytes) {
+        long end = begin + bytes;
+        if (begin >= 0 && bytes > 0 && end > begin && !parts.isEmpty()) {
+            Part part = parts.get(lastBeginningBefore(begin + 1));
+            List<Placement> within = new ArrayList<>();
+            for (Placement placement : part.placements()) {
+                clip(placement, begin - part.offset(), end - part.offset()).ifPresent(within::add);
+            }
+            if (!within.isEmpty() && isWhole(part, within, begin, end)) {
+                return new Part(shard.index(), part.index(), begin, bytes, within);
+            }
+        }
+        throw new PlanException(
+                "%d bytes from byte %d are no run of blocks of shard %d".formatted(bytes, begin, shard.index()));
+    }
+
+    /** The bytes of a placement from one byte of its part to another, counted from the first of these. */
+    private static Optional<Placement> clip(Placement placement, long begin, long end) {
+        Slice whole = placement.slice();
+        long from = Math.max(placement.offset(), begin);
+        long to = Math.min(placement.offset() + whole.bytes(), end);
+        long first = whole.begin() + from - placement.offset();
+        return from >= to
+                ? Optional.empty()
+                : Optional.of(new Placement(new Slice(whole.tensor(), first, first + to - from), from - begin));
+    }
+
+    /** Whether the run begins with a block and ends with one, not in the midst of one or in padding. */
+    private static boolean isWhole(Part part, List<Placement> within, long begin, long end) {
+        Placement first = within.getFirst();
+        Placement last = within.getLast();
+        long lastByte = last.slice().end();
+        return first.offset() == 0
+                && last.offset() + last.slice().bytes() == end - begin
+                && first.slice().begin() % BLOCK == 0
+                && (lastByte % BLOCK == 0
+                        || part.placements().stream()
+                                .anyMatch(placement -> placement.slice().tensor()
+                                                == last.slice().tensor()
+                                        && placement.slice().end() == lastByte));
     }
 
     private int lastBeginningBefore(long end) {

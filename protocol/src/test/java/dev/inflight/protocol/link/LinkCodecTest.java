@@ -90,6 +90,26 @@ class LinkCodecTest {
     }
 
     @Test
+    void rulesOfWhatAnEngineWantsAreCheckedAndNamed() {
+        String one = "{\"pattern\":\"*\",\"take\":true}";
+        assertHelloRefused(
+                "{\"pattern\":\"\",\"take\":true}",
+                "hello.wants[0]: field \"pattern\": a pattern has 1 to 256 bytes, this one has 0");
+        assertHelloRefused(
+                one + ",{\"pattern\":\"*\"}", "hello.wants[1]: field \"take\" is missing; it must be true or false");
+        assertHelloRefused((one + ",").repeat(512) + one, "hello: field \"wants\" has 513 rules; 512 are the most");
+    }
+
+    private static void assertHelloRefused(String wants, String message) {
+        String hello = """
+                {"verb":"hello","protocol":1,"engine":"e","pid":1,"model":"m","device":{"kind":"host"},"tpRank":0,
+                 "tpSize":1,"modes":["shadow"],"wholeTensors":false,"wants":[%s]}""".formatted(wants);
+        assertThatThrownBy(() -> LinkCodec.decodeEngineMessage(hello.getBytes(StandardCharsets.UTF_8)))
+                .isInstanceOf(LinkException.class)
+                .hasMessage(message);
+    }
+
+    @Test
     void slotsOfBothKindsSurviveTheWire() throws IOException {
         String handle = "0f".repeat(32) + "AB".repeat(32);
         Begin begin = new Begin(
