@@ -76,9 +76,9 @@ class JoinMembershipTest {
         assertThat(membership.hosts().getLast().shards()).isEmpty();
         fleet.host("h2", parts);
         assertThat(preparation(fleet.view()))
-                .isInstanceOfSatisfying(Preparation.ShardsLost.class, lost -> assertThat(
-                                lost.lost().ranges())
-                        .containsExactly(new ShardRange(2, 3)));
+                .isInstanceOfSatisfying(
+                        Preparation.ShardsLost.class,
+                        lost -> assertThat(lost.lost().ranges()).containsExactly(new ShardRange(2, 3)));
     }
 
     @Test

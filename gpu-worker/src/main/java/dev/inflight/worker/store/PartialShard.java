@@ -81,6 +81,14 @@ final class PartialShard {
         return missing;
     }
 
+    /** Bytes of some parts that are not here. */
+    long missing(List<Part> some) {
+        return some.stream()
+                .flatMap(part -> missing(part).stream())
+                .mapToLong(Part::bytes)
+                .sum();
+    }
+
     private void add(long begin, long end, List<Part> to) {
         if (end > 0) {
             to.add(parts.run(begin, end - begin));

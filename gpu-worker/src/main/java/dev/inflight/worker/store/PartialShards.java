@@ -82,8 +82,8 @@ final class PartialShards {
     }
 
     private static List<ArenaPool.Wish> wishes(List<ShardParts> fresh, Need need) {
-        var used = need.parts().stream()
-                .collect(Collectors.groupingBy(Part::shard, Collectors.summingLong(Part::bytes)));
+        var used =
+                need.parts().stream().collect(Collectors.groupingBy(Part::shard, Collectors.summingLong(Part::bytes)));
         return fresh.stream()
                 .map(parts -> new ArenaPool.Wish(
                         Math.max(1, parts.offsets().bytes()),
@@ -93,13 +93,10 @@ final class PartialShards {
 
     /** Bytes that are still to be touched of what is kept. */
     private static long missing(List<PartialShard> kept, Need need) {
-        var untouched = kept.stream()
+        var parts = need.parts().stream().collect(Collectors.groupingBy(Part::shard));
+        return kept.stream()
                 .filter(shard -> !shard.memory().memory().file().isTouched())
-                .collect(Collectors.toMap(PartialShard::index, shard -> shard));
-        return need.parts().stream()
-                .filter(part -> untouched.containsKey(part.shard()))
-                .flatMap(part -> untouched.get(part.shard()).missing(part).stream())
-                .mapToLong(Part::bytes)
+                .mapToLong(shard -> shard.missing(parts.getOrDefault(shard.index(), List.of())))
                 .sum();
     }
 

@@ -115,9 +115,7 @@ class PartialReplicaTest {
         for (var need : needs) {
             var missing = replica.missing(need.parts());
             assertThat(missing)
-                    .isEqualTo(need.parts().stream()
-                            .filter(part -> !has(part))
-                            .toList());
+                    .isEqualTo(need.parts().stream().filter(part -> !has(part)).toList());
             int brought = random.nextInt(3) == 0 ? random.nextInt(missing.size() + 1) : missing.size();
             for (var part : missing.subList(0, brought)) {
                 replica.target(part).copyFrom(bytesOf(part));
@@ -152,9 +150,7 @@ class PartialReplicaTest {
         store.restore(new HostStoreCommand.Restore("restore", original.ref(), ranges, nobody), bytes -> {});
         model.put(
                 shard,
-                original.parts(shard).parts().stream()
-                        .map(Part::index)
-                        .collect(Collectors.toCollection(TreeSet::new)));
+                original.parts(shard).parts().stream().map(Part::index).collect(Collectors.toCollection(TreeSet::new)));
     }
 
     private void assertThatItHasWhatTheModelHas() throws InterruptedException {
@@ -182,8 +178,8 @@ class PartialReplicaTest {
     }
 
     private boolean gives(Part part) throws InterruptedException {
-        try (var given = store.part(
-                new PartKey(original.key(), part.shard(), part.offset(), part.bytes()), false, PATIENCE)) {
+        try (var given =
+                store.part(new PartKey(original.key(), part.shard(), part.offset(), part.bytes()), false, PATIENCE)) {
             if (given != null) {
                 original.check(part, given.bytes());
             }

@@ -302,8 +302,7 @@ class ReplicaTest {
         long kept = files();
         var served = Objects.requireNonNull(store.part(key(parts(0).getFirst()), false, SOON));
         store.restore(
-                new HostStoreCommand.Restore(
-                        "restore", original.ref(), List.of(new ShardRange(0, 0)), NOBODY),
+                new HostStoreCommand.Restore("restore", original.ref(), List.of(new ShardRange(0, 0)), NOBODY),
                 bytes -> {});
         assertThat(joined.heldShards()).containsExactly(0);
         assertThat(files()).as("what is still read stays").isEqualTo(kept + 1);
