@@ -1,4 +1,4 @@
-"""What an engine must do itself: an Adapter, seven short methods, and one more to take former weights back."""
+"""What an engine must do itself: an Adapter, seven short methods, and more that it may have."""
 
 from __future__ import annotations
 
@@ -66,6 +66,13 @@ class Adapter(Protocol):
 
     def dump(self, pieces: list[Piece]) -> None:
         """Copies live bytes out."""
+
+
+class StagedAdapter(Adapter, Protocol):
+    """An adapter that can show what it has loaded before that is live, which ``verify = engine`` asks for."""
+
+    def dump_staged(self, pieces: list[Piece]) -> None:
+        """Copies bytes out that ``commit`` would make live; between end and commit."""
 
 
 class StandbyAdapter(Adapter, Protocol):

@@ -106,7 +106,13 @@ _MAY_BE_ABSENT = {(Hello, "slices"), (Hello, "wants")}
 _LONGEST_LISTS = {(Hello, "wants"): 512}
 _LONGEST_TEXTS = {(WantRule, "pattern"): 256}
 # Fields that are not written when they are null.
-_LEFT_OUT = {"standby", "from_"}
+_LEFT_OUT = {
+    (Hello, "standby"),
+    (Committed, "standby"),
+    (Aborted, "standby"),
+    (Begin, "from_"),
+    (Dump, "epoch"),
+}
 # Fields whose own fields stand in the record itself.
 _INLINE = {(Slot, "memory")}
 # What a union of records is told by.
@@ -182,7 +188,7 @@ def _fields_to_json(record: object) -> dict:
     fields = {}
     for f in dataclasses.fields(record):
         value = _to_json(getattr(record, f.name))
-        if value is None and f.name in _LEFT_OUT:
+        if value is None and (type(record), f.name) in _LEFT_OUT:
             continue
         fields.update(value if (type(record), f.name) in _INLINE else {_wire_name(f.name): value})
     return fields

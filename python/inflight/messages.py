@@ -208,9 +208,12 @@ class Abort:
 
 @dataclass(frozen=True)
 class Dump:
+    """``epoch`` is that of the running update if what its commit would make live is asked for, else None."""
+
     id: int
     slot: SlotMemory
     tensors: tuple[DumpPart, ...]
+    epoch: int | None = None
 
 
 # Both ways.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from inflight import link
@@ -122,7 +123,7 @@ class Session:
                 log.warning("%s failed", type(message).__name__.lower(), exc_info=e)
             return link.Failed(
                 str(e) or type(e).__name__,
-                epoch=getattr(message, "epoch", None),
+                epoch=None if isinstance(message, link.Dump) else getattr(message, "epoch", None),
                 bucket=getattr(message, "bucket", None),
                 id=getattr(message, "id", None),
             )
@@ -244,23 +245,37 @@ class Session:
         return link.Aborted(message.epoch, SERVING if self.served else PENDING_WEIGHTS, self.version, self.standby)
 
     def _on_dump(self, message: link.Dump) -> link.Dumped:
-        if self._update or not self.served:
-            raise RefusedError(f"a dump needs an engine that serves and is not being updated; it is {self.state}")
+        if message.epoch is None:
+            if self._update or not self.served:
+                raise RefusedError(f"a dump needs an engine that serves and is not being updated; it is {self.state}")
+            version, sizes, dump = self.version, self._sizes, self._adapter.dump
+        else:
+            version, sizes, dump = self._staged(message.epoch)
         slot = self._mappings.writable(message.slot)
         try:
             pieces = []
             for part in message.tensors:
-                size = self._sizes.get(part.name)
+                size = sizes.get(part.name)
                 if size is None:
-                    raise RefusedError(f'tensor "{part.name}" is not one of version {self.version}')
+                    raise RefusedError(f'tensor "{part.name}" is not one of version {version}')
                 end = part.begin + part.bytes
                 if end > size:
                     raise RefusedError(f'tensor "{part.name}": bytes {part.begin} to {end} are not in its {size} bytes')
                 pieces.append(piece(part, slot))
-            self._adapter.dump(pieces)
+            dump(pieces)
         finally:
             slot.close()
         return link.Dumped(message.id)
+
+    def _staged(self, epoch: int) -> tuple[str, dict[str, int], Callable[[list[Piece]], None]]:
+        """What the commit of the running update would make live: version, bytes held of each tensor, way to dump."""
+        update = self._running(epoch)
+        if not update.ended:
+            raise RefusedError(f"update with epoch {epoch} has not ended; its weights are incomplete")
+        dump = getattr(self._adapter, "dump_staged", None)
+        if dump is None:
+            raise RefusedError("this engine can not show what it has loaded before it is live; use verify = arrival")
+        return update.begin.version, self._standby.sizes if update.begin.from_ else update.sizes, dump
 
     def _running(self, epoch: int) -> Update:
         if self._update is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime
 import http.client
 import json
 import os
@@ -35,12 +36,17 @@ class UnreachableError(TrainerError):
 
 
 class RefusedError(TrainerError):
-    """The coordinator refused a request; nothing changed. ``status`` is the HTTP status."""
+    """The coordinator refused a request; nothing changed. ``status`` is the HTTP status.
 
-    def __init__(self, status: int, message: str):
+    ``limit`` is the setting that an update was beyond, and ``retry_at`` when it would be taken; both may be None.
+    """
+
+    def __init__(self, status: int, message: str, limit: str | None = None, retry_at: datetime.datetime | None = None):
         super().__init__(f"HTTP {status}: {message}")
         self.status = status
         self.message = message
+        self.limit = limit
+        self.retry_at = retry_at
 
 
 class InvalidRequestError(RefusedError):
@@ -59,6 +65,10 @@ class ConflictError(RefusedError):
     """409: another operation is running, or the version's name or the idempotency key is taken by something else."""
 
 
+class LimitedError(RefusedError):
+    """429: a limit of the model or the requester holds the update up; ``update(..., wait=True)`` waits for its turn."""
+
+
 class UnavailableError(RefusedError):
     """503: the cluster can not do it now."""
 
@@ -68,6 +78,7 @@ _REFUSALS = {
     401: UnauthorizedError,
     404: NotFoundError,
     409: ConflictError,
+    429: LimitedError,
     503: UnavailableError,
 }
 
@@ -111,6 +122,8 @@ class UpdateResult:
 
     ``received_bytes``, ``resent_bytes`` and ``sources`` are of joins, which the coordinator starts by itself: what the
     engine's host took from other hosts, what of it came more than once, and which hosts those were.
+
+    ``damage`` says which blocks were not what was published, where, and what they were mended from.
     """
 
     model: str
@@ -135,6 +148,8 @@ class UpdateResult:
     resent_bytes: int | None = None
     sources: list[str] | None = None
     kind: str | None = None
+    verify: str | None = None
+    damage: list[dict] | None = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +161,7 @@ class EngineVerification:
     mismatches: int
     mismatched: list[str]
     error: str | None
+    files: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -156,8 +172,43 @@ class VerifyResult:
 
 
 @dataclass(frozen=True)
+class CanaryEngine:
+    engine: str | None
+    worker: str
+    outcome: str
+    stall_ms: float | None
+
+
+@dataclass(frozen=True)
+class CanaryResult:
+    """``outcome`` is ``promoted``, ``reverted`` or ``failed``; ``detected_by`` says what decided, ``reason`` why.
+
+    ``rollback_seconds`` and ``stall_ms`` are of the way back, and null if there was none.
+    """
+
+    model: str
+    from_version: str
+    to_version: str
+    group: str | None
+    share: str
+    outcome: str
+    detected_by: str | None
+    reason: str | None
+    seconds: float
+    hold_seconds: float | None
+    rollback_seconds: float | None
+    stall_ms: float | None
+    update_operation: str | None
+    final_operation: str | None
+    engines: list[CanaryEngine]
+
+
+@dataclass(frozen=True)
 class Operation:
-    """``state`` is ``running``, ``succeeded`` or ``failed``. A failed update has a result too."""
+    """``state`` is ``running``, ``succeeded`` or ``failed``. A failed update has a result too.
+
+    ``turn`` is the place of an update that waits, in phase ``queued``: position, reason, expectedAt and until.
+    """
 
     id: str
     kind: str
@@ -166,7 +217,8 @@ class Operation:
     done_bytes: int
     total_bytes: int
     error: str | None
-    result: PublishResult | UpdateResult | VerifyResult | None
+    result: PublishResult | UpdateResult | VerifyResult | CanaryResult | None
+    turn: dict | None = None
 
     @property
     def running(self) -> bool:
@@ -278,10 +330,84 @@ class Trainer:
         strategy: str | None = None,
         group: str | None = None,
         idempotency_key: str | None = None,
+        verify: str | None = None,
+        wait: bool = False,
+        wait_timeout_seconds: float | None = None,
+        select: str | Mapping[str, str] | None = None,
+        canary: int | str | None = None,
+        hold: float | None = None,
+        check: str | None = None,
     ) -> str:
-        """Starts moving the model's engines to a published version. Returns the operation's id."""
-        wanted = {"model": model, "version": version, "mode": mode, "strategy": strategy, "group": group}
+        """Starts moving the model's engines to a published version. Returns the operation's id.
+
+        :param group: id of a worker host, worker or engine, or several joined by ``|``
+        :param verify: where bytes are last compared with what was published, ``arrival`` or ``engine``; the
+            coordinator's setting if None
+        :param wait: whether it waits for its turn where another operation or a limit stands in the way, instead of
+            raising ConflictError or LimitedError; ``cancel`` calls it off. Not for a canary
+        :param wait_timeout_seconds: how long; by default as long as the coordinator lets updates wait
+        :param select: labels that engines must have, as a mapping or as ``tenant=a,domain=chat``
+        :param canary: so many engines, or a percentage like ``10%``, get it first; the operation is then a canary,
+            whose result is a CanaryResult, and which fails if it is reverted
+        :param hold: seconds for which they are watched before the others follow; by default until somebody decides
+        :param check: what is asked meanwhile: ``http://…``, ``metric:URL#NAME<1``, or ``client`` if the caller watches
+            and calls promote or revert within the hold
+        """
+        wanted = {
+            "model": model,
+            "version": version,
+            "mode": mode,
+            "strategy": strategy,
+            "group": group,
+            "select": _labels(select),
+            "canary": None if canary is None else str(canary),
+            "holdSeconds": hold,
+            "check": check,
+        }
+        if verify is not None:
+            wanted["verify"] = verify
+        if wait:
+            wanted["wait"] = True
+            if wait_timeout_seconds is not None:
+                wanted["waitTimeoutMs"] = max(1, round(wait_timeout_seconds * 1000))
+        elif wait_timeout_seconds is not None:
+            raise ValueError("wait_timeout_seconds: is for updates that wait")
         return self._start("/v1/updates", wanted, idempotency_key)
+
+    def promote(self, operation: str | None = None, model: str | None = None) -> str:
+        """Ends the hold of a canary: the other engines follow. Returns the canary's id, to wait for.
+
+        :param operation: the canary; or else the one that runs of ``model``
+        """
+        return self._decide("/v1/promotions", operation, model, None, None)
+
+    def revert(
+        self,
+        operation: str | None = None,
+        model: str | None = None,
+        reason: str | None = None,
+        detected_by: str | None = None,
+    ) -> str:
+        """Ends a canary: its engines go back. Returns its id; waiting for it raises OperationFailedError.
+
+        :param operation: the canary; or else the one that runs of ``model``
+        :param reason: for the history
+        :param detected_by: ``operator``, or ``command`` if a program decided
+        """
+        return self._decide("/v1/reverts", operation, model, reason, detected_by)
+
+    def _decide(
+        self, path: str, operation: str | None, model: str | None, reason: str | None, detected_by: str | None
+    ) -> str:
+        if (operation is None) == (model is None):
+            raise ValueError("give the canary's operation or its model, and not both")
+        wanted = {"operation": operation, "model": model, "reason": reason, "detectedBy": detected_by}
+        return self._start(path, wanted, None)
+
+    def cancel(self, id: str) -> Operation:
+        """Calls off an update that waits for its turn. Raises ConflictError if it has begun."""
+        body = {} if self._requester is None else {"requester": self._requester}
+        return _operation(self._request("POST", f"/v1/operations/{_quoted(id)}/cancel", body))
 
     def rollback(
         self,
@@ -290,17 +416,25 @@ class Trainer:
         mode: str | None = None,
         group: str | None = None,
         idempotency_key: str | None = None,
+        select: str | Mapping[str, str] | None = None,
     ) -> str:
         """Starts moving the model's engines back, by default to the version before the last update.
 
         Returns the operation's id; its result is an UpdateResult.
         """
-        wanted = {"model": model, "to": to, "mode": mode, "group": group}
+        wanted = {"model": model, "to": to, "mode": mode, "group": group, "select": _labels(select)}
         return self._start("/v1/rollbacks", wanted, idempotency_key)
 
-    def verify(self, model: str, idempotency_key: str | None = None) -> str:
-        """Starts comparing every engine's live tensors with the manifest. Returns the operation's id."""
-        return self._start("/v1/verifications", {"model": model}, idempotency_key)
+    def verify(
+        self,
+        model: str,
+        idempotency_key: str | None = None,
+        group: str | None = None,
+        select: str | Mapping[str, str] | None = None,
+    ) -> str:
+        """Starts comparing live tensors of engines with the manifest. Returns the operation's id."""
+        wanted = {"model": model, "group": group, "select": _labels(select)}
+        return self._start("/v1/verifications", wanted, idempotency_key)
 
     def operation(self, id: str, wait_ms: int = 0) -> Operation:
         """The operation's present state; waits up to ``wait_ms`` for its end."""
@@ -365,7 +499,7 @@ class Trainer:
                 text = response.read()
         except urllib.error.HTTPError as e:
             with e:
-                raise _REFUSALS.get(e.code, RefusedError)(e.code, _reason(e)) from None
+                raise _refusal(e) from None
         except (OSError, http.client.HTTPException) as e:
             raise UnreachableError(f"{method} {self._url}{path}: {getattr(e, 'reason', None) or e}") from e
         try:
@@ -386,16 +520,32 @@ def _read_token(path: str) -> str:
     return lines[0].rpartition(":")[2]
 
 
+def _labels(select: str | Mapping[str, str] | None) -> str | None:
+    if select is None or isinstance(select, str):
+        return select
+    return ",".join(f"{label}={value}" for label, value in sorted(select.items()))
+
+
 def _quoted(segment: str) -> str:
     return urllib.parse.quote(segment, safe="")
 
 
-def _reason(error: urllib.error.HTTPError) -> str:
+def _refusal(error: urllib.error.HTTPError) -> RefusedError:
+    kind = _REFUSALS.get(error.code, RefusedError)
     text = error.read(1 << 16)
     try:
-        return str(json.loads(text)["error"])
-    except (ValueError, KeyError, TypeError):
-        return text.decode(errors="replace") or error.reason
+        tree = json.loads(text)
+        return kind(error.code, str(tree["error"]), tree.get("limit"), _instant(tree.get("retryAt")))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return kind(error.code, text.decode(errors="replace") or error.reason)
+
+
+def _instant(text: str | None) -> datetime.datetime | None:
+    """Java writes up to nine digits of a second; Python reads six."""
+    if text is None:
+        return None
+    seconds, _, fraction = text.removesuffix("Z").partition(".")
+    return datetime.datetime.fromisoformat(f"{seconds}.{fraction[:6].ljust(6, '0')}+00:00")
 
 
 def _operation(tree: dict) -> Operation:
@@ -406,6 +556,7 @@ def _operation(tree: dict) -> Operation:
         "rollback": _update_result,
         "join": _update_result,
         "verify": _verify_result,
+        "canary": _canary_result,
     }.get(tree.get("kind"))
     return _record(Operation, {**tree, "result": read(result) if result and read else result})
 
@@ -424,6 +575,13 @@ def _update_result(tree: dict) -> UpdateResult:
 def _verify_result(tree: dict) -> VerifyResult:
     return _record(
         VerifyResult, {**tree, "engines": [_record(EngineVerification, e) for e in tree.get("engines") or []]}
+    )
+
+
+def _canary_result(tree: dict) -> CanaryResult:
+    engines = [_record(CanaryEngine, e) for e in tree.get("engines") or []]
+    return _record(
+        CanaryResult, {**tree, "fromVersion": tree.get("from"), "toVersion": tree.get("to"), "engines": engines}
     )
 
 

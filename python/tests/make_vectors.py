@@ -259,10 +259,10 @@ class Script:
         self.step(http={"path": "/health", "status": 503, "expect": health("PENDING_WEIGHTS", None)})
         return self.step(http={"path": "/answer?seed=1", "status": 503, "expect": {}})
 
-    def dump(self, id: int, version: Version, wanted: tuple) -> Script:
+    def dump(self, id: int, version: Version, wanted: tuple, epoch: int | None = None) -> Script:
         parts = version.parts(*wanted)
         self.step(slot={"id": 2, "bytes": SLOT_BYTES, "fill": []})
-        self.ask(dump(id, parts), verb="dumped", id=id)
+        self.ask(dump(id, parts, epoch), verb="dumped", id=id)
         return self.step(holds={"id": 2, "fill": version.fill(parts)})
 
     def text(self) -> str:
@@ -287,14 +287,15 @@ def load(epoch: int, bucket: int, slot_id: int, parts: list[dict]) -> dict:
     return {"verb": "load", "epoch": epoch, "bucket": bucket, "slot": slot_id, "tensors": parts}
 
 
-def dump(id: int, parts: list[dict], **slot_changes) -> dict:
-    return dump_into(slot(2, **slot_changes), id, parts)
+def dump(id: int, parts: list[dict], epoch: int | None = None, **slot_changes) -> dict:
+    return dump_into(slot(2, **slot_changes), id, parts, epoch)
 
 
-def dump_into(place: dict, id: int, parts: list[dict]) -> dict:
+def dump_into(place: dict, id: int, parts: list[dict], epoch: int | None = None) -> dict:
     place = {k: v for k, v in place.items() if k != "id"}
     tensors = [{k: p[k] for k in ("name", "offset", "bytes", "begin")} for p in parts]
-    return {"verb": "dump", "id": id, "slot": place, "tensors": tensors}
+    staged = {} if epoch is None else {"epoch": epoch}
+    return {"verb": "dump", "id": id, "slot": place, "tensors": tensors, **staged}
 
 
 def health(state: str, version: Version | None) -> dict:
@@ -320,7 +321,9 @@ def standby_session() -> Script:
     s.ask(s.begin_message(3, V1, "shadow", **take), verb="begun", epoch=3).serves(V2)
     s.failed(load(3, 0, 0, V1.parts(*FIRST)), epoch=3, bucket=0)
     s.failed({"verb": "commit", "epoch": 3, "version": "v1"}, epoch=3)
+    s.failed(dump(20, V1.parts((0,)), 3), id=20, epoch=None)
     s.ask({"verb": "end", "epoch": 3}, verb="ended", epoch=3, tensors=len(TENSORS))
+    s.dump(21, V1, ((0,), (1,), (9,)), 3)
     s.abort(3, "SERVING", V2).serves(V2)
     s.step(reconnect=True).hello(V2, standby=standing_by(V1))
     s.take_standby(4, V1).swap(4, V1, V2).serves(V1).dump(1, V1, ((0,), (1,), (9,)))
@@ -368,8 +371,25 @@ def wants_session() -> Script:
     return s
 
 
+def staged_session() -> Script:
+    s = Script("staged", "What an update has loaded is dumped once it has ended, before it is live.")
+    whole, wanted = tuple((i,) for i in range(len(TENSORS))), ((0,), (7, 3, 8), (9,))
+    s.hello().begin(1, V1, "in-place").load(1, 0, 0, V1, FIRST)
+    s.failed(dump(1, V1.parts((0,)), 1), id=1, epoch=None)
+    s.load(1, 1, 1, V1, SECOND).ask({"verb": "end", "epoch": 1}, verb="ended", epoch=1, tensors=len(TENSORS))
+    s.dump(2, V1, wanted, 1).failed(dump(3, V1.parts((0,))), id=3).failed(dump(4, V1.parts((0,)), 2), id=4)
+    s.failed(dump(5, [{**V1.parts((0,))[0], "name": "no.such.tensor"}], 1), id=5)
+    s.commit(1, V1).serves(V1).failed(dump(6, V1.parts((0,)), 1), id=6, epoch=None)
+    s.begin(2, V2, "in-place").stream(2, V2).dump(7, V2, wanted, 2).commit(2, V2).serves(V2)
+    for epoch, old, new in ((3, V2, V1), (4, V1, V3)):
+        s.begin(epoch, new, "shadow").stream(epoch, new).dump(10 * epoch, new, whole, epoch).serves(old)
+        s.commit(epoch, new).serves(new).dump(10 * epoch + 1, new, wanted)
+    s.begin(5, V2, "shadow").stream(5, V2).dump(60, V2, wanted, 5).abort(5, "SERVING", V3)
+    return s.failed(dump(61, V2.parts((0,)), 5), id=61).serves(V3).dump(62, V3, wanted)
+
+
 def sessions() -> list[Script]:
-    scripts = [standby_session()]
+    scripts = [standby_session(), staged_session()]
 
     s = Script("in-place", "First weights and an update in place; requests wait while it runs; dumps.")
     s.hello().pending().begin(1, V1, "in-place")
@@ -592,8 +612,11 @@ def sessions() -> list[Script]:
         s.failed(load(epoch, 9, 0, wrong), epoch=epoch, bucket=9)
         s.load(epoch, 1, 1, version, second)
         s.ask({"verb": "end", "epoch": epoch}, verb="ended", epoch=epoch, tensors=len(SLICED))
-        s.commit(epoch, version).serves(version).serves(version, 2**64 - 1)
         parts, held = version.held(*range(len(SLICED)))
+        s.step(slot={"id": 2, "bytes": SLOT_BYTES, "fill": []})
+        staged = 10 + epoch
+        s.ask(dump(staged, parts, epoch), verb="dumped", id=staged).step(holds={"id": 2, "fill": held})
+        s.commit(epoch, version).serves(version).serves(version, 2**64 - 1)
         s.step(slot={"id": 2, "bytes": SLOT_BYTES, "fill": []})
         s.ask(dump(epoch, parts), verb="dumped", id=epoch).step(holds={"id": 2, "fill": held})
     # A dump counts in the bytes that are held.
@@ -781,6 +804,17 @@ def frames() -> list[dict]:
             },
         ),
         (
+            "dump of staged weights",
+            "worker",
+            {
+                "verb": "dump",
+                "id": 3,
+                "slot": {"kind": "shm", "path": "/dev/shm/d", "offset": 0, "bytes": 8},
+                "tensors": [],
+                "epoch": 12,
+            },
+        ),
+        (
             "dump into a CUDA slot",
             "worker",
             {
@@ -870,6 +904,8 @@ def frames() -> list[dict]:
     )
     bad_body("hello with a standby that is a string", json.dumps({**hello, "standby": "v1"}).encode(), "engine")
     bad_body("unknown mode", json.dumps({**begin, "mode": "sideways"}).encode())
+    dumped = {"verb": "dump", "id": 1, "slot": {"kind": "shm", "path": "/dev/shm/d", "offset": 0, "bytes": 8}}
+    bad_body("dump of an epoch that is a string", json.dumps({**dumped, "tensors": [], "epoch": "1"}).encode())
     bad_body("slots is no list", json.dumps({**begin, "slots": {}}).encode())
     bad_body(
         "slot without a path",

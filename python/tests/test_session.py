@@ -110,6 +110,17 @@ def test_losing_the_link_without_an_update_changes_nothing(worker, adapter):
     assert (worker.session.version, adapter.calls) == ("v1", calls)
 
 
+def test_an_adapter_that_can_not_show_staged_weights_says_so_and_the_update_goes_on(worker, adapter):
+    worker.update(1, "v1", "shadow", TENSORS)
+    assert worker.begin(2, "v2", "shadow", TENSORS) == link.Begun(2)
+    worker.stream(2, TENSORS)
+    worker.session.handle(link.End(2))
+    answer = worker.session.handle(link.Dump(7, link.ShmMemory(str(worker.path), 0, 4096), (), epoch=2))
+    assert (answer.id, answer.epoch) == (7, None)
+    assert "verify = arrival" in answer.message
+    assert isinstance(worker.session.handle(link.Commit(2, "v2")), link.Committed)
+
+
 @pytest.mark.parametrize("step", ["begin", "check", "load", "end", "commit", "dump"])
 def test_what_an_adapter_raises_is_answered_as_failed(worker, adapter, gate, step):
     worker.update(1, "v1", "shadow", TENSORS)

@@ -3,6 +3,7 @@ import pathlib
 import ssl
 import subprocess
 import threading
+from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
@@ -160,6 +161,53 @@ def test_a_rollback_names_only_what_was_asked_for(coordinator, trainer):
     assert (result.kind, result.to_version) == ("rollback", "v1")
 
 
+def test_a_canary_is_asked_for_and_decided_about(coordinator, trainer):
+    reverted = {
+        "kind": "canary",
+        "model": "chat",
+        "from": "v1",
+        "to": "v2",
+        "group": "tenant=a",
+        "share": "10%",
+        "outcome": "reverted",
+        "detectedBy": "command",
+        "reason": "odd",
+        "seconds": 3.0,
+        "holdSeconds": 2.0,
+        "rollbackSeconds": 0.5,
+        "stallMs": 1.5,
+        "updateOperation": "update-1",
+        "finalOperation": "rollback-1",
+        "engines": [{"engine": "e0", "worker": "h0/0", "outcome": "committed", "stallMs": 1.5}],
+    }
+    coordinator.answers = [
+        (202, {"operation": "canary-1"}),
+        (202, {"operation": "canary-1"}),
+        (202, {"operation": "canary-1"}),
+        operation("failed", kind="canary", error="odd", result=reverted),
+    ]
+    id = trainer.update("chat", "v2", select={"tenant": "a", "domain": "x"}, canary="10%", hold=30, check="client")
+    assert coordinator.requests[0][2] == {
+        "model": "chat",
+        "version": "v2",
+        "select": "domain=x,tenant=a",
+        "canary": "10%",
+        "holdSeconds": 30,
+        "check": "client",
+    }
+    trainer.promote(id)
+    assert coordinator.requests[1] == ("POST", "/v1/promotions", {"operation": id})
+    trainer.revert(model="chat", reason="odd", detected_by="command")
+    assert coordinator.requests[2][1:] == ("/v1/reverts", {"model": "chat", "reason": "odd", "detectedBy": "command"})
+    with pytest.raises(t.OperationFailedError) as failed:
+        trainer.wait(id)
+    result = failed.value.operation.result
+    assert (result.outcome, result.detected_by, result.rollback_seconds) == ("reverted", "command", 0.5)
+    assert result.engines[0].stall_ms == 1.5
+    with pytest.raises(ValueError):
+        trainer.promote()
+
+
 def test_publish_and_verify_have_typed_results(coordinator, trainer):
     published = {"model": "chat", "version": "v1", "digest": "ab", "bytes": 1, "tensors": 2, "seconds": 0.1,
                  "inPlace": True, "touchSeconds": 0.05, "registerSeconds": 0.0, "hosts": ["h"]}  # fmt: skip
@@ -245,6 +293,27 @@ def test_refusals_are_typed_and_name_the_reason(coordinator, trainer, status, ki
     with pytest.raises(kind, match=f"HTTP {status}: the reason") as e:
         trainer.publish("chat", "v1", "/x")
     assert type(e.value) is kind and e.value.status == status
+
+
+def test_a_limit_says_when_it_would_be_taken(coordinator, trainer):
+    error = {"error": "updates-per-hour is 1", "limit": "updates-per-hour", "retryAt": "2026-11-22T10:00:00.123456789Z"}
+    coordinator.answers = [(429, error)]
+    with pytest.raises(t.LimitedError) as refused:
+        trainer.update("chat", "v2")
+    assert refused.value.limit == "updates-per-hour"
+    assert refused.value.retry_at == datetime(2026, 11, 22, 10, 0, 0, 123456, tzinfo=timezone.utc)
+
+
+def test_an_update_waits_for_its_turn_and_can_be_called_off(coordinator, trainer):
+    turn = {"position": 2, "reason": "update-1 is running", "expectedAt": None, "until": "2026-11-22T11:00:00Z"}
+    queued = {"id": "update-2", "kind": "update", "state": "running", "phase": "queued", "turn": turn}
+    cancelled = {**queued, "state": "failed", "phase": "cancelled", "turn": None}
+    coordinator.answers = [(202, {"operation": "update-2"}), (200, queued), (200, cancelled)]
+    id = trainer.update("chat", "v2", wait=True, wait_timeout_seconds=0.5)
+    assert trainer.operation(id).turn["position"] == 2
+    assert trainer.cancel(id).phase == "cancelled"
+    assert coordinator.requests[0][2] == {"model": "chat", "version": "v2", "wait": True, "waitTimeoutMs": 500}
+    assert coordinator.requests[2][:2] == ("POST", "/v1/operations/update-2/cancel")
 
 
 def test_an_answer_of_something_else_is_named(coordinator, trainer):

@@ -63,6 +63,8 @@ class Victim:
     program: Program
     names: tuple[str, ...]
     survivors: list[Engine]
+    orphans: list[Engine]
+    """Engines that live but have lost their worker host: no update reaches them until it is back."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class Cases:
     def lose_engine(self, mode: str) -> str:
         lost = self._fleet.engines[0]
         rest = [e for e in self._fleet.engines if e is not lost]
-        return self._lose(mode, Victim("engine", lost.program, (lost.id, lost.worker), rest))
+        return self._lose(mode, Victim("engine", lost.program, (lost.id, lost.worker), rest, []))
 
     def lose_host(self, mode: str) -> str:
         host = self._fleet.hosts[1]
@@ -106,7 +108,7 @@ class Cases:
         # In place, the engines of that host have nobody to give them their weights back until it returns.
         rest = [e for e in self._fleet.engines if mode == "shadow" or e not in orphans]
         names = (host.name, *(e.id for e in orphans))
-        return self._lose(mode, Victim("worker host", host.program, names, rest))
+        return self._lose(mode, Victim("worker host", host.program, names, rest, orphans))
 
     def _lose(self, mode: str, victim: Victim) -> str:
         old, new = self._ready(mode)
@@ -119,9 +121,9 @@ class Cases:
                 any(name in loss.reason for name in victim.names),
                 f'"{loss.reason}" names none of {", ".join(victim.names)}',
             )
-            left = new if loss.committed else old
             for engine in victim.survivors:
-                self._require_health(engine, left)
+                took_part = loss.committed and engine not in victim.orphans
+                self._require_health(engine, new if took_part else old)
             for engine in victim.survivors:
                 failed = watches[engine.id].failed
                 require(not failed, f"{engine.id} did not answer {len(failed)} times, first: {failed[:1]}")

@@ -123,6 +123,13 @@ class TorchModuleAdapter:
                 copies.dump(p, self._held(p.name).storage.live)
         copies.finish()
 
+    def dump_staged(self, pieces: list[Piece]) -> None:
+        copies = Copies(self._streams)
+        for p in pieces:
+            if p.size:
+                copies.dump(p, self.staged(p.name))
+        copies.finish()
+
     def staged(self, name: str) -> torch.Tensor:
         """The bytes, flat and without a copy, that are live after the commit of the present update.
 

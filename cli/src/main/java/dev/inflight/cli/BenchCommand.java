@@ -7,9 +7,10 @@ import picocli.CommandLine.Spec;
 
 @Command(
         name = "bench",
-        description = "Measure updates and plans on this machine.",
+        description = "Measure updates, plans and digests on this machine.",
         synopsisSubcommandLabel = "COMMAND",
-        subcommands = {BenchUpdateCommand.class, BenchPlanCommand.class, BenchGpuCommand.class})
+        subcommands = {BenchUpdateCommand.class, BenchPlanCommand.class, BenchDigestCommand.class, BenchGpuCommand.class
+        })
 @SuppressWarnings("NullAway.Init")
 final class BenchCommand implements Callable<Integer> {
     @Spec

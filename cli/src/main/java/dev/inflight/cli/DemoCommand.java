@@ -1,12 +1,19 @@
 package dev.inflight.cli;
 
 import dev.inflight.cli.console.Progress;
+import dev.inflight.cli.demo.CanaryReport;
+import dev.inflight.cli.demo.CanaryRevertScenario;
 import dev.inflight.cli.demo.CheckpointPlace;
+import dev.inflight.cli.demo.CorruptReport;
+import dev.inflight.cli.demo.CorruptScenario;
+import dev.inflight.cli.demo.EngineKind;
+import dev.inflight.cli.demo.FailoverReport;
 import dev.inflight.cli.demo.Installation;
 import dev.inflight.cli.demo.JoinOptions;
 import dev.inflight.cli.demo.JoinPath;
 import dev.inflight.cli.demo.JoinReport;
 import dev.inflight.cli.demo.JoinScenario;
+import dev.inflight.cli.demo.KillCoordinatorScenario;
 import dev.inflight.cli.demo.KillSourceScenario;
 import dev.inflight.cli.demo.LeaveReport;
 import dev.inflight.cli.demo.LeaveScenario;
@@ -36,8 +43,16 @@ final class DemoCommand implements Callable<Integer> {
     private static final String UPDATE = "update";
     private static final String JOIN = "join";
     private static final String MASS_JOIN = "mass-join";
-    private static final List<String> SCENARIOS =
-            List.of(UPDATE, JOIN, MASS_JOIN, KillSourceScenario.NAME, LeaveScenario.NAME, RollbackScenario.NAME);
+    private static final List<String> SCENARIOS = List.of(
+            UPDATE,
+            JOIN,
+            MASS_JOIN,
+            KillSourceScenario.NAME,
+            LeaveScenario.NAME,
+            RollbackScenario.NAME,
+            KillCoordinatorScenario.NAME,
+            CanaryRevertScenario.NAME,
+            CorruptScenario.NAME);
 
     private static final int USUAL_JOINERS = 3;
     private static final int MOST_JOINERS = 32;
@@ -62,6 +77,10 @@ final class DemoCommand implements Callable<Integer> {
                 "kill-source: one joins; a host that sends to it is killed half-way. Hosts send slowly for it.",
                 "leave: a worker host is stopped in order; the others go to v2 and back without the files.",
                 "rollback: from v1 to v2 and back by a rollback.",
+                "kill-coordinator: the coordinator is killed while an update streams; one of two that stand by ends it.",
+                "canary-revert: one engine tries a v2 of NaNs; a check notices, and it goes back by itself.",
+                "corrupt: bits are flipped in a host store, on the wire, in a slot, in the checkpoint's file and in live"
+                        + " weights; each must be found and named, and none served.",
                 "Clients keep asking the engines that serve, and every answer is checked."
             })
     private String scenario;
@@ -108,7 +127,21 @@ final class DemoCommand implements Callable<Integer> {
             ScenarioOutcome<RollbackReport> back = RollbackScenario.run(options, installation, progress);
             return new Shown(back.report(), DemoText.of(back.report()), back.firstProblem());
         }
-        require(options.tp() == 1, "--tp " + options.tp() + " is for --scenario update and rollback only");
+        if (scenario.equals(KillCoordinatorScenario.NAME)) {
+            ScenarioOutcome<FailoverReport> over = KillCoordinatorScenario.run(options, installation, progress);
+            return new Shown(over.report(), DemoText.of(over.report()), over.firstProblem());
+        }
+        if (scenario.equals(CanaryRevertScenario.NAME)) {
+            return canary(options, installation, progress);
+        }
+        require(options.tp() == 1, "--tp " + options.tp() + " is not for --scenario " + scenario);
+        if (scenario.equals(CorruptScenario.NAME)) {
+            require(options.workers() > 1, "--workers 1 has no wire between hosts; give 2 or more");
+            require(!options.device().cuda(), "--device cuda has slots that only its processes see");
+            require(options.source().isEmpty(), "--checkpoint: only a made-up one is damaged");
+            ScenarioOutcome<CorruptReport> damaged = CorruptScenario.run(options, installation, progress);
+            return new Shown(damaged.report(), DemoText.of(damaged.report()), damaged.firstProblem());
+        }
         if (scenario.equals(LeaveScenario.NAME)) {
             require(options.workers() > 1, "--workers 1 leaves nobody; give 2 or more");
             require(!options.device().cuda(), "--device cuda has one worker host only, which cannot leave");
@@ -123,6 +156,15 @@ final class DemoCommand implements Callable<Integer> {
         return shown(JoinScenario.run(scenario, joining, installation, progress));
     }
 
+    private Shown canary(ScenarioOptions options, Installation installation, Progress progress)
+            throws InterruptedException {
+        require(options.engine() == EngineKind.REFERENCE, "--scenario " + scenario + " runs reference engines only");
+        require(options.tp() == 1, "--tp " + options.tp() + " is for --scenario update and rollback only");
+        require(options.checkpoint() == null, "--checkpoint is not for --scenario " + scenario + ", which spoils v2");
+        ScenarioOutcome<CanaryReport> back = CanaryRevertScenario.run(options, installation, progress);
+        return new Shown(back.report(), DemoText.of(back.report()), back.firstProblem());
+    }
+
     private static Shown shown(ScenarioOutcome<JoinReport> joined) {
         return new Shown(joined.report(), DemoText.of(joined.report()), joined.firstProblem());
     }
@@ -133,8 +175,7 @@ final class DemoCommand implements Callable<Integer> {
         require(
                 joiners == null || (joiners >= 1 && joiners <= MOST_JOINERS),
                 "--joiners " + joiners + " is outside 1 to " + MOST_JOINERS);
-        boolean joins =
-                !List.of(UPDATE, LeaveScenario.NAME, RollbackScenario.NAME).contains(scenario);
+        boolean joins = List.of(JOIN, MASS_JOIN, KillSourceScenario.NAME).contains(scenario);
         require(path == null || joins, "--path is for scenarios in which engines join");
         path();
     }

@@ -3,8 +3,11 @@ package dev.inflight.cli;
 import dev.inflight.cli.bench.Ceiling;
 import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.console.Table;
+import dev.inflight.cli.demo.CanaryReport;
+import dev.inflight.cli.demo.CorruptReport;
 import dev.inflight.cli.demo.DemoReport;
 import dev.inflight.cli.demo.DemoReport.Requests;
+import dev.inflight.cli.demo.FailoverReport;
 import dev.inflight.cli.demo.FleetDevice;
 import dev.inflight.cli.demo.JoinReport;
 import dev.inflight.cli.demo.LeaveReport;
@@ -98,6 +101,70 @@ final class DemoText {
                                 + format(", in the update before %.1f ms", report.forwardStallMs()))
                 .row("requests", requests(report.requests()))
                 .row("verified", verified(report.verified()))
+                .toString();
+    }
+
+    static String of(FailoverReport report) {
+        return new Table()
+                .row(
+                        "killed",
+                        "the coordinator, 1 of " + report.coordinators() + ", while " + report.workers() + " "
+                                + report.engine() + " engines were " + report.killedIn() + " v1 -> v2, "
+                                + report.mode())
+                .row("checkpoint", checkpoint(report.bytes(), report.tensors()))
+                .row(
+                        "then",
+                        report.outcome() + ", all serve " + report.version()
+                                + format(" after %.3f s", report.failoverSeconds()) + ", detected by "
+                                + report.detectedBy())
+                .row("stall", format("%.1f ms", report.stallMs()))
+                .row("requests", requests(report.requests()))
+                .row("verified", verified(report.verified()))
+                .toString();
+    }
+
+    static String of(CanaryReport report) {
+        return new Table()
+                .row(
+                        "canary",
+                        "v1 -> v2, whose weights are NaN, " + report.mode() + ", on " + report.canaries() + " of "
+                                + report.workers() + " " + report.engine() + " engines: " + report.outcome())
+                .row("checkpoint", checkpoint(report.bytes(), report.tensors()))
+                .row(
+                        "noticed",
+                        "by " + report.detectedBy()
+                                + (report.detectSeconds() == null
+                                        ? ""
+                                        : format(", %.3f s after it was served", report.detectSeconds())))
+                .row("because", String.valueOf(report.reason()))
+                .row(
+                        "back",
+                        report.rollbackSeconds() == null ? "not at all" : format("in %.3f s", report.rollbackSeconds()))
+                .row("stall", report.stallMs() == null ? "unknown" : format("%.1f ms", report.stallMs()))
+                .row("requests", requests(report.requests()))
+                .row("verified", verified(report.verified()))
+                .toString();
+    }
+
+    static String of(CorruptReport report) {
+        Table table = new Table()
+                .row(
+                        "flipped bits",
+                        report.places().size() + ", " + report.mode() + ", " + report.workers() + " " + report.engine()
+                                + " engines, " + report.outcome());
+        for (CorruptReport.Place place : report.places()) {
+            String end = place.repaired() != null
+                    ? "mended from " + place.repaired()
+                    : place.refused() ? "refused" : "reported";
+            table.row(
+                    place.place(),
+                    (place.detected() ? "found by " : "MISSED by ") + place.detectedBy() + ", "
+                            + format("%.3f s", place.seconds()) + ", " + end + ": " + place.namedHost() + ": "
+                            + place.namedFile() + ": " + place.namedTensor());
+        }
+        return table.row("checkpoint", checkpoint(report.bytes(), report.tensors()))
+                .row("requests", requests(report.requests()))
+                .row("verified", verified(report.verified()) + ", when all was mended")
                 .toString();
     }
 

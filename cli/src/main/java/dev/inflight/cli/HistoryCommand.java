@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.inflight.cli.client.CoordinatorClient;
 import dev.inflight.cli.client.HistoryQuery;
 import dev.inflight.cli.console.Table;
+import dev.inflight.cli.console.TimeSpan;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.time.Instant;
@@ -12,8 +13,6 @@ import java.time.format.DateTimeFormatter;
 import java.time.format.DateTimeParseException;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -27,7 +26,6 @@ import picocli.CommandLine.Spec;
 final class HistoryCommand implements Callable<Integer> {
     private static final int USUAL = 20;
     private static final int MOST = 1000;
-    private static final Pattern AGO = Pattern.compile("(\\d{1,6})([smhd])");
     private static final DateTimeFormatter WHEN =
             DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm:ss", Locale.ROOT).withZone(ZoneId.systemDefault());
 
@@ -82,16 +80,9 @@ final class HistoryCommand implements Callable<Integer> {
         if (since == null) {
             return null;
         }
-        Matcher ago = AGO.matcher(since);
-        if (ago.matches()) {
-            long count = Long.parseLong(ago.group(1));
-            return now.minus(
-                    switch (ago.group(2)) {
-                        case "s" -> Duration.ofSeconds(count);
-                        case "m" -> Duration.ofMinutes(count);
-                        case "h" -> Duration.ofHours(count);
-                        default -> Duration.ofDays(count);
-                    });
+        Duration ago = TimeSpan.parse(since);
+        if (ago != null) {
+            return now.minus(ago);
         }
         try {
             return Instant.parse(since);
@@ -120,7 +111,9 @@ final class HistoryCommand implements Callable<Integer> {
                                     operation.path("seconds").asDouble())
                             : "-",
                     operation.path("requester").asText("-"),
-                    operation.path("reason").asText(""));
+                    operation.hasNonNull("reason")
+                            ? operation.path("reason").asText()
+                            : operation.path("detectedBy").asText(""));
         }
         return table.toString();
     }

@@ -18,7 +18,10 @@ import picocli.CommandLine.Spec;
             NodeCommand.class,
             PublishCommand.class,
             UpdateCommand.class,
+            PromoteCommand.class,
+            RevertCommand.class,
             RollbackCommand.class,
+            CancelCommand.class,
             StatusCommand.class,
             HistoryCommand.class,
             VerifyCommand.class,
@@ -33,13 +36,14 @@ import picocli.CommandLine.Spec;
             "1:the operation failed, e.g. an update was aborted or a verification found a difference",
             "2:the command line is wrong",
             "3:no coordinator can be reached",
-            "4:the coordinator refused, e.g. unknown version, or another update is running",
+            "4:the coordinator refused, e.g. unknown version, another update is running, or a limit; it says until when",
             "130:interrupted, e.g. by Ctrl-C"
         },
         footerHeading = "%nEnvironment:%n",
         footer = {
             "  INFLIGHT_COORDINATOR  coordinator's address where --coordinator is not given",
             "  INFLIGHT_JAVA_HOME    JDK 25 or newer to run on",
+            "  INFLIGHT_LOG_FORMAT   text or json: what log lines are, on standard error (default: text)",
             "  INFLIGHT_PYTHON       Python with torch for torch engines (default: python/.venv, built on first use)",
             "  INFLIGHT_JAVA_OPTS    more JVM options, e.g. -Xmx2g for a large worker host"
         })

@@ -20,6 +20,9 @@ import picocli.CommandLine.Spec;
 @SuppressWarnings("NullAway.Init")
 final class NodeCommand implements Callable<Integer> {
     private static final List<String> ROLES = List.of("coordinator", "worker");
+    /** Read by logback.xml. */
+    private static final String LOG_FORMAT = "INFLIGHT_LOG_FORMAT";
+
     private static final List<String> PROFILES = List.of("local", "cluster", "gpu", "aeron-udp", "tls");
 
     @Spec
@@ -106,6 +109,8 @@ final class NodeCommand implements Callable<Integer> {
     public Integer call() {
         requireKnown("--role", roles, ROLES);
         requireKnown("--profile", profiles, PROFILES);
+        String logs = System.getenv(LOG_FORMAT);
+        requireKnown(LOG_FORMAT, logs == null ? List.of() : List.of(logs), List.of("text", "json"));
         requirePort("--port", port);
         requirePort("--http-port", httpPort);
         if (workers != null && workers < 1) {

@@ -44,15 +44,15 @@ final class RollbackCommand implements Callable<Integer> {
             description = "in-place, shadow or auto, as for update (default: ${DEFAULT-VALUE}).")
     private String mode;
 
-    @Option(names = "--group", paramLabel = "GROUP", description = "Only this group of engines.")
-    private @Nullable String group;
+    @Mixin
+    private SelectionOptions selection;
 
     @Override
     public Integer call() throws InterruptedException {
         try (CoordinatorClient client = coordinator.connect();
                 Progress progress = answer.progress()) {
             Operation operation = client.rollback(
-                    new RollbackRequest(model, to, mode, group),
+                    new RollbackRequest(model, to, mode, selection.group(), selection.select()),
                     origin.origin(),
                     shown -> progress.advance(shown.step(), shown.doneBytes(), shown.totalBytes()));
             progress.close();

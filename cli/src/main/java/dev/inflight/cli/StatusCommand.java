@@ -4,6 +4,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.inflight.cli.client.CoordinatorClient;
 import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.console.Table;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -32,7 +34,47 @@ final class StatusCommand implements Callable<Integer> {
                 ? gap + "running: " + status.path("operation").path("kind").asText("update") + " "
                         + status.path("operation").path("phase").asText()
                 : "";
-        return members(status) + gap + versions(status) + gap + memory(status) + gap + workers(status) + operation;
+        return members(status)
+                + gap
+                + versions(status)
+                + gap
+                + memory(status)
+                + gap
+                + workers(status)
+                + LimitsText.of(status, gap)
+                + operation
+                + canaries(status);
+    }
+
+    private static String canaries(JsonNode status) {
+        StringBuilder text = new StringBuilder();
+        for (JsonNode canary : status.path("canaries")) {
+            text.append(System.lineSeparator())
+                    .append(System.lineSeparator())
+                    .append("canary ")
+                    .append(canary.path("operation").asText())
+                    .append(": ")
+                    .append(canary.path("model").asText())
+                    .append(' ')
+                    .append(canary.path("from").asText())
+                    .append(" -> ")
+                    .append(canary.path("to").asText())
+                    .append(", ")
+                    .append(canary.path("phase").asText())
+                    .append(", on ");
+            List<String> workers = new ArrayList<>();
+            canary.path("workers").forEach(worker -> workers.add(worker.asText()));
+            text.append(String.join(", ", workers));
+        }
+        return text.toString();
+    }
+
+    private static String labels(JsonNode labels) {
+        List<String> texts = new ArrayList<>();
+        labels.propertyStream()
+                .forEach(label ->
+                        texts.add(label.getKey() + "=" + label.getValue().asText()));
+        return String.join(",", texts);
     }
 
     private static Table members(JsonNode status) {
@@ -79,7 +121,7 @@ final class StatusCommand implements Callable<Integer> {
     }
 
     private static Table workers(JsonNode status) {
-        Table table = new Table().row("WORKER", "ENGINE", "MODEL", "STATE", "VERSION", "");
+        Table table = new Table().row("WORKER", "ENGINE", "MODEL", "STATE", "VERSION", "LABELS", "");
         for (JsonNode worker : status.path("workers")) {
             JsonNode engine = worker.path("engine");
             table.row(
@@ -88,6 +130,7 @@ final class StatusCommand implements Callable<Integer> {
                     engine.path("model").asText("-"),
                     state(engine),
                     engine.path("version").asText("-"),
+                    labels(worker.path("labels")),
                     remark(engine));
         }
         return table;

@@ -4,10 +4,12 @@ import dev.inflight.cli.client.CoordinatorClient;
 import dev.inflight.cli.client.Operation;
 import dev.inflight.cli.client.UpdateRequest;
 import dev.inflight.cli.client.UpdateResult;
+import dev.inflight.cli.client.UpdateResult.DamageFound;
 import dev.inflight.cli.client.UpdateResult.EngineOutcome;
 import dev.inflight.cli.console.ByteSize;
 import dev.inflight.cli.console.Progress;
 import dev.inflight.cli.console.Table;
+import java.time.Duration;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.concurrent.Callable;
@@ -16,7 +18,10 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-@Command(name = "update", description = "Move running engines to a published version, all of them or none.")
+@Command(
+        name = "update",
+        description =
+                "Move running engines to a published version, all of them or none; or some of them first (--canary).")
 @SuppressWarnings("NullAway.Init")
 final class UpdateCommand implements Callable<Integer> {
     @Mixin
@@ -50,20 +55,48 @@ final class UpdateCommand implements Callable<Integer> {
                     + " beside the present one (default: ${DEFAULT-VALUE}).")
     private String strategy;
 
-    @Option(names = "--group", paramLabel = "GROUP", description = "Only this group of engines.")
-    private @Nullable String group;
+    @Mixin
+    private SelectionOptions selection;
+
+    @Mixin
+    private CanaryOptions canary;
+
+    @Option(
+            names = "--verify",
+            paramLabel = "WHERE",
+            description =
+                    "arrival: bytes are compared with what was published where engines read them; engine: and once"
+                            + " more in every engine before any goes live (default: the coordinator's setting).")
+    private @Nullable String verify;
+
+    @Mixin
+    private WaitOptions waiting;
 
     @Override
     public Integer call() throws InterruptedException {
+        UpdateRequest request = waiting.apply(new UpdateRequest(model, version, mode, strategy, selection.group())
+                .selecting(selection.select())
+                .tried(canary.canary(), canary.holdSeconds(), canary.check())
+                .verified(verify));
         try (CoordinatorClient client = coordinator.connect();
                 Progress progress = answer.progress()) {
-            Operation operation = client.update(
-                    new UpdateRequest(model, version, mode, strategy, group),
-                    origin.origin(),
-                    shown -> progress.advance(shown.step(), shown.doneBytes(), shown.totalBytes()));
+            CommandCheck check = check(client);
+            Operation operation = client.update(request, origin.origin(), shown -> {
+                progress.advance(shown.step(), shown.doneBytes(), shown.totalBytes());
+                if (check != null) {
+                    check.look(shown);
+                }
+            });
             progress.close();
-            return OperationAnswer.print(answer, operation, UpdateCommand::text);
+            return OperationAnswer.print(
+                    answer, operation, request.canary() == null ? UpdateCommand::text : CanaryText::of);
         }
+    }
+
+    private @Nullable CommandCheck check(CoordinatorClient client) {
+        String command = canary.shellCommand();
+        Duration hold = canary.hold();
+        return command == null || hold == null ? null : new CommandCheck(client, command, hold);
     }
 
     /** An update's result, or a rollback's, for people. */
@@ -91,7 +124,13 @@ final class UpdateCommand implements Callable<Integer> {
                 result.exchange() == null ? "" : " by " + result.exchangeName(),
                 ByteSize.format(result.bytes()),
                 result.seconds());
-        String reason = result.reason() == null ? "" : System.lineSeparator() + "reason: " + result.reason();
-        return headline + reason + System.lineSeparator() + engines;
+        StringBuilder text = new StringBuilder(headline);
+        if (result.reason() != null) {
+            text.append(System.lineSeparator()).append("reason: ").append(result.reason());
+        }
+        for (DamageFound found : result.damageFound()) {
+            text.append(System.lineSeparator()).append("mended: ").append(found.text());
+        }
+        return text.append(System.lineSeparator()).append(engines).toString();
     }
 }

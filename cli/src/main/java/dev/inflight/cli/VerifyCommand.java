@@ -3,6 +3,7 @@ package dev.inflight.cli;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.inflight.cli.client.CoordinatorClient;
 import dev.inflight.cli.client.Operation;
+import dev.inflight.cli.client.VerifyRequest;
 import dev.inflight.cli.console.Progress;
 import dev.inflight.cli.console.Table;
 import java.util.concurrent.Callable;
@@ -24,6 +25,9 @@ final class VerifyCommand implements Callable<Integer> {
     @Mixin
     private OriginOptions origin;
 
+    @Mixin
+    private SelectionOptions selection;
+
     @Option(names = "--model", required = true, paramLabel = "NAME", description = "Model whose engines to verify.")
     private String model;
 
@@ -32,7 +36,7 @@ final class VerifyCommand implements Callable<Integer> {
         try (CoordinatorClient client = coordinator.connect();
                 Progress progress = answer.progress()) {
             Operation operation = client.verify(
-                    model,
+                    new VerifyRequest(model, selection.group(), selection.select()),
                     origin.origin(),
                     shown -> progress.advance(shown.step(), shown.doneBytes(), shown.totalBytes()));
             progress.close();
@@ -64,6 +68,9 @@ final class VerifyCommand implements Callable<Integer> {
 
     private static String firstMismatch(JsonNode engine) {
         JsonNode names = engine.path("mismatched");
-        return names.isEmpty() ? "" : "first: " + names.path(0).asText();
+        return names.isEmpty()
+                ? ""
+                : "first: " + engine.path("files").path(0).asText("") + ": "
+                        + names.path(0).asText();
     }
 }

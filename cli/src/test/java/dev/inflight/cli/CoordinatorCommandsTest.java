@@ -126,6 +126,79 @@ class CoordinatorCommandsTest {
     }
 
     @Test
+    void aLimitSaysWhenTheUpdateWouldBeAllowed() {
+        coordinator.on("POST /v1/updates", 429, """
+                {"error":"updates-per-hour is 1; allowed at 2026-11-22T10:00:00Z","limit":"updates-per-hour",
+                 "retryAt":"2026-11-22T10:00:00Z"}""");
+
+        CommandRun run = run("update", "--model", "m", "--version", "v2", "--json");
+
+        assertThat(run.exitCode()).isEqualTo(4);
+        assertThat(run.err()).contains("updates-per-hour is 1; allowed at 2026-11-22T10:00:00Z");
+        assertThat(run.json().path("limit").asText()).isEqualTo("updates-per-hour");
+        assertThat(run.json().path("retryAt").asText()).isEqualTo("2026-11-22T10:00:00Z");
+    }
+
+    @Test
+    void anUpdateThatMayWaitWaitsForItsTurnAndItsEnd() {
+        coordinator
+                .on("POST /v1/updates", 202, ACCEPTED)
+                .on("GET /v1/operations/op-1", 200, """
+                        {"id":"op-1","kind":"update","state":"running","phase":"queued","doneBytes":0,"totalBytes":0,
+                         "error":null,"result":null,"turn":{"position":2,"reason":"op-0 is running",
+                         "expectedAt":"2026-11-22T10:00:00Z","until":"2026-11-22T11:00:00Z"}}""")
+                .on("GET /v1/operations/op-1", 200, COMMITTED);
+
+        CommandRun run = run("update", "--model", "m", "--version", "v2", "--wait", "--wait-timeout", "10m", "--json");
+
+        assertThat(run.exitCode()).isZero();
+        assertThat(coordinator.requests())
+                .anySatisfy(request -> assertThat(request)
+                        .startsWith("POST /v1/updates ")
+                        .contains("\"wait\":true", "\"waitTimeoutMs\":600000"));
+        assertThat(run("update", "--model", "m", "--version", "v2", "--wait-timeout", "10m")
+                        .exitCode())
+                .isEqualTo(2);
+        assertThat(run("update", "--model", "m", "--version", "v2", "--wait", "--wait-timeout", "soon")
+                        .err())
+                .contains("is not like 90s, 10m or 1h");
+    }
+
+    @Test
+    void whatWaitsCanBeCalledOff() {
+        coordinator.on("POST /v1/operations/op-1/cancel", 200, """
+                {"id":"op-1","kind":"update","state":"failed","phase":"cancelled","doneBytes":0,"totalBytes":0,
+                 "error":"cancelled","result":null,"turn":null}""");
+
+        CommandRun run = run("cancel", "op-1", "--requester", "ann");
+
+        assertThat(run.exitCode()).isZero();
+        assertThat(run.out()).contains("op-1 cancelled");
+        assertThat(coordinator.requests()).contains("POST /v1/operations/op-1/cancel {\"requester\":\"ann\"}");
+    }
+
+    @Test
+    void statusShowsLimitsWithWhatIsUsedAndWhoWaits() {
+        coordinator.on("GET /v1/status", 200, """
+                {"cluster":{"members":[]},"models":[],"workers":[],"operation":null,"lastUpdate":null,
+                 "hosts":[{"host":"w1","endpoint":"w1:1","checkpoints":[],"maxSourceBytesPerSecond":104857600}],
+                 "limits":[{"scope":"model","name":"m","updatesPerHour":12,"updatesLastHour":3,
+                 "minIntervalSeconds":30.0,"lastUpdateAt":null,"concurrentUpdates":null,"runningUpdates":1,
+                 "bytesPerDay":2097152,"bytesLastDay":1048576,"deniedBy":"min-interval",
+                 "allowedAt":"2026-11-22T10:00:00Z"},
+                 {"scope":"tenant","name":"ann","updatesPerHour":null,"minIntervalSeconds":null,
+                 "concurrentUpdates":null,"bytesPerDay":null}],
+                 "queue":[{"operation":"op-2","model":"m","version":"v2","group":null,"requester":"ann",
+                 "turn":{"position":1,"reason":"op-1 is running","expectedAt":null,"until":"2026-11-22T11:00:00Z"}}]}""");
+
+        assertThat(run("status").out())
+                .contains("model m", "3 of 12", "30.0 s", "1 MiB of 2 MiB", "2026-11-22T10:00:00Z (min-interval)")
+                .doesNotContain("tenant ann")
+                .contains("100 MiB/s")
+                .contains("op-2", "op-1 is running");
+    }
+
+    @Test
     void publishSendsAnAbsolutePath() {
         coordinator.on("POST /v1/checkpoints", 202, ACCEPTED).on("GET /v1/operations/op-1", 200, """
                         {"id":"op-1","kind":"publish","state":"succeeded","phase":null,"doneBytes":0,"totalBytes":0,

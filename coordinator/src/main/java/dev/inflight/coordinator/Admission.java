@@ -2,9 +2,11 @@ package dev.inflight.coordinator;
 
 import dev.inflight.coordinator.Operations.Running;
 import dev.inflight.coordinator.fleet.Fleet;
+import dev.inflight.protocol.cluster.EngineSelection;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
 import dev.inflight.protocol.cluster.Origin;
+import dev.inflight.protocol.cluster.TrainerCommand.CanaryUpdate;
 import dev.inflight.protocol.cluster.TrainerCommand.Publish;
 import dev.inflight.protocol.cluster.TrainerCommand.Rollback;
 import dev.inflight.protocol.cluster.TrainerCommand.UpdateWeights;
@@ -13,13 +15,23 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** Says which commands are refused at once. Decisions only. */
-record Admission(Operations operations, VersionLedger ledger, Fleet fleet) {
+record Admission(
+        Operations operations,
+        VersionLedger ledger,
+        Fleet fleet,
+        @Nullable String canary) {
     private static final int LONGEST_NAME = 256;
+    private static final int LONGEST_GROUP = 4096;
     private static final int LONGEST_PATH = 4096;
     private static final Set<String> STRATEGIES = Set.of("broadcast", "auto");
 
     static Admission of(Operations operations, VersionLedger ledger, Fleet fleet) {
-        return new Admission(operations, ledger, fleet);
+        return new Admission(operations, ledger, fleet, null);
+    }
+
+    /** For what a canary asks for itself. */
+    Admission within(@Nullable String id) {
+        return new Admission(operations, ledger, fleet, id);
     }
 
     @Nullable
@@ -45,7 +57,7 @@ record Admission(Operations operations, VersionLedger ledger, Fleet fleet) {
         Refused invalid = first(
                 name("model", update.model(), LONGEST_NAME),
                 name("version", update.version(), LONGEST_NAME),
-                update.group() == null ? null : name("group", update.group(), LONGEST_NAME),
+                update.group() == null || canary != null ? null : name("group", update.group(), LONGEST_GROUP),
                 origin(update.origin()));
         if (invalid != null) {
             return invalid;
@@ -55,17 +67,40 @@ record Admission(Operations operations, VersionLedger ledger, Fleet fleet) {
             return new Refused(
                     Code.INVALID, "strategy: must be broadcast or auto but is \"" + update.strategy() + "\"");
         }
+        Running excluding = excluding(update.model(), update.group());
+        if (excluding != null) {
+            return conflict(excluding);
+        }
+        return ledger.find(update.model(), update.version()) == null ? unpublished(update) : null;
+    }
+
+    Refused unpublished(UpdateWeights update) {
+        return unknown("version " + update.version() + " of model " + update.model() + " is not published");
+    }
+
+    /** What runs and must end before these engines can be updated; null if nothing does. */
+    @Nullable
+    Running excluding(String model, @Nullable String group) {
         for (Running session : operations.running()) {
-            boolean sameEngines = session.group() == null
-                    || update.group() == null
-                    || session.group().equals(update.group());
-            if (session.is("verify", update.model()) || (session.moves(update.model()) && sameEngines)) {
-                return conflict(session);
+            boolean isOwn = session.id().equals(canary);
+            boolean moves = session.is("verify", model) || session.moves(model) || session.isCanary(model);
+            if (moves && !isOwn && shareEngines(session, model, group)) {
+                return session;
             }
         }
-        return ledger.find(update.model(), update.version()) == null
-                ? unknown("version " + update.version() + " of model " + update.model() + " is not published")
-                : null;
+        return null;
+    }
+
+    /** Whether both are about one of the engines that are there, or name the same group of them. */
+    private boolean shareEngines(Running session, String model, @Nullable String other) {
+        String one = session.group();
+        if (one == null || other == null || one.equals(other)) {
+            return true;
+        }
+        EngineSelection ofSession = EngineSelection.of(one);
+        EngineSelection ofOther = EngineSelection.of(other);
+        return fleet.workers().values().stream()
+                .anyMatch(worker -> worker.serves(model) && worker.isIn(ofSession) && worker.isIn(ofOther));
     }
 
     /**
@@ -91,6 +126,18 @@ record Admission(Operations operations, VersionLedger ledger, Fleet fleet) {
                 : refused;
     }
 
+    /** What a canary does in the end, if all goes well. */
+    static UpdateWeights update(CanaryUpdate canary) {
+        return new UpdateWeights(
+                canary.model(),
+                canary.version(),
+                canary.mode(),
+                canary.strategy(),
+                canary.group(),
+                canary.origin(),
+                canary.replyTo());
+    }
+
     /** What a rollback does. */
     static UpdateWeights update(Rollback rollback, String target) {
         return new UpdateWeights(
@@ -105,7 +152,10 @@ record Admission(Operations operations, VersionLedger ledger, Fleet fleet) {
 
     @Nullable
     Refused refusal(VerifyModel verify) {
-        Refused invalid = first(name("model", verify.model(), LONGEST_NAME), origin(verify.origin()));
+        Refused invalid = first(
+                name("model", verify.model(), LONGEST_NAME),
+                verify.group() == null ? null : name("group", verify.group(), LONGEST_GROUP),
+                origin(verify.origin()));
         if (invalid != null) {
             return invalid;
         }
@@ -132,7 +182,8 @@ record Admission(Operations operations, VersionLedger ledger, Fleet fleet) {
         String version = session.version().isEmpty() ? "" : " to version " + session.version();
         return new Refused(
                 Code.CONFLICT,
-                session.kind() + " " + session.id() + " of model " + session.model() + version + " is running");
+                session.kind() + " " + session.id() + " of model " + session.model() + version + " is running"
+                        + (session.isCanary(session.model()) ? "; promote or revert it first" : ""));
     }
 
     private static @Nullable Refused origin(@Nullable Origin origin) {

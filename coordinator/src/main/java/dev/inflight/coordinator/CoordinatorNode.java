@@ -4,11 +4,13 @@ import akka.actor.typed.ActorRef;
 import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.DispatcherSelector;
+import akka.actor.typed.Props;
 import akka.actor.typed.SupervisorStrategy;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.cluster.typed.ClusterSingleton;
 import akka.cluster.typed.ClusterSingletonSettings;
 import akka.cluster.typed.SingletonActor;
+import dev.inflight.coordinator.fleet.DeadProcesses;
 import dev.inflight.coordinator.http.HttpApi;
 import dev.inflight.coordinator.ledger.LedgerReplica;
 import dev.inflight.coordinator.ledger.ReplicaCommand;
@@ -21,7 +23,7 @@ import java.util.concurrent.CompletionStage;
 
 /**
  * What a node of role {@value CoordinatorSettings#ROLE} runs: the singleton's candidate, a replica of the
- * ledger and the HTTP API.
+ * ledger, who looks after silent members, and the HTTP API.
  */
 public final class CoordinatorNode {
     private CoordinatorNode() {}
@@ -39,6 +41,9 @@ public final class CoordinatorNode {
         LedgerReplica.check(settings.dataDir());
         system.systemActorOf(replica(settings), "ledger-replica", DispatcherSelector.blocking());
         CoordinatorMetrics metrics = new CoordinatorMetrics();
+        if (DeadProcesses.isUseful(system.settings().config())) {
+            system.systemActorOf(DeadProcesses.create(metrics::deadProcess), "dead-processes", Props.empty());
+        }
         ActorRef<Wire> coordinator = coordinator(system, settings, metrics);
         return new HttpApi(system, coordinator, settings.http(), metrics).bind().thenApply(Started::new);
     }

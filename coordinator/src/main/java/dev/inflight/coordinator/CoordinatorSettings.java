@@ -1,9 +1,11 @@
 package dev.inflight.coordinator;
 
 import com.typesafe.config.Config;
+import dev.inflight.coordinator.canary.CanarySettings;
 import dev.inflight.coordinator.http.HttpSettings;
 import dev.inflight.coordinator.join.JoinSettings;
 import dev.inflight.coordinator.ledger.LedgerSettings;
+import dev.inflight.coordinator.limits.LimitSettings;
 import dev.inflight.coordinator.operation.Settings;
 import dev.inflight.coordinator.publish.PublishSettings;
 import dev.inflight.coordinator.update.UpdateSettings;
@@ -20,7 +22,9 @@ public record CoordinatorSettings(
         PublishSettings publish,
         UpdateSettings update,
         JoinSettings join,
+        CanarySettings canary,
         VerifySettings verify,
+        LimitSettings limits,
         Path dataDir,
         LedgerSettings ledger,
         int keepVersions,
@@ -42,7 +46,9 @@ public record CoordinatorSettings(
                 PublishSettings.from(own.getConfig("publish")),
                 UpdateSettings.from(own.getConfig("update")),
                 JoinSettings.from(own.getConfig("join")),
+                CanarySettings.from(own.getConfig("canary")),
                 VerifySettings.from(own.getConfig("verify")),
+                LimitSettings.from(own.getConfig("limits")),
                 Path.of(settings.text("data-dir")),
                 LedgerSettings.from(own.getConfig("ledger")),
                 (int) settings.number("keep-versions", 1, 1000),

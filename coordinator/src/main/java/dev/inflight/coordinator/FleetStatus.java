@@ -6,6 +6,7 @@ import dev.inflight.coordinator.fleet.FleetHost;
 import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.coordinator.fleet.ShardSet;
 import dev.inflight.coordinator.join.Joins;
+import dev.inflight.coordinator.limits.Usage;
 import dev.inflight.coordinator.operation.OperationView;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.EngineStatus;
@@ -15,6 +16,7 @@ import dev.inflight.protocol.cluster.OperationReply.Operation;
 import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -23,29 +25,42 @@ import org.jspecify.annotations.Nullable;
  *
  * @param operation the running update; null if none runs
  * @param lastUpdate the result of the last update; null before the first
+ * @param limits of updates, and what of them is used
+ * @param queue updates that wait for their turn
+ * @param canaries those that run
  */
 record FleetStatus(
         List<Model> models,
         List<Host> hosts,
         List<Worker> workers,
         @Nullable OperationView operation,
-        @Nullable JsonNode lastUpdate) {
+        @Nullable JsonNode lastUpdate,
+        List<Usage> limits,
+        List<TurnStatus.Waiting> queue,
+        List<CanaryView> canaries) {
 
     record Model(String model, List<Version> versions) {}
 
     /** @param warm whether live hosts hold all of it; if not, its files are read again where it is needed */
     record Version(String version, String digest, long bytes, long tensors, String source, boolean warm) {}
 
-    record Host(String host, String endpoint, List<HeldCheckpoint> checkpoints) {}
+    /** @param maxSourceBytesPerSecond most bytes that it sends to joining hosts in a second; null for no limit */
+    record Host(
+            String host,
+            String endpoint,
+            List<HeldCheckpoint> checkpoints,
+            @Nullable Long maxSourceBytesPerSecond) {}
 
     /** @param memoryBytes memory that the host spends on it; 0 if it uses files in /dev/shm in place */
     record HeldCheckpoint(String model, String version, int shards, long memoryBytes) {}
 
+    /** @param labels by which its engine can be selected */
     record Worker(
             String worker,
             String host,
             String device,
             long slotBudgetBytes,
+            SortedMap<String, String> labels,
             @Nullable Engine engine) {}
 
     /**
@@ -99,8 +114,10 @@ record FleetStatus(
             SortedMap<String, Map<String, CheckpointRef>> published,
             @Nullable OperationView operation,
             @Nullable JsonNode lastUpdate,
+            List<CanaryView> canaries,
             Joins joins,
-            Function<String, @Nullable Operation> operations) {
+            Function<String, @Nullable Operation> operations,
+            TurnStatus turns) {
         return new FleetStatus(
                 published.entrySet().stream()
                         .map(model -> new Model(
@@ -114,7 +131,10 @@ record FleetStatus(
                         .map(worker -> worker(worker, Join.of(worker.id(), joins, operations)))
                         .toList(),
                 operation,
-                lastUpdate);
+                lastUpdate,
+                turns.limits(),
+                turns.queue(),
+                canaries);
     }
 
     private static Version version(CheckpointRef ref, Fleet fleet) {
@@ -125,10 +145,12 @@ record FleetStatus(
     }
 
     private static Host host(FleetHost host) {
+        long limit = host.state().maxSourceBytesPerSecond();
         return new Host(
                 host.name(),
                 host.endpoint(),
-                host.held().stream().map(FleetStatus::held).toList());
+                host.held().stream().map(FleetStatus::held).toList(),
+                limit == 0 ? null : limit);
     }
 
     private static HeldCheckpoint held(Held held) {
@@ -144,6 +166,7 @@ record FleetStatus(
                 worker.host(),
                 worker.state().device(),
                 worker.state().slotBudgetBytes(),
+                new TreeMap<>(worker.state().labels()),
                 engine(worker.engine(), join));
     }
 

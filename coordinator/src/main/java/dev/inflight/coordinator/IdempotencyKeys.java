@@ -30,6 +30,7 @@ final class IdempotencyKeys {
     void restore(LedgerState state) {
         state.ended().forEach(ended -> remember(ended.operation()));
         state.unfinished().forEach(this::remember);
+        state.queued().forEach(queued -> remember(queued.operation()));
     }
 
     /** The operation that a key began; null if it is new. */

@@ -4,10 +4,12 @@ import akka.actor.typed.ActorRef;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import dev.inflight.coordinator.ledger.LedgerEntry;
+import dev.inflight.coordinator.ledger.LedgerEntry.CanaryMoved;
 import dev.inflight.coordinator.ledger.LedgerEntry.EngineOutcome;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationEnded;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
 import dev.inflight.coordinator.ledger.LedgerEntry.Published;
+import dev.inflight.coordinator.ledger.LedgerEntry.UpdateQueued;
 import dev.inflight.coordinator.ledger.LedgerEntry.VersionDropped;
 import dev.inflight.coordinator.ledger.LedgerWriter;
 import dev.inflight.coordinator.operation.CoordinatorQuery.GetHistory;
@@ -78,6 +80,16 @@ final class Journal {
         if (!start.kind().equals("join") && begun.add(start.id())) {
             ledger.tell(new LedgerWriter.Write(start, start.idempotencyKey() == null ? null : start.id()));
         }
+    }
+
+    /** An update waits for its turn; who asked for it hears when that is certain to be remembered. */
+    void queued(UpdateQueued queued) {
+        ledger.tell(new LedgerWriter.Write(queued, queued.id()));
+    }
+
+    /** A canary moves on once the ledger has this; told by {@link dev.inflight.coordinator.ledger.LedgerEvent.Kept}. */
+    void moves(CanaryMoved moved, String token) {
+        ledger.tell(new LedgerWriter.Write(moved, token));
     }
 
     /**

@@ -31,6 +31,11 @@ final class LostOperations {
         unfinished.forEach(start -> lost.put(start.id(), start));
     }
 
+    /** One that began, though the ledger does not say so. */
+    void add(OperationStarted start) {
+        lost.put(start.id(), start);
+    }
+
     /** How an update that is now taken over began; null if the ledger does not say. */
     @Nullable
     OperationStarted takeOver(@Nullable String id) {

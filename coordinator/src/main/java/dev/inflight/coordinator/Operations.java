@@ -5,9 +5,11 @@ import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
 import dev.inflight.coordinator.metrics.CoordinatorMetrics;
+import dev.inflight.protocol.cluster.EngineSelection;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
@@ -59,6 +61,11 @@ final class Operations {
             return kind().equals(otherKind) && model().equals(otherModel);
         }
 
+        /** Whether it watches some engines of a model and decides what becomes of it. */
+        boolean isCanary(String otherModel) {
+            return is(CanaryDesk.KIND, otherModel);
+        }
+
         /** Whether it moves engines of a model because somebody asked for it. */
         boolean moves(String otherModel) {
             return start.moves() && model().equals(otherModel);
@@ -85,6 +92,7 @@ final class Operations {
     private final int history;
     private final CoordinatorMetrics metrics;
     private final Map<String, Running> running = new LinkedHashMap<>();
+    private final Map<String, EngineSelection> selections = new HashMap<>();
     private final Map<String, Operation> operations = new LinkedHashMap<>();
 
     /** @param history how many ended operations are remembered */
@@ -95,6 +103,9 @@ final class Operations {
 
     void started(Running session) {
         running.put(session.id(), session);
+        if (session.group() != null) {
+            selections.put(session.id(), EngineSelection.of(session.group()));
+        }
         metrics.began(session.kind());
     }
 
@@ -117,12 +128,12 @@ final class Operations {
                         session.is("publish", model) && session.version().equals(version));
     }
 
-    /** Whether a running operation is about a worker's engine. */
+    /** Whether a running operation is about a worker's engine; a canary leaves engines to its updates. */
     boolean haveToDoWith(FleetWorker worker) {
         return running.values().stream()
                 .filter(session -> worker.serves(session.model()))
-                .anyMatch(session -> session.kind().equals("verify")
-                        || (!session.kind().equals("publish") && worker.isIn(session.group())));
+                .filter(session -> !session.kind().equals("publish") && !session.isCanary(session.model()))
+                .anyMatch(session -> worker.isIn(selections.get(session.id())));
     }
 
     /** Checkpoints that running operations need. */
@@ -144,6 +155,7 @@ final class Operations {
 
     void ended(String id) {
         Running over = running.remove(id);
+        selections.remove(id);
         if (over != null) {
             metrics.over(over.kind());
         }

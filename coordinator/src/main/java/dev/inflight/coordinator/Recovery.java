@@ -11,6 +11,7 @@ import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.cluster.WorkerEvent.Session;
+import dev.inflight.protocol.log.UpdateFields;
 import java.time.Duration;
 import java.util.HashSet;
 import java.util.Map;
@@ -123,8 +124,14 @@ final class Recovery {
             CheckpointRef target = Orphans.target(orphan, ledger::versions);
             OperationStarted known = lost.takeOver(id);
             OperationStarted start = known == null ? starts.unknown(id, target) : known;
-            context.getLog()
-                    .warn("Taking over update {} of epoch {}, commit: {}", start.id(), orphan.epoch(), orphan.commit());
+            try (UpdateFields fields = UpdateFields.of(start.id(), orphan.epoch())) {
+                context.getLog()
+                        .warn(
+                                "Taking over update {} of epoch {}, commit: {}",
+                                start.id(),
+                                orphan.epoch(),
+                                orphan.commit());
+            }
             if (known == null) {
                 takenOver.add(start.id());
             }

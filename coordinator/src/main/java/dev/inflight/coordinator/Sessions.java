@@ -8,6 +8,7 @@ import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.WorkerClaims;
 import dev.inflight.coordinator.join.Joins;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
+import dev.inflight.coordinator.ledger.LedgerWriter;
 import dev.inflight.coordinator.operation.SessionEvent;
 import dev.inflight.coordinator.publish.PublishSession;
 import dev.inflight.coordinator.publish.PublishStart;
@@ -19,6 +20,7 @@ import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.Strategy;
+import dev.inflight.protocol.cluster.VerifyPoint;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Objects;
@@ -39,6 +41,7 @@ final class Sessions {
     private final Epochs epochs;
     private final WorkerClaims claims;
     private final JoinDesk desk;
+    private final ActorRef<LedgerWriter.Command> writer;
 
     /**
      * @param events hears what sessions tell
@@ -54,7 +57,8 @@ final class Sessions {
             VersionLedger ledger,
             Epochs epochs,
             WorkerClaims claims,
-            JoinDesk desk) {
+            JoinDesk desk,
+            ActorRef<LedgerWriter.Command> writer) {
         this.context = context;
         this.settings = settings;
         this.nanoTime = nanoTime;
@@ -65,6 +69,7 @@ final class Sessions {
         this.epochs = epochs;
         this.claims = claims;
         this.desk = desk;
+        this.writer = writer;
     }
 
     /** @param replyTo hears whether it was taken; null if that is told in another way */
@@ -90,16 +95,20 @@ final class Sessions {
                         start, Set.of(), changed -> session.tell(new PublishSession.FleetChanged(changed)), replyTo));
     }
 
-    /** @param standby whether engines in which the checkpoint stands by may take that */
+    /**
+     * @param standby whether engines in which the checkpoint stands by may take that
+     * @param verify null for the setting
+     */
     void update(
             OperationStarted start,
             CheckpointRef checkpoint,
             @Nullable LoadMode mode,
             boolean standby,
+            @Nullable VerifyPoint verify,
             Fleet fleet,
             @Nullable ActorRef<OperationReply> replyTo) {
         // Engines that are to have the same version take it from all hosts at once.
-        UpdateRequest request = new UpdateRequest(checkpoint, mode, Strategy.BROADCAST, standby, start.group());
+        UpdateRequest request = new UpdateRequest(checkpoint, mode, Strategy.BROADCAST, standby, start.group(), verify);
         Set<String> awaited = desk.breakOff(checkpoint, fleet);
         update(start, request, Set.of(), awaited, null, fleet, replyTo);
     }
@@ -127,7 +136,7 @@ final class Sessions {
             Fleet fleet,
             @Nullable ActorRef<OperationReply> replyTo) {
         String model = request.checkpoint().model();
-        ActorRef<UpdateSession.Command> session = context.spawnAnonymous(UpdateSession.create(new UpdateStart(
+        UpdateStart updateStart = new UpdateStart(
                 start.id(),
                 request,
                 only,
@@ -140,7 +149,9 @@ final class Sessions {
                 desk.sources(),
                 settings.update(),
                 nanoTime,
-                events)));
+                events);
+        ActorRef<UpdateSession.Command> session =
+                context.spawnAnonymous(UpdateSession.create(updateStart, writer::tell));
         started(
                 session,
                 new Running(
@@ -155,7 +166,7 @@ final class Sessions {
         String model = start.model();
         ActorRef<VerifySession.Command> session = context.spawn(
                 VerifySession.create(new VerifySession.Start(
-                        start.id(), model, ledger.versions(model), fleet, settings.verify(), events)),
+                        start.id(), model, start.group(), ledger.versions(model), fleet, settings.verify(), events)),
                 start.id());
         started(
                 session,

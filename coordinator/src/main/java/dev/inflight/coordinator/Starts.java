@@ -11,11 +11,17 @@ import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.TrainerCommand;
+import dev.inflight.protocol.cluster.TrainerCommand.CanaryUpdate;
+import dev.inflight.protocol.cluster.TrainerCommand.Cancel;
+import dev.inflight.protocol.cluster.TrainerCommand.DecideCanary;
+import dev.inflight.protocol.cluster.TrainerCommand.Enqueue;
 import dev.inflight.protocol.cluster.TrainerCommand.GetOperation;
 import dev.inflight.protocol.cluster.TrainerCommand.Publish;
 import dev.inflight.protocol.cluster.TrainerCommand.Rollback;
 import dev.inflight.protocol.cluster.TrainerCommand.UpdateWeights;
 import dev.inflight.protocol.cluster.TrainerCommand.VerifyModel;
+import dev.inflight.protocol.cluster.VerifyPoint;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.Arrays;
@@ -53,6 +59,20 @@ record Starts(InstantSource wallClock) {
                 mode(update),
                 Strategy.BROADCAST.label(),
                 update.group());
+    }
+
+    OperationStarted canary(CanaryUpdate canary, CheckpointRef checkpoint) {
+        return start(
+                newId(CanaryDesk.KIND),
+                CanaryDesk.KIND,
+                canary.model(),
+                canary.version(),
+                checkpoint.digest(),
+                canary.origin(),
+                request(canary),
+                canary.mode() == null ? null : canary.mode().label(),
+                canary.strategy(),
+                canary.group());
     }
 
     OperationStarted rollback(Rollback rollback, CheckpointRef checkpoint) {
@@ -97,7 +117,7 @@ record Starts(InstantSource wallClock) {
                 request(verify),
                 null,
                 null,
-                null);
+                verify.group());
     }
 
     /**
@@ -125,8 +145,23 @@ record Starts(InstantSource wallClock) {
     static String request(TrainerCommand command) {
         return switch (command) {
             case Publish publish -> request("publish", publish.model(), publish.version(), source(publish));
-            case UpdateWeights update ->
-                request("update", update.model(), update.version(), mode(update), update.strategy(), update.group());
+            case UpdateWeights update -> {
+                VerifyPoint verify = update.verify();
+                String text = request(
+                        "update", update.model(), update.version(), mode(update), update.strategy(), update.group());
+                // Without it the text is what it was before there was a choice.
+                yield verify == null ? text : request(text, verify.label());
+            }
+            case CanaryUpdate canary ->
+                request(
+                        "canary",
+                        canary.model(),
+                        canary.version(),
+                        canary.mode() == null ? null : canary.mode().label(),
+                        canary.strategy(),
+                        canary.group(),
+                        Json.write(canary.canary()));
+            case DecideCanary decide -> request(decide.decision().name(), decide.operation(), decide.model());
             case Rollback rollback ->
                 request(
                         "rollback",
@@ -134,7 +169,12 @@ record Starts(InstantSource wallClock) {
                         rollback.to(),
                         rollback.mode() == null ? null : rollback.mode().label(),
                         rollback.group());
-            case VerifyModel verify -> request("verify", verify.model());
+            case Enqueue enqueue -> request(enqueue.update());
+            case Cancel cancel -> request("cancel", cancel.id());
+            case VerifyModel verify ->
+                verify.group() == null
+                        ? request("verify", verify.model())
+                        : request("verify", verify.model(), verify.group());
             case GetOperation get -> request("operation", get.id());
         };
     }
@@ -176,7 +216,12 @@ record Starts(InstantSource wallClock) {
                 mode,
                 strategy,
                 group,
-                wallClock.instant().truncatedTo(ChronoUnit.MILLIS));
+                now());
+    }
+
+    /** Now, as precise as the ledger is. */
+    Instant now() {
+        return wallClock.instant().truncatedTo(ChronoUnit.MILLIS);
     }
 
     private static String newId(String kind) {

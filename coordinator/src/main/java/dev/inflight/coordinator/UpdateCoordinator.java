@@ -39,6 +39,10 @@ import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.TrainerCommand;
+import dev.inflight.protocol.cluster.TrainerCommand.CanaryUpdate;
+import dev.inflight.protocol.cluster.TrainerCommand.Cancel;
+import dev.inflight.protocol.cluster.TrainerCommand.DecideCanary;
+import dev.inflight.protocol.cluster.TrainerCommand.Enqueue;
 import dev.inflight.protocol.cluster.TrainerCommand.GetOperation;
 import dev.inflight.protocol.cluster.TrainerCommand.Publish;
 import dev.inflight.protocol.cluster.TrainerCommand.Rollback;
@@ -80,6 +84,11 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     private record FromLedger(LedgerEvent event) implements Command {}
 
+    private enum TurnsDue implements Command {
+        /** An update that waited may begin, or has waited long enough. */
+        NOW
+    }
+
     private enum JoinsDue implements Command {
         /** A join that failed is to be tried again. */
         RETRY,
@@ -91,6 +100,10 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     /** Name of the actor that keeps the ledger. */
     public static final String LEDGER = "ledger";
+
+    private static final Refused CUT_OFF = new Refused(
+            Refused.Code.UNAVAILABLE,
+            "this coordinator reaches no majority of the cluster's members and decides nothing; ask again");
 
     /** More than can be asked within a request's time; what comes beside them is asked again. */
     private static final int MOST_STASHED = 1000;
@@ -109,10 +122,13 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private final Epochs epochs;
     private final WorkerClaims claims = new WorkerClaims();
     private final JoinDesk desk;
+    private final CanaryDesk canaries;
     private final Leaves leaves;
     private final Settling settling;
     private final Recovery recovery;
+    private final UpdateTurns turns;
     private final CoordinatorMetrics metrics;
+    private final Surroundings surroundings;
     private Fleet fleet = Fleet.EMPTY;
     private @Nullable JsonNode lastUpdate;
     private boolean learned;
@@ -131,40 +147,58 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         this.nanoTime = nanoTime;
         this.timers = timers;
         this.metrics = metrics;
+        this.surroundings = companions.surroundings();
         this.epochs = new Epochs(wallClock);
         this.starts = new Starts(wallClock);
         this.journal = new Journal(writer, wallClock, state.unfinished());
         this.keys = new IdempotencyKeys(settings.ledger().keepEntries());
-        this.lost = new LostOperations(state.unfinished());
+        this.lost = new LostOperations(CanaryDesk.others(state));
         this.operations = new Operations(settings.operationHistory(), metrics);
         this.ledger = new VersionLedger(settings.keepVersions());
         this.previous = new PreviousVersions(settings.keepPrevious(), ledger, operations);
         this.leaves = new Leaves(context, claims);
         this.desk = new JoinDesk(settings.join(), context.getLog());
-        timers.startSingleTimer(
-                JoinsDue.LEARNED, JoinsDue.LEARNED, settings.update().recoveryWindow());
+        ActorRef<SessionEvent> events = context.messageAdapter(SessionEvent.class, FromSession::new);
+        this.canaries = new CanaryDesk(
+                context,
+                settings.canary(),
+                wallClock,
+                companions.checks(),
+                events,
+                SessionStopped::new,
+                operations,
+                ledger,
+                desk.joins());
+        Duration patience =
+                surroundings.patience(context.getSystem(), settings.update().recoveryWindow());
+        timers.startSingleTimer(JoinsDue.LEARNED, JoinsDue.LEARNED, patience);
         this.settling = new Settling(timers, Unsettled::new);
         this.sessions = new Sessions(
                 context,
                 settings,
                 nanoTime,
-                context.messageAdapter(SessionEvent.class, FromSession::new),
+                events,
                 SessionStopped::new,
                 operations,
                 ledger,
                 epochs,
                 claims,
-                desk);
-        this.recovery = new Recovery(
-                context,
-                timers,
-                settings.update().recoveryWindow(),
-                RecoveryDue::new,
+                desk,
+                writer);
+        this.recovery =
+                new Recovery(context, timers, patience, RecoveryDue::new, operations, ledger, sessions, starts, lost);
+        this.turns = new UpdateTurns(
+                settings.limits(),
+                wallClock,
+                () -> fleet,
                 operations,
                 ledger,
-                sessions,
                 starts,
-                lost);
+                journal,
+                keys,
+                metrics,
+                context.getSystem().ignoreRef(),
+                this::begin);
         restore(state);
         ActorRef<FleetMonitor.Event> monitor = context.spawn(
                 companions.fleetMonitor().apply(context.messageAdapter(Fleet.class, FleetChanged::new)), FLEET_MONITOR);
@@ -176,13 +210,18 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private void restore(LedgerState state) {
         ledger.restore(state);
         keys.restore(state);
+        turns.restore(state);
         state.unfinished().forEach(start -> operations.update(start.asOperation("recovering")));
         for (OperationEnded ended : state.ended()) {
-            brought(ended.operation(), ended.before(), ended.meant());
+            OperationStarted start = ended.operation();
+            boolean goneBack = start.kind().equals(CanaryDesk.KIND) && !ended.succeeded();
+            String had = ended.before().stream().findFirst().orElse(null);
+            brought(start, goneBack ? had : start.to(), ended.before(), ended.meant());
             if (ended.operation().moves() && ended.result() != null) {
                 lastUpdate = Json.tree(ended.result());
             }
         }
+        canaries.restore(state);
     }
 
     /**
@@ -254,6 +293,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 .onMessage(Unsettled.class, unsettled -> settle(unsettled.id()))
                 .onMessage(RecoveryDue.class, this::onRecoveryDue)
                 .onMessage(JoinsDue.class, this::onJoinsDue)
+                .onMessage(TurnsDue.class, due -> proceed())
                 .onMessage(FromLedger.class, this::onLedger)
                 .onSignal(PostStop.class, stopped -> onStop())
                 .onSignal(PreRestart.class, restarted -> onStop())
@@ -261,7 +301,17 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     }
 
     private Behavior<Command> onTrainer(FromTrainer from) {
-        switch (from.command()) {
+        if (isCutOff() && !(from.command() instanceof GetOperation)) {
+            from.command().replyTo().tell(CUT_OFF);
+            return this;
+        }
+        carryOut(from.command(), null);
+        return this;
+    }
+
+    /** @param asking the canary that asks for it; null if a trainer does */
+    private void carryOut(TrainerCommand command, @Nullable String asking) {
+        switch (command) {
             case Publish publish -> {
                 if (!isRepeated(publish, publish.origin(), publish.replyTo())) {
                     publish(publish);
@@ -269,12 +319,29 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             }
             case UpdateWeights update -> {
                 if (!isRepeated(update, update.origin(), update.replyTo())) {
-                    update(update);
+                    update(update, asking);
                 }
             }
+            case Enqueue enqueue -> {
+                UpdateWeights update = enqueue.update();
+                if (!isRepeated(update, update.origin(), update.replyTo())) {
+                    turns.enqueue(enqueue);
+                    proceed();
+                }
+            }
+            case Cancel cancel -> {
+                turns.cancel(cancel);
+                proceed();
+            }
+            case CanaryUpdate canary -> {
+                if (!isRepeated(canary, canary.origin(), canary.replyTo())) {
+                    canary(canary);
+                }
+            }
+            case DecideCanary decision -> canaries.decide(decision);
             case Rollback rollback -> {
                 if (!isRepeated(rollback, rollback.origin(), rollback.replyTo())) {
-                    rollback(rollback);
+                    rollback(rollback, asking);
                 }
             }
             case VerifyModel verify -> {
@@ -284,7 +351,10 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             }
             case GetOperation get -> tellOperation(get);
         }
-        return this;
+    }
+
+    private boolean isCutOff() {
+        return !surroundings.reachesMajority(getContext().getSystem());
     }
 
     private Behavior<Command> onLease(AboutLease about) {
@@ -302,21 +372,67 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         sessions.publish(start, publish.source(), fleet, replyTo(start, publish.replyTo()));
     }
 
-    private void update(UpdateWeights update) {
-        Refused refused = Admission.of(operations, ledger, fleet).refusal(update);
+    private void canary(CanaryUpdate canary) {
+        UpdateWeights all = Admission.update(canary);
+        Refused refused = turns.refusal(all);
+        CheckpointRef checkpoint = ledger.find(canary.model(), canary.version());
+        if (refused != null || checkpoint == null) {
+            canary.replyTo().tell(Objects.requireNonNull(refused));
+            return;
+        }
+        OperationStarted start = starts.canary(canary, checkpoint);
+        refused = canaries.start(start, canary, fleet, replyTo(start, canary.replyTo()));
+        if (refused != null) {
+            keys.refused(start, refused);
+            if (start.idempotencyKey() == null) {
+                canary.replyTo().tell(refused);
+            }
+        }
+    }
+
+    /** @param canary which asks for it; null if a trainer does */
+    private void update(UpdateWeights update, @Nullable String canary) {
+        // What a canary has begun must not be stopped half-way by a limit.
+        Refused refused = canary == null
+                ? turns.refusal(update)
+                : Admission.of(operations, ledger, fleet).within(canary).refusal(update);
         CheckpointRef checkpoint = ledger.find(update.model(), update.version());
         if (refused != null || checkpoint == null) {
             update.replyTo().tell(Objects.requireNonNull(refused));
             return;
         }
         OperationStarted start = starts.update(update, checkpoint);
-        boolean standby = !update.strategy().equals(Strategy.BROADCAST.label());
-        sessions.update(start, checkpoint, update.mode(), standby, fleet, replyTo(start, update.replyTo()));
+        begin(start, update, checkpoint, replyTo(start, update.replyTo()));
     }
 
-    private void rollback(Rollback rollback) {
-        String former = history.previous(rollback.model(), rollback.group());
-        Refused refused = Admission.of(operations, ledger, fleet).refusal(rollback, former);
+    /** Begins an update that waited for its turn; who asked has been answered. */
+    private void begin(OperationStarted start, UpdateWeights update, CheckpointRef checkpoint) {
+        begin(start, update, checkpoint, null);
+    }
+
+    private void begin(
+            OperationStarted start,
+            UpdateWeights update,
+            CheckpointRef checkpoint,
+            @Nullable ActorRef<OperationReply> replyTo) {
+        turns.begun(start, checkpoint);
+        boolean standby = !update.strategy().equals(Strategy.BROADCAST.label());
+        sessions.update(start, checkpoint, update.mode(), standby, update.verify(), fleet, replyTo);
+    }
+
+    /** Begins updates whose turn has come, once all that a former coordinator may have begun is known. */
+    private Behavior<Command> proceed() {
+        if (learned && !fleet.incomplete()) {
+            turns.proceed(timers, TurnsDue.NOW);
+        }
+        return this;
+    }
+
+    /** @param canary which asks for it; null if a trainer does */
+    private void rollback(Rollback rollback, @Nullable String canary) {
+        String former = history.previous(
+                rollback.model(), rollback.group(), fleet.workers().values());
+        Refused refused = Admission.of(operations, ledger, fleet).within(canary).refusal(rollback, former);
         String target = rollback.to() == null ? former : rollback.to();
         CheckpointRef checkpoint = target == null ? null : ledger.find(rollback.model(), target);
         if (refused != null || checkpoint == null) {
@@ -324,7 +440,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             return;
         }
         OperationStarted start = starts.rollback(rollback, checkpoint);
-        sessions.update(start, checkpoint, rollback.mode(), true, fleet, replyTo(start, rollback.replyTo()));
+        sessions.update(start, checkpoint, rollback.mode(), true, null, fleet, replyTo(start, rollback.replyTo()));
     }
 
     private void verify(VerifyModel verify) {
@@ -362,12 +478,17 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     }
 
     private void tellOperation(GetOperation get) {
-        Operation operation = operations.operation(get.id());
+        Operation operation = operation(get.id());
         if (operation == null) {
             journal.tell(get);
         } else {
             get.replyTo().tell(operation);
         }
+    }
+
+    private @Nullable Operation operation(String id) {
+        Operation waiting = turns.operation(id);
+        return waiting == null ? operations.operation(id) : waiting;
     }
 
     /** Starts the joins that are due, and sees to it that later ones are. */
@@ -393,6 +514,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private Behavior<Command> onJoinsDue(JoinsDue due) {
         learned |= due == JoinsDue.LEARNED;
         settleLost();
+        proceed();
         startJoins();
         return this;
     }
@@ -402,8 +524,15 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             case GetStatus get -> {
                 OperationView running =
                         operations.runningUpdate().map(OperationView::of).orElse(null);
-                FleetStatus status =
-                        FleetStatus.of(fleet, ledger.all(), running, lastUpdate, desk.joins(), operations::operation);
+                FleetStatus status = FleetStatus.of(
+                        fleet,
+                        ledger.all(),
+                        running,
+                        lastUpdate,
+                        canaries.views(),
+                        desk.joins(),
+                        operations::operation,
+                        turns.status(ledger.all().keySet()));
                 get.replyTo().tell(new CoordinatorQuery.Status(Json.write(status)));
             }
             case GetHistory get -> journal.tell(get);
@@ -412,8 +541,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     }
 
     private Behavior<Command> onLedger(FromLedger from) {
-        if (from.event() instanceof LedgerEvent.Kept kept) {
-            Operation operation = operations.operation(kept.operation());
+        if (from.event() instanceof LedgerEvent.Kept kept && !canaries.kept(kept.operation())) {
+            Operation operation = operation(kept.operation());
             if (operation != null) {
                 keys.answer(kept.operation(), operation);
             }
@@ -430,8 +559,10 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         settling.visibleIn(fleet).forEach(this::settle);
         leaves.observe(fleet, ledger.published());
         releaseUnused();
+        turns.begunBefore(fleet).forEach(lost::add);
         recovery.observe(fleet);
         settleLost();
+        proceed();
         startJoins();
         return this;
     }
@@ -446,10 +577,12 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             getContext().getLog().warn("{} {} lost its coordinator: {}", start.kind(), start.id(), settled.operation());
             operations.update(settled.operation());
             operations.ended(start.id());
+            turns.ended(start.id());
             metrics.ended(start.model(), settled.operation());
             journal.ended(start, settled.operation(), Set.of(), settled.meant());
-            brought(start, Set.of(), settled.meant());
+            brought(start, start.to(), Set.of(), settled.meant());
         }
+        canaries.resume(fleet);
     }
 
     private Behavior<Command> onSession(FromSession from) {
@@ -481,7 +614,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             }
             case SessionEvent.NotTaken notTaken -> {
                 Running session = operations.running(notTaken.id());
-                if (session != null) {
+                if (!turns.notTaken(notTaken.id(), notTaken.refused()) && session != null) {
                     keys.refused(session.start(), notTaken.refused());
                     if (session.replyTo() != null) {
                         session.replyTo().tell(notTaken.refused());
@@ -492,6 +625,12 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             case SessionEvent.PublishEnded ended -> onPublishEnded(ended);
             case SessionEvent.UpdateEnded ended -> onUpdateEnded(ended);
             case SessionEvent.VerifyEnded ended -> end(ended.operation(), Set.of(), null);
+            case SessionEvent.CanaryAsks asks -> carryOut(asks.command(), asks.id());
+            case SessionEvent.CanaryMoves moves -> {
+                canaries.moved(moves.moved());
+                journal.moves(moves.moved(), moves.token());
+            }
+            case SessionEvent.CanaryEnded ended -> onCanaryEnded(ended);
         }
         if (event.ended()) {
             operations.ended(event.id());
@@ -506,6 +645,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         recovery.observe(fleet);
         tellSessions();
         leaves.observe(fleet, ledger.published());
+        turns.ended(id);
+        proceed();
         startJoins();
     }
 
@@ -544,14 +685,25 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             lastUpdate = result == null ? null : Json.tree(result);
             Running session = operations.running(ended.id());
             if (version != null && session != null) {
-                ledger.committed(ended.model(), version, ended.from(), fleet)
+                ledger.committed(ended.model(), version, ended.from(), canaries.versionsNeeded(ended.model()), fleet)
                         .forEach(gone -> journal.dropped(gone, version));
-                brought(session.start(), ended.from(), meant);
+                brought(session.start(), version, ended.from(), meant);
             } else if (version == null) {
                 desk.joins().aborted(ended.model(), ended.former());
             }
         }
         recovery.forget(ended.id());
+    }
+
+    private void onCanaryEnded(SessionEvent.CanaryEnded ended) {
+        Running session = operations.running(ended.id());
+        Set<String> before = Set.of(ended.from());
+        List<String> meant = ended.meant() == null ? List.of() : List.of(ended.meant());
+        end(ended.operation(), before, meant);
+        if (session != null) {
+            brought(session.start(), ended.brought(), before, meant);
+        }
+        canaries.ended(ended.id());
     }
 
     private void end(Operation operation, Set<String> before, @Nullable List<String> meant) {
@@ -574,13 +726,23 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         return group == null ? List.of() : List.of(group);
     }
 
-    /** @param before versions that engines had before */
-    private void brought(OperationStarted start, Set<String> before, @Nullable List<String> meant) {
-        String version = start.to();
+    /**
+     * @param version null if it was about none
+     * @param before versions that engines had before
+     */
+    private void brought(
+            OperationStarted start, @Nullable String version, Set<String> before, @Nullable List<String> meant) {
         if (meant == null || version == null) {
             return;
         }
-        if (start.kind().equals(UpdateKind.ROLLBACK.label())) {
+        if (start.kind().equals(CanaryDesk.KIND)) {
+            String group = meant.isEmpty() ? null : meant.getFirst();
+            if (before.contains(version)) {
+                history.rolledBack(start.model(), group, version);
+            } else {
+                history.updated(start.model(), group, before, version);
+            }
+        } else if (start.kind().equals(UpdateKind.ROLLBACK.label())) {
             history.rolledBack(start.model(), start.group(), version);
         } else if (start.kind().equals(UpdateKind.UPDATE.label())) {
             history.updated(start.model(), start.group(), before, version);
@@ -595,7 +757,12 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private Behavior<Command> onSessionStopped(SessionStopped stopped) {
         Running session = operations.running(stopped.id());
         if (session != null && !settling.contains(stopped.id())) {
-            end(session.crashed(), Set.of(), null);
+            SessionEvent.CanaryEnded canary = canaries.crashed(session);
+            if (canary == null) {
+                end(session.crashed(), Set.of(), null);
+            } else {
+                onCanaryEnded(canary);
+            }
             operations.ended(session.id());
             desk.ended(session.id(), "its session stopped because of an internal error", nanoTime.getAsLong());
             recovery.forget(session.id());

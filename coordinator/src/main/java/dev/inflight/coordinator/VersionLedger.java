@@ -83,7 +83,8 @@ final class VersionLedger {
         state.dropped().forEach(drop -> dropped.add(new Name(drop.model(), drop.version())));
         for (OperationEnded ended : state.ended()) {
             String to = ended.operation().to();
-            if (ended.meant() != null && to != null) {
+            // A canary's updates have entries of their own.
+            if (ended.meant() != null && to != null && !ended.operation().kind().equals(CanaryDesk.KIND)) {
                 remember(ended.operation().model(), to, ended.before());
             }
         }
@@ -117,11 +118,14 @@ final class VersionLedger {
      * engines still have. Versions published later than it stay.
      *
      * @param from versions the engines had before
+     * @param needed further versions that stay
      * @return those that went
      */
-    List<CheckpointRef> committed(String model, String version, Collection<String> from, Fleet fleet) {
+    List<CheckpointRef> committed(
+            String model, String version, Collection<String> from, Collection<String> needed, Fleet fleet) {
         List<CheckpointRef> gone = new ArrayList<>();
         Set<String> keep = new HashSet<>(remember(model, version, from));
+        keep.addAll(needed);
         keep.addAll(fleet.versionsSeen(model));
         if (find(model, version) == null) {
             // An update that was taken over may have been to a version that is gone: nothing is older than that.

@@ -2,14 +2,20 @@ package dev.inflight.coordinator;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import akka.actor.PoisonPill;
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.javadsl.Adapter;
 import akka.cluster.typed.Cluster;
 import akka.cluster.typed.Join;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import dev.inflight.coordinator.http.HttpApi;
 import dev.inflight.coordinator.metrics.CoordinatorMetrics;
 import dev.inflight.coordinator.operation.Json;
+import dev.inflight.protocol.cluster.WorkerCommand;
+import dev.inflight.protocol.cluster.WorkerEvent.Session;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -23,6 +29,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -49,11 +56,13 @@ final class ApiNode implements AutoCloseable {
     private final ActorTestKit kit;
     private final HttpClient client;
     private final Path data;
+    private final boolean temporary;
     private final List<String> routes;
     private final URI uri;
     private @Nullable String token;
 
-    private ApiNode(ActorTestKit kit, HttpClient client, Path data, List<String> routes, URI uri) {
+    private ApiNode(ActorTestKit kit, HttpClient client, Path data, boolean temporary, List<String> routes, URI uri) {
+        this.temporary = temporary;
         this.kit = kit;
         this.client = client;
         this.data = data;
@@ -67,17 +76,44 @@ final class ApiNode implements AutoCloseable {
     }
 
     static ApiNode start(String settings, HttpClient client) throws Exception {
-        ApiNode node = alone(settings, client);
-        Cluster cluster = Cluster.get(node.kit.system());
+        return start(settings, "", client);
+    }
+
+    /**
+     * @param settings of {@code inflight.coordinator.http}
+     * @param others of {@code inflight.coordinator}
+     */
+    static ApiNode start(String settings, String others, HttpClient client) throws Exception {
+        return temporary("http { " + settings + " }, " + others, client).formCluster();
+    }
+
+    /**
+     * On a ledger that outlives it.
+     *
+     * @param settings of {@code inflight.coordinator}
+     */
+    static ApiNode startIn(Path data, String settings) throws Exception {
+        return of(settings, HttpClient.newHttpClient(), data, false).formCluster();
+    }
+
+    private ApiNode formCluster() {
+        Cluster cluster = Cluster.get(kit.system());
         cluster.manager().tell(Join.create(cluster.selfMember().address()));
-        return node;
+        return this;
     }
 
     /** Without a cluster, so that no coordinator ever answers. */
     static ApiNode alone(String settings, HttpClient client) throws Exception {
-        Path data = Files.createTempDirectory("inflight-api-node-");
+        return temporary("http { " + settings + " }", client);
+    }
+
+    private static ApiNode temporary(String settings, HttpClient client) throws Exception {
+        return of(settings, client, Files.createTempDirectory("inflight-api-node-"), true);
+    }
+
+    private static ApiNode of(String settings, HttpClient client, Path data, boolean temporary) throws Exception {
         Config config = ConfigFactory.parseString(
-                        "inflight.coordinator { data-dir = \"" + data + "\", http { " + settings + " } }")
+                        "inflight.coordinator { data-dir = \"" + data + "\", " + settings + " }")
                 .withFallback(CONFIG);
         ActorTestKit kit = ActorTestKit.create("inflight", config);
         try {
@@ -88,24 +124,65 @@ final class ApiNode implements AutoCloseable {
                     .httpUri();
             List<String> routes =
                     new HttpApi(kit.system(), kit.system().ignoreRef(), all.http(), new CoordinatorMetrics()).routes();
-            return new ApiNode(kit, client, data, routes, uri);
+            return new ApiNode(kit, client, data, temporary, routes, uri);
         } catch (Exception e) {
             kit.shutdownTestKit();
-            delete(data);
+            if (temporary) {
+                delete(data);
+            }
             throw e;
         }
     }
 
     /** Gives it two hosts with a worker and an engine each, and waits until the coordinator knows them. */
     void addTwoHosts() {
-        for (String host : List.of("h1", "h2")) {
-            kit.spawn(FakeHost.create(host, List.of()));
-            kit.spawn(FakeWorker.create(host + "/0", null, null));
-        }
+        addTwoHosts(TestFleet.MODEL, TestFleet.MODEL);
+    }
+
+    /** The same, with engines of these models. */
+    void addTwoHosts(String first, String second) {
+        kit.spawn(FakeHost.create("h1", List.of()));
+        kit.spawn(FakeWorker.ofModel("h1/0", first));
+        kit.spawn(FakeHost.create("h2", List.of()));
+        kit.spawn(FakeWorker.ofModel("h2/0", second));
         kit.createTestProbe().awaitAssert(Duration.ofSeconds(20), Duration.ofMillis(50), () -> {
             var status = Json.tree(send("GET", "/v1/status", null).body());
             assertThat(status.path("workers")).hasSize(2);
             assertThat(status.path("hosts")).hasSize(2);
+            return status;
+        });
+    }
+
+    /** Gives it a host whose worker says what it has of an update. */
+    void addHost(String host, String version, Session session) {
+        kit.spawn(FakeHost.create(host, List.of()));
+        kit.spawn(FakeWorker.create(host + "/0", version, session));
+    }
+
+    /** Adds a host with a worker whose engine serves a version, or has no weights. */
+    ActorRef<WorkerCommand> addHost(String host, @Nullable String version) {
+        kit.spawn(FakeHost.create(host, List.of()));
+        return kit.spawn(FakeWorker.create(host + "/0", version, null));
+    }
+
+    void stop(ActorRef<?> actor) {
+        kit.stop(actor);
+    }
+
+    /** Another coordinator takes its place, on the same node. */
+    void crashCoordinator() {
+        Adapter.toClassic(kit.system())
+                .actorSelection("/system/*/update-coordinator/" + UpdateCoordinator.FLEET_MONITOR)
+                .tell(PoisonPill.getInstance(), akka.actor.ActorRef.noSender());
+    }
+
+    /** Waits until the status is as wanted. */
+    JsonNode await(Predicate<JsonNode> wanted) {
+        return kit.createTestProbe().awaitAssert(Duration.ofSeconds(20), Duration.ofMillis(50), () -> {
+            JsonNode status = Json.tree(send("GET", "/v1/status", null).body());
+            assertThat(status.has("workers") && wanted.test(status))
+                    .as(status.toString())
+                    .isTrue();
             return status;
         });
     }
@@ -148,7 +225,9 @@ final class ApiNode implements AutoCloseable {
     public void close() throws IOException {
         client.close();
         kit.shutdownTestKit();
-        delete(data);
+        if (temporary) {
+            delete(data);
+        }
     }
 
     private static void delete(Path directory) throws IOException {

@@ -468,6 +468,7 @@ class CoordinatorNodeTest {
                 "/v1/updates       | {\"model\":\"m\",\"version\":\"v9\"}                             | 404 | v9",
                 "/v1/updates       | {\"model\":\"m\",\"version\":\"v9\",\"mode\":\"fast\"}           | 400 | mode: must be",
                 "/v1/updates       | {\"model\":\"m\",\"version\":\"v9\",\"strategy\":\"p3p\"}        | 400 | strategy: must be",
+                "/v1/updates       | {\"model\":\"m\",\"version\":\"v9\",\"waitTimeoutMs\":5}             | 400 | waitTimeoutMs: is for updates that wait",
                 "/v1/arenas        | {\"host\":\"h1\"}                                               | 400 | bytes: is missing",
                 "/v1/arenas        | {\"bytes\":\"many\",\"host\":\"h1\"}                              | 400 | bytes: has the wrong type",
                 "/v1/arenas        | {\"bytes\":9}                                                     | 400 | machine: is missing",

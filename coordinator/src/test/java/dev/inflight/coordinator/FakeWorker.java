@@ -25,33 +25,40 @@ import org.jspecify.annotations.Nullable;
 /** A worker whose engine takes every update at once, except versions that it never stages, "stuck" unless said otherwise. */
 final class FakeWorker {
     private final String id;
+    private final String model;
     private final String stuckAt;
     private final List<ActorRef<WorkerEvent>> subscribers = new ArrayList<>();
     private @Nullable Prepare prepared;
     private @Nullable Session session;
     private @Nullable String version;
 
-    private FakeWorker(String id, @Nullable String version, @Nullable Session session, String stuckAt) {
+    private FakeWorker(String id, String model, @Nullable String version, @Nullable Session session, String stuckAt) {
         this.id = id;
+        this.model = model;
         this.stuckAt = stuckAt;
         this.version = version;
         this.session = session;
     }
 
     static Behavior<WorkerCommand> create(String id, @Nullable String version, @Nullable Session session) {
-        return create(id, version, session, "stuck");
+        return create(id, TestFleet.MODEL, version, session, "stuck");
     }
 
     /** Without weights, and never done with those of a version. */
     static Behavior<WorkerCommand> thatDoesNotStage(String id, String stuckAt) {
-        return create(id, null, null, stuckAt);
+        return create(id, TestFleet.MODEL, null, null, stuckAt);
+    }
+
+    /** Without weights, of another model than the others. */
+    static Behavior<WorkerCommand> ofModel(String id, String model) {
+        return create(id, model, null, null, "stuck");
     }
 
     private static Behavior<WorkerCommand> create(
-            String id, @Nullable String version, @Nullable Session session, String stuckAt) {
+            String id, String model, @Nullable String version, @Nullable Session session, String stuckAt) {
         return Behaviors.setup(context -> {
             context.getSystem().receptionist().tell(Receptionist.register(WorkerCommand.KEY, context.getSelf()));
-            FakeWorker worker = new FakeWorker(id, version, session, stuckAt);
+            FakeWorker worker = new FakeWorker(id, model, version, session, stuckAt);
             return Behaviors.receiveMessage(command -> {
                 worker.on(command);
                 return Behaviors.same();
@@ -128,7 +135,7 @@ final class FakeWorker {
     private EngineStatus engine() {
         return new EngineStatus(
                 "e-" + id,
-                TestFleet.MODEL,
+                model,
                 1,
                 List.of(LoadMode.IN_PLACE, LoadMode.SHADOW),
                 false,

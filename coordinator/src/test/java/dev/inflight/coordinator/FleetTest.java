@@ -85,7 +85,7 @@ class FleetTest {
         ledger.published(twin);
         Held held = TestFleet.held(v1, 0, 0);
         Fleet view = new TestFleet(kit).host("h1", held).view();
-        ledger.committed("m", "v3", Set.of("v1"), view);
+        ledger.committed("m", "v3", Set.of("v1"), Set.of(), view);
         assertThat(ledger.releases(view, Set.of())).isEmpty();
         assertThat(ledger.versions("m")).containsOnlyKeys("v3");
     }
@@ -113,7 +113,7 @@ class FleetTest {
                 .host("h1", TestFleet.held(TestFleet.checkpoint("v1", 1), 0, 0))
                 .host("h2")
                 .view();
-        ledger.committed("m", "v2", Set.of(), view);
+        ledger.committed("m", "v2", Set.of(), Set.of(), view);
         assertThat(ledger.releases(view, Set.of("digest-v1"))).isEmpty();
         assertThat(ledger.releases(view, Set.of()))
                 .extracting(release -> release.host().name())
@@ -140,7 +140,7 @@ class FleetTest {
         ledger.published(TestFleet.checkpoint("v1", 1));
         ledger.published(TestFleet.checkpoint("v2", 1));
         var address = fleet.workers.get("h1/0").getRef().path().address();
-        ledger.committed("m", "v2", Set.of(), fleet.view().withUnreachable(address));
+        ledger.committed("m", "v2", Set.of(), Set.of(), fleet.view().withUnreachable(address));
         assertThat(ledger.versions("m")).containsOnlyKeys("v1", "v2");
     }
 

@@ -38,6 +38,7 @@ class OpenApiTest {
     private static final String TOKEN = "0123456789abcdef0123456789abcdef";
     private static final String PUBLISH = "{\"model\":\"m\",\"version\":\"%s\",\"source\":\"%s\"}";
     private static final String UPDATE = "{\"model\":\"m\",\"version\":\"%s\"}";
+    private static final String CANARY = "{\"model\":\"m\",\"version\":\"v2\",\"canary\":\"1\"}";
     private static final String ROLLBACK = "{\"model\":\"m\",\"to\":\"%s\"}";
     private static final String VERIFY = "{\"model\":\"m\"}";
     private static final String LENT = "/v1/arenas/h1-0123456789ab";
@@ -55,7 +56,10 @@ class OpenApiTest {
     void everyAnswerIsAsDescribed() throws Exception {
         Path tokens = Files.writeString(directory.resolve("tokens"), "trainer:" + TOKEN);
         Files.setPosixFilePermissions(tokens, PosixFilePermissions.fromString("rw-------"));
-        try (ApiNode node = ApiNode.start("token-file = \"" + tokens + "\"")) {
+        Path data = Files.createDirectory(directory.resolve("data"));
+        try (ApiNode node = ApiNode.startIn(
+                data,
+                "limits.queue-length = 1, update.recovery-window = 100 ms, http.token-file = \"" + tokens + "\"")) {
             assertThat(node.routes()).containsExactlyInAnyOrderElementsOf(OpenApiFile.routes());
 
             call(node, "GET", "/healthz", null, 200);
@@ -90,6 +94,7 @@ class OpenApiTest {
             ended(node, taken(node, "/v1/rollbacks", ROLLBACK.formatted("v1")));
             call(node, "POST", "/v1/rollbacks", ROLLBACK.formatted("v9"), 404);
 
+            canaries(node);
             ended(node, taken(node, "/v1/checkpoints", PUBLISH.formatted("stuck", "/ckpt/stuck")));
             String running = taken(node, "/v1/updates", UPDATE.formatted("stuck"));
             call(node, "GET", "/v1/operations/" + running, null, 200);
@@ -100,6 +105,7 @@ class OpenApiTest {
             call(node, "POST", "/v1/rollbacks", ROLLBACK.formatted("v1"), 409);
 
             history(node);
+            turns(node, running);
             arenas(node);
         }
         try (ApiNode node = ApiNode.alone("ask-timeout = 300 ms", HttpClient.newHttpClient())) {
@@ -114,6 +120,22 @@ class OpenApiTest {
         assertThat(missing).as("described, but not called here").isEmpty();
     }
 
+    private void canaries(ApiNode node) throws Exception {
+        ended(node, taken(node, "/v1/checkpoints", PUBLISH.formatted("v2", "/ckpt/v2")));
+        call(node, "POST", "/v1/promotions", "{\"model\":\"m\"}", 404);
+        call(node, "POST", "/v1/reverts", "{\"model\":\"m\"}", 404);
+        for (String decision : List.of("/v1/reverts", "/v1/promotions")) {
+            String canary = taken(node, "/v1/updates", CANARY);
+            node.await(status -> status.at("/canaries/0/phase").asText().equals("holding"));
+            call(node, "GET", "/v1/operations/" + canary, null, 200);
+            assertThat(taken(node, decision, "{\"operation\":\"" + canary + "\"}"))
+                    .isEqualTo(canary);
+            call(node, "GET", "/v1/operations/" + canary + "?waitMs=30000", null, 200);
+            String other = decision.equals("/v1/reverts") ? "/v1/promotions" : "/v1/reverts";
+            call(node, "POST", other, "{\"operation\":\"" + canary + "\"}", 409);
+        }
+    }
+
     private void history(ApiNode node) throws Exception {
         String all = "/v1/history?model=m&since=2020-01-01T00:00:00Z&before=" + Long.MAX_VALUE + "&limit=2";
         JsonNode page = Json.tree(call(node, "GET", all, null, 200).body());
@@ -125,9 +147,22 @@ class OpenApiTest {
         String lines = call(node, "GET", "/v1/history", null, Map.of("Accept", "application/x-ndjson"), 200)
                 .body();
         assertThat(lines.lines().map(line -> Json.tree(line).get("kind").asText()))
-                .containsExactly("update", "publish", "rollback", "verify", "update", "publish");
+                .startsWith("update", "publish", "canary", "update")
+                .contains("rollback", "verify");
         call(node, "GET", "/v1/history?limit=1001", null, 400);
         call(node, "GET", "/v1/history?until=2020-01-01T00:00:00Z", null, 400);
+    }
+
+    private void turns(ApiNode node, String running) throws Exception {
+        String wait = "{\"model\":\"m\",\"version\":\"v1\",\"wait\":true}";
+        String waiting = taken(node, "/v1/updates", wait);
+        call(node, "GET", "/v1/operations/" + waiting, null, 200);
+        call(node, "GET", "/v1/status", null, 200);
+        call(node, "POST", "/v1/updates", wait, 429);
+        call(node, "POST", "/v1/operations/" + waiting + "/cancel", "{}", 200);
+        call(node, "POST", "/v1/operations/" + running + "/cancel", "{}", 409);
+        call(node, "POST", "/v1/operations/none/cancel", "{}", 404);
+        call(node, "GET", "/v1/history", null, 200);
     }
 
     private void arenas(ApiNode node) throws Exception {

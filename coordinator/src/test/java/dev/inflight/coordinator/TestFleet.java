@@ -116,6 +116,24 @@ public final class TestFleet {
         return this;
     }
 
+    /** The same worker has labels. */
+    public TestFleet labelled(String id, Map<String, String> labels) {
+        WorkerState before = state(id);
+        workerStates.put(
+                id,
+                new WorkerState(
+                        id,
+                        before.host(),
+                        before.device(),
+                        before.slotBudgetBytes(),
+                        before.nccl(),
+                        before.highestEpoch(),
+                        before.session(),
+                        before.engine(),
+                        labels));
+        return this;
+    }
+
     /** A worker on a GPU, without an engine if that is null. */
     public TestFleet gpuWorker(String id, String gpu, @Nullable Integer nccl, @Nullable EngineStatus engine) {
         workers.computeIfAbsent(id, n -> kit.createTestProbe(WorkerCommand.class));

@@ -35,6 +35,7 @@ import dev.inflight.worker.update.UpdateContext;
 import dev.inflight.worker.update.UpdateSession;
 import dev.inflight.worker.update.UpdateSession.AbortOutcome;
 import dev.inflight.worker.verify.EngineVerifier;
+import dev.inflight.worker.verify.StagedVerifier;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashSet;
@@ -50,6 +51,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
     private final UpdateContext update;
     private final WorkerMetrics metrics;
     private final String host;
+    private final EngineLabels labels;
     private final Duration orphanTimeout;
     private final ActorRef<GpuWorkerMessage> self;
     private final TimerScheduler<GpuWorkerMessage> timers;
@@ -66,6 +68,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
             ActorContext<GpuWorkerMessage> context,
             TimerScheduler<GpuWorkerMessage> timers,
             String host,
+            EngineLabels labels,
             Path socket,
             EngineUsers users,
             Duration orphanTimeout,
@@ -76,6 +79,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
         this.timers = timers;
         this.update = update;
         this.host = host;
+        this.labels = labels;
         this.orphanTimeout = orphanTimeout;
         this.self = context.getSelf();
         this.steps = new UpdateSteps(self);
@@ -102,6 +106,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
      * Opens the engine link, then registers with the receptionist.
      *
      * @param host name of the worker's host
+     * @param labels of the host's engines
      * @param socket where its engine connects
      * @param users as whom the engine may run
      * @param orphanTimeout how long an update waits for a new coordinator before it is taken back
@@ -109,13 +114,14 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
      */
     static Behavior<WorkerCommand> create(
             String host,
+            EngineLabels labels,
             Path socket,
             EngineUsers users,
             Duration orphanTimeout,
             UpdateContext update,
             WorkerMetrics metrics) {
         Behavior<GpuWorkerMessage> worker = Behaviors.setup(context -> Behaviors.withTimers(timers -> {
-            var behavior = new GpuWorker(context, timers, host, socket, users, orphanTimeout, update, metrics);
+            var behavior = new GpuWorker(context, timers, host, labels, socket, users, orphanTimeout, update, metrics);
             context.getSystem()
                     .receptionist()
                     .tell(Receptionist.register(
@@ -267,7 +273,8 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
         if (going != null) {
             going.step = Step.STREAMING;
             var session = going.session;
-            steps.run(session, () -> new StreamDone(session, session.stream()));
+            var verifier = new StagedVerifier(update, going.order, session.engine(), checked(going.order)::pass);
+            steps.run(session, () -> new StreamDone(session, verifier.verified(session.stream())));
             tellState();
         }
     }
@@ -281,6 +288,11 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
             tellState();
         }
         return this;
+    }
+
+    private Throttle checked(WorkerCommand.Prepare order) {
+        return new Throttle(
+                bytes -> order.replyTo().tell(new WorkerEvent.Progress(update.worker(), order.epoch(), 0, bytes)));
     }
 
     private void onDrop(WorkerCommand.Drop drop) {
@@ -519,6 +531,7 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
                 update.communicators() == null ? null : update.communicators().version(),
                 highestEpoch,
                 current == null ? null : current.view(),
-                engineStatus());
+                engineStatus(),
+                engine == null ? labels.ofHost() : labels.of(engine.session().hello()));
     }
 }

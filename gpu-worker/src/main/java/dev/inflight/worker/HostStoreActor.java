@@ -67,6 +67,7 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
     private final Set<ActorRef<HostStoreEvent>> subscribers = new HashSet<>();
     private final ShardTaking taking;
     private final Departure departure;
+    private final long maxSourceBytesPerSecond;
 
     private HostStoreActor(
             ActorContext<Message> context,
@@ -75,7 +76,8 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
             Place place,
             HostStore store,
             ShardTaking taking,
-            Departure departure) {
+            Departure departure,
+            long maxSourceBytesPerSecond) {
         super(context);
         this.self = context.getSelf();
         this.host = host;
@@ -84,13 +86,24 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
         this.store = store;
         this.taking = taking;
         this.departure = departure;
+        this.maxSourceBytesPerSecond = maxSourceBytesPerSecond;
         store.onChange(() -> self.tell(new Changed()));
         departure.onBegin(() -> self.tell(Leave.INSTANCE));
     }
 
-    /** Registers itself with the receptionist. */
+    /**
+     * Registers itself with the receptionist.
+     *
+     * @param maxSourceBytesPerSecond what its peer server is held to, for the coordinator to show
+     */
     static Behavior<HostStoreCommand> create(
-            String host, String endpoint, Place place, HostStore store, ShardTaking taking, Departure departure) {
+            String host,
+            String endpoint,
+            Place place,
+            HostStore store,
+            ShardTaking taking,
+            Departure departure,
+            long maxSourceBytesPerSecond) {
         Behavior<Message> actor = Behaviors.setup(context -> {
             context.getSystem()
                     .receptionist()
@@ -98,7 +111,8 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
                             HostStoreCommand.KEY, context.getSelf().unsafeUpcast()));
             return Behaviors.withTimers(timers -> {
                 timers.startTimerWithFixedDelay(Expire.INSTANCE, EXPIRY_CHECK);
-                return new HostStoreActor(context, host, endpoint, place, store, taking, departure);
+                return new HostStoreActor(
+                        context, host, endpoint, place, store, taking, departure, maxSourceBytesPerSecond);
             });
         });
         return Behaviors.transformMessages(
@@ -187,7 +201,8 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
     }
 
     private HostStoreEvent state() {
-        return new HostStoreEvent.HostState(host, endpoint, store.held(), place, store.coming(), departure.hasBegun());
+        return new HostStoreEvent.HostState(
+                host, endpoint, store.held(), place, store.coming(), departure.hasBegun(), maxSourceBytesPerSecond);
     }
 
     private void inspect(HostStoreCommand.Inspect order) {

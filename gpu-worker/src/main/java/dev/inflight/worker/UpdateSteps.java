@@ -2,8 +2,12 @@ package dev.inflight.worker;
 
 import akka.actor.typed.ActorRef;
 import dev.inflight.worker.GpuWorkerMessage.AbortDone;
+import dev.inflight.worker.GpuWorkerMessage.BeginDone;
 import dev.inflight.worker.GpuWorkerMessage.BudgetMeasured;
+import dev.inflight.worker.GpuWorkerMessage.CommitDone;
+import dev.inflight.worker.GpuWorkerMessage.PrepareDone;
 import dev.inflight.worker.GpuWorkerMessage.StepFailed;
+import dev.inflight.worker.GpuWorkerMessage.StreamDone;
 import dev.inflight.worker.device.Device;
 import dev.inflight.worker.update.UpdateException;
 import dev.inflight.worker.update.UpdateSession;
@@ -31,14 +35,35 @@ final class UpdateSteps {
     /** Tells the worker what the step returns, or {@link StepFailed}. */
     void run(UpdateSession session, Step step) {
         threads.execute(() -> {
-            try {
-                worker.tell(step.run());
-            } catch (UpdateException e) {
-                worker.tell(new StepFailed(session, String.valueOf(e.getMessage()), e.suspect()));
-            } catch (InterruptedException | RuntimeException | Error e) {
-                worker.tell(new StepFailed(session, e.getMessage() == null ? e.toString() : e.getMessage(), null));
+            try (var fields = session.fields()) {
+                worker.tell(ended(session, step));
             }
         });
+    }
+
+    private GpuWorkerMessage ended(UpdateSession session, Step step) {
+        try {
+            var done = step.run();
+            LOG.info("{}: {}", session.worker(), describe(done));
+            return done;
+        } catch (UpdateException e) {
+            LOG.warn("{}: failed: {}", session.worker(), e.getMessage());
+            return new StepFailed(session, String.valueOf(e.getMessage()), e.suspect());
+        } catch (InterruptedException | RuntimeException | Error e) {
+            LOG.warn("{}: failed", session.worker(), e);
+            return new StepFailed(session, e.getMessage() == null ? e.toString() : e.getMessage(), null);
+        }
+    }
+
+    private static String describe(GpuWorkerMessage done) {
+        return switch (done) {
+            case PrepareDone prepared -> "prepared, plan " + prepared.planDigest();
+            case BeginDone begun -> "begun";
+            case StreamDone staged -> "staged";
+            case CommitDone committed -> "committed, the engine stood for " + committed.stallMicros() + " us";
+            case AbortDone aborted -> "aborted: " + aborted.outcome();
+            default -> done.toString();
+        };
     }
 
     /** Always ends in {@link AbortDone}: an update whose end fails is over all the same. */

@@ -42,6 +42,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -112,6 +113,7 @@ public final class WorkerNode {
                     settings.peerTimeout(),
                     new RateLimit(settings.maxSourceBytesPerSecond()),
                     ucx);
+            var endpoint = Objects.requireNonNullElse(settings.peerAdvertised(), server.endpoint());
             var metrics = metrics(system, settings, store, server);
             closeAtShutdown(system, server, communicators, ucx, aeron, devices, store);
             var departure = departure(system, settings);
@@ -119,7 +121,14 @@ public final class WorkerNode {
             var children = new ArrayList<WorkerHost.Child>();
             children.add(new WorkerHost.Child(
                     "host-store",
-                    HostStoreActor.create(settings.name(), server.endpoint(), place, store, taking, departure)));
+                    HostStoreActor.create(
+                            settings.name(),
+                            endpoint,
+                            place,
+                            store,
+                            taking,
+                            departure,
+                            settings.maxSourceBytesPerSecond())));
             var sockets = new LinkedHashMap<String, Path>();
             var users = EngineUsers.of(settings.engineUsers());
             var plans = new Plans();
@@ -135,7 +144,7 @@ public final class WorkerNode {
                         store,
                         device,
                         hub,
-                        new Peers(server.endpoint(), hub, machine, settings.peerTimeout(), ucx, aeron),
+                        new Peers(endpoint, hub, machine, settings.peerTimeout(), ucx, aeron),
                         joins,
                         new Traces(settings.traceDir()),
                         settings.engineTimeout(),
@@ -147,6 +156,7 @@ public final class WorkerNode {
                         "gpu-worker-" + index,
                         GpuWorker.create(
                                 settings.name(),
+                                settings.labels(),
                                 settings.socket(index),
                                 users,
                                 settings.orphanTimeout(),
@@ -155,7 +165,7 @@ public final class WorkerNode {
                 sockets.put(settings.workerId(index), settings.socket(index));
             }
             system.systemActorOf(WorkerHost.create(children), "worker-host", Props.empty());
-            return new Started(server.endpoint(), sockets);
+            return new Started(endpoint, sockets);
         } catch (IOException e) {
             throw new UncheckedIOException("worker host " + settings.name() + ": " + e.getMessage(), e);
         }
@@ -166,6 +176,7 @@ public final class WorkerNode {
             ActorSystem<?> system, WorkerSettings settings, HostStore store, PeerServer peers) throws IOException {
         var metrics = new WorkerMetrics();
         metrics.showStore(store::heldBytes, store::freeBytes);
+        metrics.showDamage(store.damage()::found, store.damage()::mended);
         metrics.showPeers(peers::sentBytes, peers::connections);
         if (settings.metricsAddress() != null) {
             var server = MetricsServer.start(settings.metricsAddress(), metrics::text);

@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param rack label of the rack this host is in; empty if nobody said
  * @param zone label of its zone; empty if nobody said
+ * @param labels by which engines are selected
  * @param traceDir where timelines of updates are written; null for nowhere
  * @param checkpointRoots where checkpoints may be read from
  * @param engineUsers names or ids of users, beside the own, whose engines may attach
@@ -26,6 +27,7 @@ import org.jspecify.annotations.Nullable;
  * @param gpus GPUs of the workers in order, by number or UUID; empty for the first ones
  * @param slotMemoryBytes most memory of one worker's slots
  * @param memoryFraction most of a GPU's free memory that one worker's slots may take
+ * @param peerAdvertised {@code host:port} that other hosts are told of the peer server; null for where it listens
  * @param mapSharedMemory whether slots of other hosts on the same machine are mapped rather than copied
  * @param transport what moves bytes to and from other machines
  * @param aeron how buckets are cast
@@ -44,6 +46,7 @@ public record WorkerSettings(
         String name,
         String rack,
         String zone,
+        EngineLabels labels,
         int workers,
         Path runDir,
         Path shmDir,
@@ -57,6 +60,7 @@ public record WorkerSettings(
         boolean warmSlots,
         String peerHost,
         int peerPort,
+        @Nullable String peerAdvertised,
         Duration peerTimeout,
         boolean mapSharedMemory,
         TransportChoice.Setting transport,
@@ -81,6 +85,8 @@ public record WorkerSettings(
     private static final Pattern MULTICAST =
             Pattern.compile("2(2[4-9]|3[0-9])(\\.[0-9]{1,3}){2}\\.[0-9]{0,2}[13579]:[0-9]{1,5}");
 
+    private static final Pattern ADVERTISED = Pattern.compile("(\\[[0-9A-Fa-f:.]+]|[^\\s:\\[\\]]+):[1-9][0-9]{0,4}");
+
     private static final Pattern PORTS = Pattern.compile("[0-9]{1,5} [0-9]{1,5}");
 
     /** What buckets land on. */
@@ -97,6 +103,7 @@ public record WorkerSettings(
                 config.getString("name"),
                 config.getString("rack"),
                 config.getString("zone"),
+                EngineLabels.from(config),
                 inRange(config, "workers", 1, 64),
                 Path.of(config.getString("run-dir")),
                 Path.of(config.getString("shm-dir")),
@@ -110,6 +117,7 @@ public record WorkerSettings(
                 config.getBoolean("warm-slots"),
                 config.getString("peer.host"),
                 inRange(config, "peer.port", 0, 65535),
+                advertised(config),
                 config.getDuration("peer.timeout"),
                 config.getBoolean("peer.map-shared-memory"),
                 transport(config),
@@ -173,6 +181,17 @@ public record WorkerSettings(
                 throw new ConfigException.BadValue(
                         config.origin(), "inflight.worker.device", "\"" + value + "\" is neither host nor cuda");
         };
+    }
+
+    private static @Nullable String advertised(Config config) {
+        var value = config.getString("peer.advertised");
+        if (value.isEmpty()) {
+            return null;
+        }
+        if (!ADVERTISED.matcher(value).matches()) {
+            throw refuse(config, "peer.advertised", "\"" + value + "\" is not host:port");
+        }
+        return value;
     }
 
     private static TransportChoice.Setting transport(Config config) {

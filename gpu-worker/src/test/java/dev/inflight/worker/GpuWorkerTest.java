@@ -83,8 +83,8 @@ class GpuWorkerTest {
                 null,
                 new Plans());
         var socket = directory.resolve("w.sock");
-        worker = KIT.spawn(
-                GpuWorker.create("h", socket, EngineUsers.OWN, Duration.ofMillis(100), update, new WorkerMetrics()));
+        worker = KIT.spawn(GpuWorker.create(
+                "h", EngineLabels.NONE, socket, EngineUsers.OWN, Duration.ofMillis(100), update, new WorkerMetrics()));
         coordinator = KIT.createTestProbe();
         worker.tell(new WorkerCommand.Subscribe(coordinator.getRef()));
         startEngine(socket);

@@ -63,7 +63,7 @@ class HostStoreActorTest {
             var actor = KIT.spawn(actor(store, new Departure()));
             actor.tell(new HostStoreCommand.Subscribe(coordinator.getRef()));
             assertThat(coordinator.expectMessageClass(HostState.class))
-                    .isEqualTo(new HostState("b", "127.0.0.1:1", List.of(), PLACE, List.of()));
+                    .isEqualTo(new HostState("b", "127.0.0.1:1", List.of(), PLACE, List.of(), false, 1 << 20));
 
             var replica = store.replicate(store.adopt(target, List.of(server.endpoint())));
             assertThat(coordinator.expectMessageClass(HostState.class).coming())
@@ -133,7 +133,7 @@ class HostStoreActorTest {
 
     private static Behavior<HostStoreCommand> actor(HostStore store, Departure departure) {
         var taking = new ShardTaking("b", PLACE, store, JOINS, PATIENCE);
-        return HostStoreActor.create("b", "127.0.0.1:1", PLACE, store, taking, departure);
+        return HostStoreActor.create("b", "127.0.0.1:1", PLACE, store, taking, departure, 1 << 20);
     }
 
     private CheckpointRef publish(HostStore store, String endpoint) throws Exception {

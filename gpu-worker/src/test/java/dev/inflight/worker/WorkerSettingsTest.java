@@ -5,7 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
+import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.link.EngineDevice;
+import dev.inflight.protocol.link.EngineMessage.Hello;
 import java.time.Duration;
+import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 class WorkerSettingsTest {
@@ -33,6 +38,44 @@ class WorkerSettingsTest {
         assertThatThrownBy(() -> settings("inflight.worker.checkpoint-roots = [\"/data\", \"data\"]"))
                 .isInstanceOf(ConfigException.BadValue.class)
                 .hasMessageContaining("\"data\" is no absolute path");
+    }
+
+    @Test
+    void anEngineHasItsHostsLabelsAndItsOwnComeFirst() {
+        EngineLabels labels = settings("inflight.worker { labels { tenant = a, domain = chat, tier = 1 },"
+                        + " engine-labels { \"engine-1\" { tenant = b } } }")
+                .labels();
+        assertThat(labels.of(hello("engine-0", 1))).isEqualTo(Map.of("tenant", "a", "domain", "chat", "tier", "1"));
+        assertThat(labels.of(hello("engine-1", 2)))
+                .isEqualTo(Map.of("tenant", "b", "domain", "chat", "tier", "1", "tp-rank", "1", "tp-size", "2"));
+        assertThat(settings("").labels()).isEqualTo(EngineLabels.NONE);
+    }
+
+    @Test
+    void whatIsNoLabelIsRefusedByName() {
+        assertThatThrownBy(() -> settings("inflight.worker.labels { tenant = \"a,b\" }"))
+                .isInstanceOf(ConfigException.BadValue.class)
+                .hasMessageContaining("inflight.worker.labels.tenant");
+        assertThatThrownBy(() -> settings("inflight.worker.labels { tenant { a = b } }"))
+                .hasMessageContaining("inflight.worker.labels.tenant");
+        assertThatThrownBy(() -> settings("inflight.worker.engine-labels { e = x }"))
+                .hasMessageContaining("inflight.worker.engine-labels.\"e\"");
+    }
+
+    private static Hello hello(String engine, int ranks) {
+        return new Hello(
+                1,
+                engine,
+                1,
+                "m",
+                EngineDevice.HOST,
+                ranks - 1,
+                ranks,
+                List.of(),
+                List.of(LoadMode.IN_PLACE),
+                false,
+                null,
+                null);
     }
 
     private static WorkerSettings settings(String overrides) {

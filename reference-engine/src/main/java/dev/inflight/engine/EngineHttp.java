@@ -14,7 +14,7 @@ import java.util.Objects;
 import java.util.concurrent.Executors;
 import org.jspecify.annotations.Nullable;
 
-/** The engine's HTTP side: {@code /health} and {@code /answer}. One virtual thread per request. */
+/** The engine's HTTP side: {@code /health}, {@code /health/weights} and {@code /answer}. One virtual thread per request. */
 final class EngineHttp {
     private static final String SEED = "seed=";
 
@@ -64,8 +64,9 @@ final class EngineHttp {
         }
         return switch (exchange.getRequestURI().getPath()) {
             case "/health" -> health();
+            case "/health/weights" -> weights();
             case "/answer" -> answer(exchange.getRequestURI().getQuery());
-            default -> error(404, "there is /health and /answer?seed=N");
+            default -> error(404, "there is /health, /health/weights and /answer?seed=N");
         };
     }
 
@@ -79,6 +80,20 @@ final class EngineHttp {
         body.put("version", version == null ? null : version.name());
         body.put("digest", version == null ? null : version.digest());
         return new Reply(status.state() == EngineStatus.State.SERVING ? 200 : 503, body);
+    }
+
+    /** Waits for a pause like any request, since weights are read. */
+    private Reply weights() throws InterruptedException {
+        try (RequestGate.Pass pass = gate.enter()) {
+            WeightUpdates.Serving serving = Objects.requireNonNull(updates.serving(), "open without weights");
+            String problem = WeightHealth.problem(serving.parameters());
+            Map<String, @Nullable String> body = new LinkedHashMap<>();
+            body.put("version", serving.version().name());
+            body.put("problem", problem);
+            return new Reply(problem == null ? 200 : 503, body);
+        } catch (RequestGate.ClosedException e) {
+            return error(503, String.valueOf(e.getMessage()));
+        }
     }
 
     private Reply answer(@Nullable String query) throws InterruptedException {

@@ -155,12 +155,32 @@ final class EngineState {
         state = state == State.LOADING_IN_PLACE ? State.STAGED_IN_PLACE : State.STAGED_SHADOW;
     }
 
+    /** Refuses an epoch that is not the running update's, or whose update has not ended. */
+    private Begin requireStaged(long epoch) throws Refusal {
+        Begin running = fence(epoch);
+        if (state != State.STAGED_IN_PLACE && state != State.STAGED_SHADOW) {
+            throw new Refusal("the update with epoch %d has not ended; its weights are incomplete", epoch);
+        }
+        return running;
+    }
+
+    /**
+     * Refuses a dump of live weights while there are none or an update is running, and one of staged weights unless they
+     * are complete.
+     *
+     * @param epoch the update whose staged weights are meant; null for live ones
+     */
+    void checkDump(@Nullable Long epoch) throws Refusal {
+        if (epoch != null) {
+            requireStaged(epoch);
+        } else if (state != State.SERVING) {
+            throw new Refusal("a dump needs an engine that serves and no running update");
+        }
+    }
+
     /** Refuses a commit that {@link #commit} would not take. */
     void checkCommit(Commit commit) throws Refusal {
-        Begin running = fence(commit.epoch());
-        if (state != State.STAGED_IN_PLACE && state != State.STAGED_SHADOW) {
-            throw new Refusal("the update with epoch %d has not ended; its weights are incomplete", commit.epoch());
-        }
+        Begin running = requireStaged(commit.epoch());
         if (!commit.version().equals(running.version())) {
             throw new Refusal(
                     "commit names version \"%s\"; the update with epoch %d began with \"%s\"",

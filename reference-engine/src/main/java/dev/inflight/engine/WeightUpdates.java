@@ -192,16 +192,15 @@ final class WeightUpdates {
 
     EngineMessage dump(Dump dump) {
         try (Arena arena = Arena.ofConfined()) {
-            if (state.state() != EngineState.State.SERVING) {
-                throw new Refusal("a dump needs an engine that serves and no running update");
-            }
+            state.checkDump(dump.epoch());
+            ParameterSet from = dump.epoch() == null ? parameters.live() : update().target();
             MemorySegment slot = SlotMapping.writable(dump.slot(), arena);
             for (DumpPart part : dump.tensors()) {
                 checkInside(slot, part.name(), part.offset(), part.bytes());
-                liveRange(part);
+                range(from, part);
             }
             for (DumpPart part : dump.tensors()) {
-                MemorySegment.copy(liveRange(part), 0, slot, part.offset(), part.bytes());
+                MemorySegment.copy(range(from, part), 0, slot, part.offset(), part.bytes());
             }
             return new Dumped(dump.id());
         } catch (Refusal refusal) {
@@ -225,9 +224,8 @@ final class WeightUpdates {
         publish();
     }
 
-    private MemorySegment liveRange(DumpPart part) throws Refusal {
-        ParameterSet live = parameters.live();
-        Parameter parameter = live == null ? null : live.find(part.name());
+    private static MemorySegment range(@Nullable ParameterSet from, DumpPart part) throws Refusal {
+        Parameter parameter = from == null ? null : from.find(part.name());
         if (parameter == null) {
             throw new Refusal("tensor \"%s\": this engine has no such parameter", part.name());
         }

@@ -91,6 +91,20 @@ public final class CoordinatorClient implements AutoCloseable {
         return await(start("/v1/updates", request, origin), progress);
     }
 
+    /** Asks for an update and returns the operation's id without waiting for its end. */
+    public String beginUpdate(UpdateRequest request) throws InterruptedException {
+        return start("/v1/updates", request, Origin.UNKNOWN);
+    }
+
+    /** What this node measures, in Prometheus' text format. */
+    public String metrics() throws InterruptedException {
+        HttpResponse<byte[]> response = send(request("/metrics").GET().build());
+        if (response.statusCode() != OK) {
+            parse(response, "/metrics");
+        }
+        return new String(response.body(), StandardCharsets.UTF_8);
+    }
+
     /** Past operations, newest first: {@code operations}, and {@code next} if there are more. */
     public JsonNode history(HistoryQuery query) throws InterruptedException {
         return get("/v1/history" + query.text());
@@ -131,6 +145,11 @@ public final class CoordinatorClient implements AutoCloseable {
         return json.convertValue(get("/v1/operations/" + id), Operation.class);
     }
 
+    /** Calls off an update that waits for its turn. */
+    public Operation cancel(String id, Origin origin) throws InterruptedException {
+        return json.convertValue(post("/v1/operations/" + id + "/cancel", Map.of(), origin), Operation.class);
+    }
+
     /** Compares every engine's live tensors with the manifest and waits for the verdict. */
     public Operation verify(String model, Consumer<Operation> progress) throws InterruptedException {
         return verify(model, Origin.UNKNOWN, progress);
@@ -138,7 +157,28 @@ public final class CoordinatorClient implements AutoCloseable {
 
     /** The same, saying who asks. */
     public Operation verify(String model, Origin origin, Consumer<Operation> progress) throws InterruptedException {
-        return await(start("/v1/verifications", Map.of("model", model), origin), progress);
+        return verify(new VerifyRequest(model, null, null), origin, progress);
+    }
+
+    /** The same for some of the engines. */
+    public Operation verify(VerifyRequest request, Origin origin, Consumer<Operation> progress)
+            throws InterruptedException {
+        return await(start("/v1/verifications", request, origin), progress);
+    }
+
+    /** Ends the hold of a canary; returns its id, to {@link #await} its end. */
+    public String promote(CanaryDecision decision) throws InterruptedException {
+        return start("/v1/promotions", decision, Origin.UNKNOWN);
+    }
+
+    /** Has a canary's engines go back; returns its id, to {@link #await} its end. */
+    public String revert(CanaryDecision decision) throws InterruptedException {
+        return start("/v1/reverts", decision, Origin.UNKNOWN);
+    }
+
+    /** Asks for an update, or a canary, and returns its id without waiting. */
+    public String begin(UpdateRequest request, Origin origin) throws InterruptedException {
+        return start("/v1/updates", request, origin);
     }
 
     @Override
@@ -147,6 +187,10 @@ public final class CoordinatorClient implements AutoCloseable {
     }
 
     private String start(String path, Object fields, Origin origin) throws InterruptedException {
+        return post(path, fields, origin).path("operation").asText();
+    }
+
+    private JsonNode post(String path, Object fields, Origin origin) throws InterruptedException {
         try {
             ObjectNode body = json.valueToTree(fields);
             if (origin.requester() != null) {
@@ -159,14 +203,19 @@ public final class CoordinatorClient implements AutoCloseable {
                     .header("Content-Type", "application/json")
                     .POST(HttpRequest.BodyPublishers.ofByteArray(json.writeValueAsBytes(body)))
                     .build();
-            return parse(send(request), path).path("operation").asText();
+            return parse(send(request), path);
         } catch (JsonProcessingException e) {
             throw new IllegalArgumentException(
                     "cannot write the request to " + path + ": " + e.getOriginalMessage(), e);
         }
     }
 
-    private Operation await(String id, Consumer<Operation> progress) throws InterruptedException {
+    /**
+     * Waits for an operation's end.
+     *
+     * @param progress called on this thread after every answer, about twice a second
+     */
+    public Operation await(String id, Consumer<Operation> progress) throws InterruptedException {
         String path = "/v1/operations/" + id + "?waitMs=" + POLL_MILLIS;
         int silent = 0;
         while (true) {
@@ -237,7 +286,11 @@ public final class CoordinatorClient implements AutoCloseable {
             if (status == UNAUTHORIZED) {
                 error += "; give yours with --token-file FILE or INFLIGHT_TOKEN_FILE";
             }
-            throw new CoordinatorRefusedException(status, error.isEmpty() ? "HTTP " + status + " to " + path : error);
+            throw new CoordinatorRefusedException(
+                    status,
+                    error.isEmpty() ? "HTTP " + status + " to " + path : error,
+                    body.path("limit").textValue(),
+                    body.path("retryAt").textValue());
         }
         return body;
     }

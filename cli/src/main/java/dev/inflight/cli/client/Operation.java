@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
  * @param totalBytes bytes of this phase, zero while unknown
  * @param error why it failed
  * @param result its outcome; also of a failed update
+ * @param turn of an update that waits for its turn; else null
  */
 @JsonIgnoreProperties(ignoreUnknown = true)
 public record Operation(
@@ -27,7 +28,34 @@ public record Operation(
         long doneBytes,
         long totalBytes,
         @Nullable String error,
-        @Nullable JsonNode result) {
+        @Nullable JsonNode result,
+        @Nullable Turn turn) {
+    /**
+     * The place of an update that waits.
+     *
+     * @param reason what it waits for
+     * @param expectedAt when it will probably begin, ISO 8601; null if nobody can tell
+     * @param until when it is given up
+     */
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    public record Turn(
+            int position,
+            @Nullable String reason,
+            @Nullable String expectedAt,
+            @Nullable String until) {}
+
+    /** Of one that does not wait. */
+    public Operation(
+            String id,
+            String kind,
+            String state,
+            @Nullable String phase,
+            long doneBytes,
+            long totalBytes,
+            @Nullable String error,
+            @Nullable JsonNode result) {
+        this(id, kind, state, phase, doneBytes, totalBytes, error, result, null);
+    }
 
     public boolean running() {
         return "running".equals(state);
@@ -39,6 +67,10 @@ public record Operation(
 
     /** The phase for people; the kind while no phase is known. */
     public String step() {
+        if (turn != null) {
+            return kind + ": waiting, place " + turn.position()
+                    + (turn.expectedAt() == null ? "" : ", expected at " + turn.expectedAt());
+        }
         return kind + (phase == null || phase.isBlank() ? "" : ": " + phase);
     }
 

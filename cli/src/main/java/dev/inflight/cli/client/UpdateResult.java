@@ -22,6 +22,7 @@ import org.jspecify.annotations.Nullable;
  * @param exchange how buckets came from worker to worker; null if the update did not get that far
  * @param phases how long the coordinator waited in each phase; null if the update did not get that far
  * @param stages busy time of each stage
+ * @param damage what was found damaged and mended on the way; null from an older coordinator
  */
 @JsonIgnoreProperties(ignoreUnknown = true)
 public record UpdateResult(
@@ -43,7 +44,29 @@ public record UpdateResult(
         @Nullable ExchangeUse exchange,
         @Nullable Phases phases,
         @Nullable Stages stages,
-        @Nullable List<EngineOutcome> engines) {
+        @Nullable List<EngineOutcome> engines,
+        @Nullable List<DamageFound> damage) {
+
+    /**
+     * A block that was not what was published.
+     *
+     * @param place {@code store}, {@code slot} or {@code wire}
+     * @param begin its first byte, counted from the tensor's
+     * @param mendedFrom what the right bytes came from
+     */
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    public record DamageFound(String place, String host, String file, String tensor, long begin, String mendedFrom) {
+        /** For people. */
+        public String text() {
+            return "%s of %s: %s: tensor \"%s\": block at byte %d, from %s"
+                    .formatted(place, host, file, tensor, begin, mendedFrom);
+        }
+    }
+
+    /** What was mended, empty if nothing was told. */
+    public List<DamageFound> damageFound() {
+        return Objects.requireNonNullElse(damage, List.of());
+    }
 
     /**
      * @param engine null if the worker lost it before it was known
@@ -95,7 +118,8 @@ public record UpdateResult(
             double verifySeconds,
             double transferSeconds,
             double reloadSeconds,
-            double streamSeconds) {}
+            double streamSeconds,
+            double engineVerifySeconds) {}
 
     /** The engines' outcomes, empty if none was told. */
     public List<EngineOutcome> engineOutcomes() {

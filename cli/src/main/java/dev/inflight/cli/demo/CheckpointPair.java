@@ -8,11 +8,14 @@ import dev.inflight.cli.model.SyntheticCheckpoint;
 import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.worker.store.CheckpointFiles;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.function.LongFunction;
@@ -134,6 +137,36 @@ public final class CheckpointPair implements AutoCloseable {
 
     Path second() {
         return second;
+    }
+
+    /** Makes every weight of the second version NaN, as a training run does that diverged; before it is published. */
+    void spoilSecond() {
+        byte[] ones = new byte[1 << 20];
+        Arrays.fill(ones, (byte) -1);
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(second, "*.safetensors")) {
+            for (Path file : files) {
+                try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+                    ByteBuffer length = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+                    channel.read(length, 0);
+                    long end = channel.size();
+                    for (long at = Long.BYTES + length.getLong(0); at < end; ) {
+                        at += channel.write(ByteBuffer.wrap(ones, 0, (int) Math.min(ones.length, end - at)), at);
+                    }
+                }
+            }
+        } catch (IOException e) {
+            throw new ScenarioFailedException("cannot spoil " + second + ": " + e.getMessage(), e);
+        }
+    }
+
+    /** Where the second version's bytes are. */
+    CheckpointFiles secondFiles() {
+        return secondFiles;
+    }
+
+    /** Where the first version's bytes are. */
+    CheckpointFiles firstFiles() {
+        return firstFiles;
     }
 
     /** Takes both out of the reach of who knows only their paths; the answers stay. */

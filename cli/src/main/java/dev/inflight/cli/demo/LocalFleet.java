@@ -19,8 +19,9 @@ import java.util.concurrent.Future;
 import java.util.stream.Stream;
 
 /**
- * A complete fleet as separate processes on this machine: one coordinator, N engines, and a worker host for each of them
- * or, on GPUs, as many as wanted. The processes belong to a {@link LocalRun} and end with it. Used by one thread.
+ * A complete fleet as separate processes on this machine: one coordinator, to which others can be added that stand by, N
+ * engines, and a worker host for each of them or, on GPUs, as many as wanted. The processes belong to a {@link LocalRun}
+ * and end with it. Used by one thread.
  */
 public final class LocalFleet implements AutoCloseable {
     private static final long POLL_MILLIS = 50;
@@ -31,20 +32,24 @@ public final class LocalFleet implements AutoCloseable {
     private final NodeLauncher nodes;
     private final EngineLauncher engineLauncher;
     private final Duration limit;
-    private final CoordinatorClient client;
+    private final ChildProcess coordinator;
+    private final List<ChildProcess> standbys = new ArrayList<>();
     private final List<FleetHost> hosts = new ArrayList<>();
+    private CoordinatorClient client;
 
     private LocalFleet(
             LocalRun run,
             NodeLauncher nodes,
             EngineLauncher engineLauncher,
             Duration limit,
+            ChildProcess coordinator,
             CoordinatorClient client,
             List<FleetHost> hosts) {
         this.run = run;
         this.nodes = nodes;
         this.engineLauncher = engineLauncher;
         this.limit = limit;
+        this.coordinator = coordinator;
         this.client = client;
         this.hosts.addAll(hosts);
     }
@@ -74,8 +79,8 @@ public final class LocalFleet implements AutoCloseable {
             hosts.add(startHost(nodes, hosts.size(), first, perHost, Map.of()));
         }
         startEngines(engineLauncher, hosts, 0, limit);
-        CoordinatorClient client = new CoordinatorClient(URI.create(text(coordinator, "/http", limit)));
-        LocalFleet fleet = new LocalFleet(run, nodes, engineLauncher, limit, client, hosts);
+        CoordinatorClient client = client(coordinator, limit);
+        LocalFleet fleet = new LocalFleet(run, nodes, engineLauncher, limit, coordinator, client, hosts);
         fleet.awaitAttached(options.workers());
         return fleet;
     }
@@ -101,6 +106,79 @@ public final class LocalFleet implements AutoCloseable {
         }
         startEngines(engineLauncher, added, warmBytes, limit);
         return added;
+    }
+
+    /**
+     * Starts further coordinator nodes, of which the first takes over when the present one is lost. Returns when the
+     * coordinator counts them as members.
+     *
+     * @throws FleetException naming the process that did not come up
+     */
+    void addStandbys(int count) throws InterruptedException {
+        for (int i = 0; i < count; i++) {
+            standbys.add(nodes.startStandby(standbys.size() + 1));
+        }
+        for (ChildProcess standby : standbys) {
+            standby.awaitAnnouncement(limit);
+        }
+        long deadline = System.nanoTime() + limit.toNanos();
+        while (upCoordinators() < 1 + standbys.size()) {
+            run.requireAllAlive();
+            if (System.nanoTime() > deadline) {
+                throw new FleetException("after " + limit.toSeconds() + " s " + upCoordinators() + " of "
+                        + (1 + standbys.size()) + " coordinator nodes are members");
+            }
+            Thread.sleep(POLL_MILLIS);
+        }
+    }
+
+    private long upCoordinators() throws InterruptedException {
+        return client.status()
+                .at("/cluster/members")
+                .valueStream()
+                .filter(member -> member.path("status").asText().equals("up"))
+                .filter(member -> member.path("roles")
+                        .valueStream()
+                        .anyMatch(role -> role.asText().equals("coordinator")))
+                .count();
+    }
+
+    /**
+     * Ends the coordinator that decides with SIGKILL. From now on {@link #client} asks the first that stood by.
+     *
+     * @return {@link System#nanoTime} at the signal
+     */
+    long killCoordinator() throws InterruptedException {
+        run.dismiss(coordinator);
+        CoordinatorClient next = client(standbys.getFirst(), limit);
+        long at = System.nanoTime();
+        coordinator.kill();
+        client.close();
+        client = next;
+        return at;
+    }
+
+    /** Clients of the coordinator nodes that stood by, for who wants to know something of each; to be closed. */
+    List<CoordinatorClient> standbyClients() throws InterruptedException {
+        List<CoordinatorClient> clients = new ArrayList<>();
+        for (ChildProcess standby : standbys) {
+            clients.add(client(standby, limit));
+        }
+        return clients;
+    }
+
+    /**
+     * Returns when the coordinator knows every host store and every engine that were started.
+     *
+     * @throws FleetException if it takes too long
+     */
+    void awaitAll() throws InterruptedException {
+        awaitAttached(engines().size());
+    }
+
+    /** Process id of an engine. */
+    long pid(FleetHost.Engine engine) {
+        return run.process(engine.id()).pid();
     }
 
     /** Ends a worker host with SIGKILL. Its engine goes on. */
@@ -192,6 +270,10 @@ public final class LocalFleet implements AutoCloseable {
         client.close();
     }
 
+    private static CoordinatorClient client(ChildProcess node, Duration limit) throws InterruptedException {
+        return new CoordinatorClient(URI.create(text(node, "/http", limit)));
+    }
+
     private static FleetHost startHost(
             NodeLauncher nodes, int index, int firstEngine, int workers, Map<String, String> settings) {
         ChildProcess process = nodes.startWorker(index, firstEngine, workers, settings);
@@ -277,7 +359,7 @@ public final class LocalFleet implements AutoCloseable {
      * A port for Akka, chosen before the processes start so that they can start together: each must know the seed's
      * address. Linux gives ephemeral ports at random, so another process taking it in between is very unlikely.
      */
-    private static int freePort() {
+    static int freePort() {
         try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.ofLiteral(ADDRESS))) {
             return socket.getLocalPort();
         } catch (IOException e) {

@@ -264,6 +264,19 @@ public final class LocalScenario implements AutoCloseable {
         return new TimedUpdate(requireSucceeded(operation).as(UpdateResult.class), seconds);
     }
 
+    /** Updates every engine, or fails to: the operation as it ended. */
+    Operation tryUpdate(UpdateRequest request, String step, Consumer<Operation> watcher) throws InterruptedException {
+        progress.step(step);
+        Consumer<Operation> advancing = advancing(step);
+        return client().update(request, watcher.andThen(advancing));
+    }
+
+    /** Compares every engine's live tensors with the manifest: the operation as it ended. */
+    Operation tryVerify(String step) throws InterruptedException {
+        progress.step(step);
+        return client().verify(MODEL, advancing(step));
+    }
+
     /** Takes every engine back to the version before the last update. */
     public TimedUpdate rollback() throws InterruptedException {
         String step = "rolling back";

@@ -12,8 +12,9 @@ final class NodeLauncher {
     private static final List<String> COORDINATOR_FLAGS =
             List.of("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1");
     private static final List<String> WORKER_FLAGS = List.of("-Xmx512m", "-XX:+UseSerialGC");
-    /** One host has all workers and all of a real model's manifest. */
-    private static final List<String> CUDA_WORKER_FLAGS = List.of("-Xmx2g", "-XX:+UseSerialGC");
+    /** One host has all workers and all of a real model's manifest. The heap takes no memory while updates run. */
+    private static final List<String> CUDA_WORKER_FLAGS =
+            List.of("-Xms2g", "-Xmx2g", "-XX:+AlwaysPreTouch", "-XX:+UseSerialGC");
 
     private final LocalRun run;
     private final Installation installation;
@@ -38,15 +39,25 @@ final class NodeLauncher {
         this.options = options;
     }
 
+    /** The one that the others join, which decides for as long as it lives. */
     ChildProcess startCoordinator() {
+        return startCoordinator("coordinator", coordinatorPort, "ledger");
+    }
+
+    /** @param index from 1 */
+    ChildProcess startStandby(int index) {
+        return startCoordinator("coordinator-" + index, 0, "ledger-" + index);
+    }
+
+    private ChildProcess startCoordinator(String name, int port, String ledger) {
         List<String> arguments = List.of(
                 "--port",
-                String.valueOf(coordinatorPort),
+                String.valueOf(port),
                 "--http-port",
                 "0",
                 "--data-dir",
-                run.directory().path().resolve("ledger").toString());
-        return start("coordinator", "coordinator", COORDINATOR_FLAGS, options.settings(), arguments);
+                run.directory().path().resolve(ledger).toString());
+        return start("coordinator", name, COORDINATOR_FLAGS, options.settings(), arguments);
     }
 
     /**

@@ -26,7 +26,7 @@ public record ScenarioOptions(
         @Nullable Path checkpoint,
         CheckpointPlace place,
         FleetDevice device) {
-    Optional<Path> source() {
+    public Optional<Path> source() {
         return Optional.ofNullable(checkpoint);
     }
 

@@ -3,7 +3,8 @@ package dev.inflight.cli.demo;
 import dev.inflight.cli.demo.DemoReport.Requests;
 
 /** Outcome of a scenario; its components, in their order, are its JSON. */
-public sealed interface ScenarioReport permits DemoReport, JoinReport, LeaveReport, RollbackReport {
+public sealed interface ScenarioReport
+        permits CanaryReport, CorruptReport, DemoReport, FailoverReport, JoinReport, LeaveReport, RollbackReport {
     /** Requests of the clients while it happened. */
     Requests requests();
 

@@ -18,7 +18,7 @@ class GpuBenchReportTest {
             + "\"checkpointSeconds\":4.0,\"publishSeconds\":3.0,\"touchSeconds\":0.5,\"registerSeconds\":1.0,";
 
     private static GpuModeReport mode(String mode, boolean verified) {
-        HostResources before = new HostResources(List.of(60_000L, 60_001L), 100_000, 7, 90);
+        HostResources before = new HostResources(List.of(60_000L, 60_001L), 100_000, 32_000, 7, 2_500, 90);
         return new GpuModeReport(
                 mode,
                 0.2,
@@ -33,7 +33,7 @@ class GpuBenchReportTest {
                 new UpdateResult.SlotUse(3, 1 << 28, "room"),
                 new UpdateResult.ExchangeUse("nccl", "two hosts"),
                 new UpdateResult.Phases(0.01, 0.01, 0.15, 0.01, 0),
-                new UpdateResult.Stages(0.1, 0.0, 0.1, 0.2, 0.2),
+                new UpdateResult.Stages(0.1, 0.0, 0.1, 0.2, 0.2, 0.0),
                 210.0,
                 verified,
                 new GpuModeReport.Repeat(50, 0.2, before, before));
@@ -69,7 +69,8 @@ class GpuBenchReportTest {
     @Test
     void oneModeStandsBesideTheOtherFields() throws JsonProcessingException {
         String resources =
-                "{\"deviceFreeMiB\":[60000,60001],\"memAvailableMiB\":100000,\"shmFiles\":7,\"workerFds\":90}";
+                "{\"deviceFreeMiB\":[60000,60001],\"memAvailableMiB\":100000,\"shmMiB\":32000,\"shmFiles\":7,"
+                        + "\"workerResidentMiB\":2500,\"workerFds\":90}";
 
         assertThat(json(report(mode("in-place", true), null, List.of())))
                 .isEqualTo(COMMON + "\"mode\":\"in-place\",\"seconds\":0.2,\"fastestSeconds\":0.19,"
@@ -80,7 +81,7 @@ class GpuBenchReportTest {
                         + "\"phases\":{\"prepareSeconds\":0.01,\"beginSeconds\":0.01,\"streamSeconds\":0.15,"
                         + "\"commitSeconds\":0.01,\"abortSeconds\":0.0},"
                         + "\"stages\":{\"h2dSeconds\":0.1,\"verifySeconds\":0.0,\"transferSeconds\":0.1,"
-                        + "\"reloadSeconds\":0.2,\"streamSeconds\":0.2},\"stallMs\":210.0,\"verified\":true,"
+                        + "\"reloadSeconds\":0.2,\"streamSeconds\":0.2,\"engineVerifySeconds\":0.0},\"stallMs\":210.0,\"verified\":true,"
                         + "\"repeat\":{\"updates\":50,\"seconds\":0.2,\"before\":" + resources + ",\"after\":"
                         + resources + "},\"problems\":[]}");
     }

@@ -45,7 +45,8 @@ class GpuModeBenchTest {
                 null,
                 null,
                 null,
-                List.of(engine));
+                List.of(engine),
+                List.of());
         return new GpuModeBench.Run(new TimedUpdate(result, clientSeconds), 1);
     }
 }

@@ -8,7 +8,9 @@ import akka.serialization.Serialization;
 import akka.serialization.SerializationExtension;
 import akka.serialization.jackson.JacksonCborSerializer;
 import com.typesafe.config.ConfigFactory;
+import dev.inflight.protocol.cluster.Canary;
 import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.Damage;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.Exchange;
 import dev.inflight.protocol.cluster.HostStoreCommand;
@@ -17,9 +19,11 @@ import dev.inflight.protocol.cluster.LeaseReply;
 import dev.inflight.protocol.cluster.LeaseReply.Lease.State;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.OperationReply;
+import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.Standby;
 import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.TrainerCommand;
+import dev.inflight.protocol.cluster.VerifyPoint;
 import dev.inflight.protocol.cluster.Wire;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
@@ -27,8 +31,10 @@ import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Place;
 import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.protocol.plan.Slots;
+import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -41,6 +47,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class WireSerializationTest {
+    private static final Damage DAMAGE =
+            new Damage(Damage.Place.STORE, "host-0", "model.safetensors", "lm_head.weight", 1 << 20, "host host-1");
     private static final CheckpointRef CHECKPOINT =
             new CheckpointRef("m", "v2", "ab".repeat(32), "/models/m", 4, 1 << 20, 272, 1L << 40, 1L << 33);
     private static final List<ShardRange> SHARDS = List.of(new ShardRange(0, 1), new ShardRange(3, 3));
@@ -171,6 +179,8 @@ class WireSerializationTest {
                         slots,
                         Exchange.NCCL,
                         30_000,
+                        true,
+                        VerifyPoint.ENGINE,
                         replyTo),
                 new WorkerCommand.Begin(7),
                 new WorkerCommand.Stream(7),
@@ -187,13 +197,20 @@ class WireSerializationTest {
         return Stream.of(
                 new WorkerEvent.WorkerState(worker, "host-0", "GPU-1", 1L << 33, 22803, 7, session, ENGINE),
                 new WorkerEvent.WorkerState(worker, "host-0", "host", 1L << 33, null, 0, null, null),
+                new WorkerEvent.WorkerState(
+                        worker, "host-0", "host", 1L << 33, null, 0, null, ENGINE, Map.of("tenant", "a")),
                 new WorkerEvent.Prepared(worker, 7, "ef".repeat(32)),
                 new WorkerEvent.PrepareRefused(worker, 7, "no memory"),
                 new WorkerEvent.Begun(worker, 7),
                 new WorkerEvent.Progress(worker, 7, 1L << 35),
+                new WorkerEvent.Progress(worker, 7, 0, 1L << 35),
                 new WorkerEvent.Staged(worker, 7, new WorkerEvent.StageReport(1, 2, 3, 4, 5, 6, 7)),
                 new WorkerEvent.Staged(
                         worker, 7, new WorkerEvent.StageReport(1, 2, 3, 4, 5, 6, 7, 8, 9, List.of("host-0", "host-1"))),
+                new WorkerEvent.Staged(
+                        worker,
+                        7,
+                        new WorkerEvent.StageReport(1, 2, 3, 4, 5, 6, 7, 8, 9, List.of(), 10, List.of(DAMAGE))),
                 new WorkerEvent.Failed(worker, 7, "peer sent nothing", "host-1"),
                 new WorkerEvent.Failed(worker, 7, "engine refused", null),
                 new WorkerEvent.ConsumerLost(worker, 7, "host-0/1", "its connection broke"),
@@ -201,7 +218,7 @@ class WireSerializationTest {
                 new WorkerEvent.Committed(worker, 7, 1234),
                 new WorkerEvent.Aborted(worker, 7, EMPTY_ENGINE),
                 new WorkerEvent.Aborted(worker, 7, null),
-                new WorkerEvent.Verified(worker, "y1", "engine-0", "v1", 272, List.of("a", "b"), 2, null),
+                new WorkerEvent.Verified(worker, "y1", "engine-0", "v1", 272, List.of("a", "b"), 2, null, List.of("f")),
                 new WorkerEvent.Verified(worker, "y1", null, null, 0, List.of(), 0, "no engine"));
     }
 
@@ -211,14 +228,58 @@ class WireSerializationTest {
                 new TrainerCommand.Publish("m", "v1", "/models/m", replyTo),
                 new TrainerCommand.UpdateWeights("m", "v2", LoadMode.SHADOW, "broadcast", "blue", replyTo),
                 new TrainerCommand.UpdateWeights("m", "v2", null, "auto", null, replyTo),
+                new TrainerCommand.Enqueue(
+                        new TrainerCommand.UpdateWeights("m", "v2", LoadMode.SHADOW, "auto", "blue", replyTo),
+                        600_000L),
+                new TrainerCommand.Enqueue(
+                        new TrainerCommand.UpdateWeights("m", "v2", null, "auto", null, replyTo), null),
+                new TrainerCommand.Cancel("o1", new Origin("ann", null), replyTo),
+                new TrainerCommand.UpdateWeights(
+                        "m", "v2", null, "auto", null, VerifyPoint.ENGINE, Origin.UNKNOWN, replyTo),
                 new TrainerCommand.Rollback("m", "v1", LoadMode.IN_PLACE, "blue", replyTo),
                 new TrainerCommand.Rollback("m", null, null, null, replyTo),
                 new TrainerCommand.VerifyModel("m", replyTo),
+                new TrainerCommand.VerifyModel("m", "tenant=a", Origin.UNKNOWN, replyTo),
+                new TrainerCommand.CanaryUpdate(
+                        "m",
+                        "v2",
+                        LoadMode.SHADOW,
+                        "auto",
+                        "tenant=a",
+                        new Canary("10%", 30_000L, "http://h/health"),
+                        new Origin("ann", "k1"),
+                        replyTo),
+                new TrainerCommand.CanaryUpdate(
+                        "m", "v2", null, "auto", null, new Canary("1", null, null), Origin.UNKNOWN, replyTo),
+                new TrainerCommand.DecideCanary(
+                        "canary-1",
+                        null,
+                        TrainerCommand.DecideCanary.Decision.REVERT,
+                        "command",
+                        "exit code 3",
+                        Origin.UNKNOWN,
+                        replyTo),
                 new TrainerCommand.GetOperation("o1", replyTo),
                 new OperationReply.Operation(
                         "o1", "update", OperationReply.State.RUNNING, "streaming", 5, 10, null, null),
                 new OperationReply.Operation(
                         "o1", "update", OperationReply.State.FAILED, "aborted", 5, 10, "gone", "{\"a\":1}"),
-                new OperationReply.Refused(OperationReply.Refused.Code.CONFLICT, "an update is running"));
+                new OperationReply.Operation(
+                        "o1",
+                        "update",
+                        OperationReply.State.RUNNING,
+                        "queued",
+                        0,
+                        0,
+                        null,
+                        null,
+                        new OperationReply.Turn(
+                                2,
+                                "o0 is running",
+                                Instant.EPOCH.plusNanos(123_456_789),
+                                Instant.EPOCH.plusSeconds(3600))),
+                new OperationReply.Refused(OperationReply.Refused.Code.CONFLICT, "an update is running"),
+                new OperationReply.Refused(
+                        OperationReply.Refused.Code.LIMITED, "too many", "updates-per-hour", Instant.EPOCH));
     }
 }

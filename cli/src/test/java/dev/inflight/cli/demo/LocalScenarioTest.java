@@ -54,7 +54,7 @@ class LocalScenarioTest {
                 {"model":"demo","to":"v2","mode":"in-place","strategy":"broadcast","outcome":"committed",
                  "slots":{"count":3,"bytes":1048576,"reason":"room"},
                  "stages":{"h2dSeconds":0.1,"verifySeconds":0.2,"transferSeconds":0.3,"reloadSeconds":0.4,
-                 "streamSeconds":0.5},
+                 "streamSeconds":0.5,"engineVerifySeconds":0.6},
                  "engines":[{"engine":"e","worker":"w","outcome":"committed","state":"SERVING","stallMs":3.5}]}"""));
 
         UpdateBenchReport report = UpdateBench.run(OPTIONS, 3, installation(), progress);
@@ -65,7 +65,7 @@ class LocalScenarioTest {
         assertThat(report.stallMs()).isEqualTo(3.5);
         assertThat(report.verified()).isTrue();
         assertThat(report.slots()).isEqualTo(new UpdateResult.SlotUse(3, 1 << 20, "room"));
-        assertThat(report.stages()).isEqualTo(new UpdateResult.Stages(0.1, 0.2, 0.3, 0.4, 0.5));
+        assertThat(report.stages()).isEqualTo(new UpdateResult.Stages(0.1, 0.2, 0.3, 0.4, 0.5, 0.6));
         assertThat(report.processors()).isPositive();
         assertThat(report.machine()).isNotBlank();
         assertThat(report.ceilingGBps()).isPositive();

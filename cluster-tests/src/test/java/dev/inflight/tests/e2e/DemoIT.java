@@ -93,6 +93,38 @@ class DemoIT {
     }
 
     @Test
+    void aBadVersionIsNoticedOnOneEngineAndTakenBack() throws Exception {
+        JsonNode report = scenario("canary-revert", "--size", "16MiB", "--mode", "shadow", "--workers", "3");
+        assertThat(report.path("outcome").asText()).isEqualTo("reverted");
+        assertThat(report.path("detectedBy").asText()).isEqualTo("http");
+        assertThat(report.path("canaries").asInt()).isEqualTo(1);
+        assertThat(report.path("rollbackSeconds").asDouble()).isPositive();
+        assertThat(report.path("stallMs").isNumber()).as("%s", report).isTrue();
+    }
+
+    @Test
+    void flippedBitsAreFoundNamedAndNeverServed() throws Exception {
+        JsonNode report = scenario("corrupt", "--size", "32MiB");
+        assertThat(report.path("outcome").asText()).as("%s", report).isEqualTo("detected");
+        assertThat(report.path("places")
+                        .valueStream()
+                        .map(place -> place.path("place").asText()))
+                .as("%s", report)
+                .containsExactly("store", "wire", "slot", "file", "live");
+        for (JsonNode place : report.path("places")) {
+            assertThat(place.path("detected").asBoolean()).as("%s", place).isTrue();
+            assertThat(place.path("namedTensor").asText("")).as("%s", place).isNotEmpty();
+            assertThat(place.path("namedFile").asText("")).as("%s", place).endsWith(".safetensors");
+            assertThat(place.path("namedHost").asText("")).as("%s", place).contains("-worker-");
+            assertThat(place.path("repaired").isTextual()
+                            || place.path("refused").asBoolean()
+                            || place.path("place").asText().equals("live"))
+                    .as("%s", place)
+                    .isTrue();
+        }
+    }
+
+    @Test
     void leavesNothingBehindOnCtrlC() throws Exception {
         try (Launched demo = Launched.start("demo", "--size", "16MiB", "--json")) {
             awaitFleet(demo);

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Map;
 
 /** A coordinator and worker host in one process, started as {@code ./inflight node}. */
 final class Nodes implements AutoCloseable {
@@ -20,9 +21,18 @@ final class Nodes implements AutoCloseable {
 
     /** @param workers GPU workers on the host */
     static Nodes start(Path directory, int workers) throws IOException {
+        return start(directory, workers, Map.of());
+    }
+
+    /**
+     * @param workers GPU workers on the host
+     * @param environment more of it
+     */
+    static Nodes start(Path directory, int workers, Map<String, String> environment) throws IOException {
         Path announcement = directory.resolve("node.json");
         Files.deleteIfExists(announcement);
         Launched node = Launched.start(
+                environment,
                 "node",
                 "--role",
                 "coordinator,worker",
@@ -55,11 +65,18 @@ final class Nodes implements AutoCloseable {
 
     /** Runs a command against this coordinator. */
     Launched command(String... arguments) throws IOException, InterruptedException {
+        Launched command = begin(arguments);
+        command.awaitEnd();
+        return command;
+    }
+
+    /** The same without waiting for its end. */
+    Launched begin(String... arguments) throws IOException {
         String[] all = new String[arguments.length + 2];
         System.arraycopy(arguments, 0, all, 0, arguments.length);
         all[arguments.length] = "--coordinator";
         all[arguments.length + 1] = http();
-        return Launched.run(all);
+        return Launched.start(all);
     }
 
     /** Ends it as a power cut would. */

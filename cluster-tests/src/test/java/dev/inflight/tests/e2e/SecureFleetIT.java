@@ -32,6 +32,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import javax.net.ssl.SSLContext;
@@ -94,7 +95,9 @@ class SecureFleetIT {
                     PATIENCE,
                     () -> client.status().at("/workers/0/engine").isObject());
             succeeded(client.publish("m", "v1", v1.file().toString(), progress -> {}));
-            succeeded(client.update(new UpdateRequest("m", "v1", null, null, null), progress -> {}));
+            Operation updated = client.update(new UpdateRequest("m", "v1", null, null, null), progress -> {});
+            succeeded(updated);
+            requireUpdateInLogs(updated);
             succeeded(client.verify("m", progress -> {}));
             engine.requireServing("v1", v1.answers());
         }
@@ -109,6 +112,30 @@ class SecureFleetIT {
                 .contains("\ninflight_worker_updates_total{outcome=\"committed\",worker=\"secure-worker/0\"} 1.0\n")
                 .containsPattern("\ninflight_host_store_bytes\\{state=\"held\"} [1-9]")
                 .containsPattern("\ninflight_worker_bytes_total\\{stage=\"reload\",worker=\"secure-worker/0\"} [1-9]");
+    }
+
+    /** Both nodes log in JSON. */
+    private static void requireUpdateInLogs(Operation updated) throws IOException {
+        long epoch = Objects.requireNonNull(updated.result()).path("epoch").asLong();
+        assertThat(epoch).isPositive();
+        assertThat(ofUpdate(NODES.get(0), updated.id(), epoch))
+                .contains("update: streaming", "update of model m: committed");
+        assertThat(ofUpdate(NODES.get(1), updated.id(), epoch))
+                .anySatisfy(line -> assertThat(line).startsWith("secure-worker/0: prepared, plan "))
+                .anySatisfy(line -> assertThat(line).startsWith("secure-worker/0: committed"));
+    }
+
+    private static List<String> ofUpdate(Launched node, String update, long epoch) throws IOException {
+        List<String> messages = new ArrayList<>();
+        for (String line : node.err().lines().filter(any -> any.startsWith("{")).toList()) {
+            JsonNode json = new ObjectMapper().readTree(line);
+            JsonNode fields = json.path("mdc");
+            if (fields.path("update").asText().equals(update)
+                    && fields.path("epoch").asText().equals(String.valueOf(epoch))) {
+                messages.add(json.path("formattedMessage").asText());
+            }
+        }
+        return messages;
     }
 
     private static String scrape(String uri, String token) throws Exception {
@@ -227,7 +254,8 @@ class SecureFleetIT {
         arguments.addAll(List.of("--port", "0", "--announce", announcement.toString()));
         arguments.addAll(List.of(more));
         NODES.add(Launched.start(
-                Map.of("INFLIGHT_TLS_DIR", directory.resolve("own").toString()), arguments.toArray(String[]::new)));
+                Map.of("INFLIGHT_TLS_DIR", directory.resolve("own").toString(), "INFLIGHT_LOG_FORMAT", "json"),
+                arguments.toArray(String[]::new)));
         Eventually.until("the " + role + " announces itself", PATIENCE, () -> Files.exists(announcement));
         return new ObjectMapper().readTree(announcement.toFile());
     }

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.tests.Eventually;
+import dev.inflight.tests.multijvm.ClassArchive;
 import dev.inflight.tests.multijvm.MultiJvm;
 import java.io.IOException;
 import java.net.URI;
@@ -18,22 +19,26 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.concurrent.TimeUnit;
 import java.util.function.LongFunction;
 import java.util.stream.Collectors;
 
 /** A real engine in a process of its own. */
 public final class EngineProcess {
     private static final Duration START_LIMIT = Duration.ofSeconds(60);
+    private static final Duration END_LIMIT = Duration.ofSeconds(10);
     private static final int QUESTIONS = 20;
 
     private final Process process;
+    private final boolean makesArchive;
     private final String id;
     private final URI http;
     private final TensorParallel share;
     private final HttpClient client =
             HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
 
-    private EngineProcess(Process process, String id, URI http, TensorParallel share) {
+    private EngineProcess(Process process, boolean makesArchive, String id, URI http, TensorParallel share) {
+        this.makesArchive = makesArchive;
         this.share = share;
         this.process = process;
         this.id = id;
@@ -49,8 +54,8 @@ public final class EngineProcess {
             throws IOException {
         Path announcement = directory.resolve(id + ".json");
         Files.deleteIfExists(announcement);
-        List<String> command = new ArrayList<>(MultiJvm.jvm("-Xmx64m"));
-        command.addAll(List.of("-cp", System.getProperty("java.class.path"), "dev.inflight.engine.ReferenceEngine"));
+        List<String> command = new ArrayList<>(MultiJvm.jvm(ClassArchive.flags("engine"), "-Xmx64m"));
+        command.addAll(List.of("-cp", ClassArchive.classPath(), "dev.inflight.engine.ReferenceEngine"));
         command.addAll(List.of("--link", link.toString(), "--id", id, "--model", model));
         command.addAll(List.of("--modes", "in-place,shadow", "--http-port", "0"));
         command.addAll(List.of("--tp-rank", String.valueOf(share.rank()), "--tp-size", String.valueOf(share.size())));
@@ -69,7 +74,12 @@ public final class EngineProcess {
                 .start();
         Eventually.until(id + " announces itself", START_LIMIT, () -> Files.exists(announcement));
         JsonNode announced = new ObjectMapper().readTree(announcement.toFile());
-        return new EngineProcess(process, id, URI.create(announced.path("http").asText()), share);
+        return new EngineProcess(
+                process,
+                ClassArchive.isMadeBy(command),
+                id,
+                URI.create(announced.path("http").asText()),
+                share);
     }
 
     /** What it holds of each tensor. */
@@ -89,6 +99,15 @@ public final class EngineProcess {
     public void kill() {
         process.destroyForcibly();
         process.onExit().join();
+    }
+
+    /** Ends the process when nobody needs it any more. */
+    public void end() throws InterruptedException {
+        if (makesArchive) {
+            process.destroy();
+            process.waitFor(END_LIMIT.toSeconds(), TimeUnit.SECONDS);
+        }
+        kill();
     }
 
     /** The engine's health body, whatever its status code. */

@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -131,7 +132,7 @@ public abstract class FleetSpec extends MultiNodeJavaSpec {
                     "inflight.process",
                     pid,
                     "inflight.coordinator.data-dir",
-                    shared().resolve("ledger-" + pid).toString()));
+                    NodeFile.ledger(shared(), pid).toString()));
             // Loading classes may take longer than the default on a machine that builds beside.
             Config patience = ConfigFactory.parseMap(Map.of("akka.logger-startup-timeout", "60s"));
             return own.withFallback(process)
@@ -202,10 +203,20 @@ public abstract class FleetSpec extends MultiNodeJavaSpec {
 
     /** Cuts the worker's node off from all others. Trainer's node only. */
     protected final void isolate(int worker) throws Exception {
-        for (RoleName other : roleNames()) {
-            if (!other.equals(cast.workers.get(worker))) {
-                await(testConductor()
-                        .blackhole(cast.workers.get(worker), other, akka.remote.testkit.Direction.Both$.MODULE$));
+        isolate(Set.of(cast.workers.get(worker)));
+    }
+
+    /** Cuts the coordinator and a worker's node off from all others, but not from each other. Trainer's node only. */
+    protected final void isolateCoordinatorWith(int worker) throws Exception {
+        isolate(Set.of(cast.coordinator, cast.workers.get(worker)));
+    }
+
+    private void isolate(Set<RoleName> side) throws Exception {
+        for (RoleName one : side) {
+            for (RoleName other : roleNames()) {
+                if (!side.contains(other)) {
+                    await(testConductor().blackhole(one, other, akka.remote.testkit.Direction.Both$.MODULE$));
+                }
             }
         }
     }

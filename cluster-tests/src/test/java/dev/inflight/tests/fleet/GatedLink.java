@@ -15,14 +15,15 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Queue;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Stands between an engine and its worker's socket and passes on what they say. While shut it keeps the engine's
- * {@code loaded} and {@code ended} back, so that an update stays in its streaming phase for as long as a test needs. The update's end
- * opens it: an abort, since the engine's answers stay in order, or the engine's death. Thread-safe.
+ * Stands between an engine and its worker's socket and passes on what they say. While shut it keeps some of the engine's
+ * answers back, usually {@code loaded} and {@code ended}, so that an update stays in a phase for as long as a test needs.
+ * The update's end opens it: an abort, since the engine's answers stay in order, or the engine's death. Thread-safe.
  */
 public final class GatedLink implements AutoCloseable {
     private static final Pattern VERB = Pattern.compile("\"verb\"\\s*:\\s*\"([a-z]+)\"");
@@ -30,7 +31,7 @@ public final class GatedLink implements AutoCloseable {
     private final Path worker;
     private final Path listening;
     private final ServerSocketChannel server;
-    private boolean shut;
+    private Set<String> shut = Set.of();
     private @Nullable Passage passage;
 
     private GatedLink(Path worker, Path listening, ServerSocketChannel server) {
@@ -59,18 +60,23 @@ public final class GatedLink implements AutoCloseable {
     }
 
     /** Keeps {@code loaded} and {@code ended} back from now on. */
-    public synchronized void shut() {
-        shut = true;
+    public void shut() {
+        shut("loaded", "ended");
     }
 
-    /** Whether the engine has loaded something, or all, and its worker does not know of it. */
+    /** Keeps answers of these kinds back from now on. */
+    public synchronized void shut(String... verbs) {
+        shut = Set.of(verbs);
+    }
+
+    /** Whether the engine has said one of these things, and its worker does not know of it. */
     public synchronized boolean holds() {
         return passage != null && !passage.held.isEmpty();
     }
 
     /** Passes on what was kept back, and everything after it. */
     public synchronized void open() {
-        shut = false;
+        shut = Set.of();
         if (passage != null) {
             passage.flush();
         }
@@ -111,7 +117,7 @@ public final class GatedLink implements AutoCloseable {
     private synchronized void engineGone(Passage ended) {
         if (passage == ended) {
             passage = null;
-            shut = false;
+            shut = Set.of();
         }
     }
 
@@ -166,7 +172,7 @@ public final class GatedLink implements AutoCloseable {
         private void pass(byte[] frame) throws IOException {
             synchronized (GatedLink.this) {
                 String verb = verb(frame);
-                if (shut && (verb.equals("loaded") || verb.equals("ended"))) {
+                if (shut.contains(verb)) {
                     held.add(frame);
                     return;
                 }

@@ -19,6 +19,11 @@ record NodeFile(long pid, String akka, String http) {
         return Integer.parseInt(akka.substring(akka.lastIndexOf(':') + 1));
     }
 
+    /** Where the process of a node keeps its ledger, if it has one. */
+    static Path ledger(Path directory, long pid) {
+        return directory.resolve("ledger-" + pid);
+    }
+
     static void write(Path directory, String node, String akka, String http) throws IOException {
         byte[] content = new ObjectMapper()
                 .writeValueAsBytes(Map.of("pid", ProcessHandle.current().pid(), "akka", akka, "http", http));

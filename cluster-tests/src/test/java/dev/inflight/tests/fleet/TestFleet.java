@@ -16,12 +16,15 @@ import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.tests.Eventually;
 import java.io.IOException;
 import java.net.URI;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.IntFunction;
 import java.util.function.LongFunction;
 import java.util.stream.StreamSupport;
@@ -40,6 +43,7 @@ public final class TestFleet implements AutoCloseable {
     private final IntFunction<TensorParallel> shares;
     private final TrainerClient trainer;
     private CoordinatorClient coordinator;
+    private boolean coordinatorLives = true;
     private final List<GatedLink> gates = new ArrayList<>();
     private final List<EngineProcess> engines = new ArrayList<>();
     private final List<EngineProcess> further = new ArrayList<>();
@@ -245,9 +249,44 @@ public final class TestFleet implements AutoCloseable {
     /** Ends the coordinator's JVM with SIGKILL; from now on this asks the first standby's HTTP API. */
     public void killCoordinator() throws IOException {
         kill("coordinator");
+        coordinatorLives = false;
         coordinator.close();
         coordinator = new CoordinatorClient(
                 URI.create(NodeFile.read(directory, "standby-0").http()));
+    }
+
+    /** What the coordinator that the fleet began with says, also when another one decides. */
+    public CoordinatorClient firstCoordinator() throws IOException {
+        return new CoordinatorClient(URI.create(http()));
+    }
+
+    /**
+     * Starts the killed coordinator again as one that stands by, with its ledger, and waits until its ledger equals those
+     * of the standbys.
+     *
+     * @return the ledger, a line for each entry
+     */
+    public List<String> restartCoordinator(int standbys) throws IOException {
+        Path ledger = NodeFile.ledger(
+                directory, NodeFile.read(directory, "coordinator").pid());
+        NodeProcess node = new NodeProcess(
+                directory, "coordinator", "returned-coordinator", List.of("inflight.coordinator.data-dir=" + ledger));
+        node.start(List.of(NodeFile.read(directory, "standby-0").akka()));
+        returned.add(node.process());
+        node.awaitUp();
+        List<Path> all = new ArrayList<>(List.of(ledger));
+        for (int index = 0; index < standbys; index++) {
+            all.add(NodeFile.ledger(
+                    directory, NodeFile.read(directory, "standby-" + index).pid()));
+        }
+        Eventually.until("all ledgers are equal: " + all, START_LIMIT, () -> {
+            Set<List<String>> different = new HashSet<>();
+            for (Path one : all) {
+                different.add(Files.readAllLines(one.resolve("ledger.jsonl")));
+            }
+            return different.size() == 1;
+        });
+        return Files.readAllLines(ledger.resolve("ledger.jsonl"));
     }
 
     private void kill(String node) throws IOException {
@@ -264,11 +303,15 @@ public final class TestFleet implements AutoCloseable {
      * @param attached how many engines are attached then
      */
     public void restartWorker(int index, int attached) throws IOException {
-        String seed = NodeFile.read(directory, "coordinator").akka();
+        String seed = NodeFile.read(directory, seed()).akka();
         String worker = workers.get(index);
         int port = NodeFile.read(directory, worker).port();
         returned.add(WorkerProcess.start(directory, worker, seed, port));
         awaitAttached(attached);
+    }
+
+    private String seed() {
+        return coordinatorLives ? "coordinator" : "standby-0";
     }
 
     /**
@@ -432,8 +475,10 @@ public final class TestFleet implements AutoCloseable {
     }
 
     @Override
-    public void close() {
-        engines.forEach(EngineProcess::kill);
+    public void close() throws InterruptedException {
+        for (EngineProcess engine : engines) {
+            engine.end();
+        }
         further.forEach(EngineProcess::kill);
         returned.forEach(Process::destroy);
         returned.forEach(worker -> worker.onExit().join());

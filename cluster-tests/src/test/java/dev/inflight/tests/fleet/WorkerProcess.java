@@ -1,5 +1,6 @@
 package dev.inflight.tests.fleet;
 
+import dev.inflight.tests.multijvm.ClassArchive;
 import dev.inflight.tests.multijvm.MultiJvm;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -17,12 +18,12 @@ final class WorkerProcess {
      * @param port of its actor system
      */
     static Process start(Path directory, String name, String seed, int port) throws IOException {
-        List<String> command = new ArrayList<>(MultiJvm.jvm("-Xmx256m"));
+        List<String> command = new ArrayList<>(MultiJvm.jvm(ClassArchive.existing(ClassArchive.WORKER), "-Xmx256m"));
         command.add("-Dinflight.home=" + Path.of("..").toAbsolutePath().normalize());
         command.add("-Dinflight.worker.slot-memory=8MiB");
         // Its class path holds the multi-node testkit too.
         command.add("-Dakka.fail-mixed-versions=off");
-        command.addAll(List.of("-cp", System.getProperty("java.class.path"), "dev.inflight.cli.Inflight", "node"));
+        command.addAll(List.of("-cp", ClassArchive.classPath(), "dev.inflight.cli.Inflight", "node"));
         command.addAll(List.of("--role", "worker", "--name", name, "--seed", seed, "--port", String.valueOf(port)));
         command.addAll(List.of("--run-dir", directory.toString()));
         command.addAll(List.of(

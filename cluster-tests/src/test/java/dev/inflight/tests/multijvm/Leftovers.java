@@ -12,7 +12,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** What a run has left on the machine. Nodes that were killed can not remove their own files. */
-final class Leftovers {
+public final class Leftovers {
     private static final Path SHARED_MEMORY = Path.of("/dev/shm");
 
     /** {@code inflight-<node>-<pid>-<purpose>-<n>}, where the node's name begins with the run's. */
@@ -31,7 +31,7 @@ final class Leftovers {
     }
 
     /** Removes shared memory of earlier runs' processes that are dead: whoever started them may have been killed too. */
-    static void sweep() throws IOException {
+    public static void sweep() throws IOException {
         try (var files = Files.newDirectoryStream(SHARED_MEMORY, "inflight-inflight-test-*")) {
             for (Path file : files) {
                 Matcher name = OF_A_RUN.matcher(file.getFileName().toString());
@@ -44,7 +44,7 @@ final class Leftovers {
     }
 
     /** Keeps the logs and removes everything else that carries the run's name. */
-    static void remove(Path shared, Path logs) throws IOException {
+    public static void remove(Path shared, Path logs) throws IOException {
         try (var files = Files.newDirectoryStream(shared, "*.log")) {
             for (Path log : files) {
                 Files.copy(log, logs.resolve(log.getFileName()), StandardCopyOption.REPLACE_EXISTING);

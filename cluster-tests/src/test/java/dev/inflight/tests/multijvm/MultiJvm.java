@@ -86,7 +86,7 @@ public final class MultiJvm {
         int conductorPort = freePort();
         List<Process> processes = new ArrayList<>();
         for (int index = 0; index < nodes; index++) {
-            List<String> command = new ArrayList<>(jvm("-Xmx256m"));
+            List<String> command = new ArrayList<>(jvm(ClassArchive.flags(kind(index)), "-Xmx256m"));
             properties.forEach((key, value) -> command.add("-D" + key + "=" + value));
             command.add("-D" + JVM_ARGS + "=" + System.getProperty(JVM_ARGS));
             command.add("-D" + SHARED_DIRECTORY + "=" + shared);
@@ -98,7 +98,7 @@ public final class MultiJvm {
             command.add("-Dmultinode.port=0");
             command.add("-Dmultinode.server-host=127.0.0.1");
             command.add("-Dmultinode.server-port=" + conductorPort);
-            command.addAll(List.of("-cp", System.getProperty("java.class.path"), NodeMain.class.getName()));
+            command.addAll(List.of("-cp", ClassArchive.classPath(), NodeMain.class.getName()));
             command.add(spec.getName());
             processes.add(new ProcessBuilder(command)
                     .redirectErrorStream(true)
@@ -108,12 +108,27 @@ public final class MultiJvm {
         return processes;
     }
 
-    /** The beginning of the command line of a small JVM of this installation, with the flags that Inflight needs. */
-    public static List<String> jvm(String... flags) {
+    /** In most specs the first is the trainer, the second the coordinator, and the others are worker hosts. */
+    private static String kind(int node) {
+        return switch (node) {
+            case 0 -> "trainer";
+            case 1 -> ClassArchive.COORDINATOR;
+            default -> ClassArchive.WORKER;
+        };
+    }
+
+    /**
+     * The beginning of the command line of a small JVM of this installation, with the flags that Inflight needs. Its
+     * class path must be {@link ClassArchive#classPath}.
+     *
+     * @param archive flags of {@link ClassArchive}
+     */
+    public static List<String> jvm(List<String> archive, String... flags) {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(List.of(System.getProperty(JVM_ARGS).split(" ")));
         command.addAll(List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"));
+        command.addAll(archive);
         command.addAll(List.of(flags));
         return command;
     }

@@ -11,6 +11,7 @@ import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.tests.Eventually;
 import dev.inflight.tests.fleet.EngineProcess;
 import dev.inflight.tests.fleet.TestCheckpoint;
+import dev.inflight.tests.multijvm.ClassArchive;
 import dev.inflight.tests.multijvm.MultiJvm;
 import java.io.IOException;
 import java.net.URI;
@@ -299,13 +300,13 @@ final class NetworkFleet implements AutoCloseable {
 
     private List<String> node(String role, String name, String address) throws IOException {
         Files.deleteIfExists(announcement(name));
-        List<String> command = new ArrayList<>(MultiJvm.jvm("-Xmx256m"));
+        List<String> command = new ArrayList<>(MultiJvm.jvm(ClassArchive.existing(role), "-Xmx256m"));
         command.add("-Dinflight.home=" + Path.of("..").toAbsolutePath().normalize());
         command.add("-Dinflight.worker.peer.map-shared-memory=off");
         command.add("-Dinflight.worker.slot-memory=24MiB");
         // Its class path holds the multi-node testkit too.
         command.add("-Dakka.fail-mixed-versions=off");
-        command.addAll(List.of("-cp", System.getProperty("java.class.path"), "dev.inflight.cli.Inflight", "node"));
+        command.addAll(List.of("-cp", ClassArchive.classPath(), "dev.inflight.cli.Inflight", "node"));
         command.addAll(List.of("--role", role, "--name", name, "--host", address));
         command.addAll(List.of("--seed", "akka://inflight@" + network.address() + ":" + PORT));
         command.addAll(List.of("--port", String.valueOf(PORT), "--run-dir", directory.toString()));

@@ -1,38 +1,35 @@
 package dev.inflight.tests.update;
 
-import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.tests.fleet.FleetSpec;
 import dev.inflight.tests.multijvm.MultiJvm;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Whoever is lost while weights stream, the others end with the new version, or serve what they served before if it is
- * the coordinator and another one takes over: within 15 s.
+ * the coordinator and another one takes over: within 15 s. {@code KillMatrixIT} kills in the other phases.
  */
 class LossIT {
     private static final Duration LIMIT = Duration.ofMinutes(4);
 
-    @ParameterizedTest
-    @ValueSource(strings = {"on", "off"})
-    void ofAWorkerHostByKill(String mapSharedMemory) throws Exception {
+    /** As from other machines; {@code KillMatrixIT} has hosts that read each other's memory. */
+    @Test
+    void ofAWorkerHostByKill() throws Exception {
         MultiJvm.of(KilledWorkerSpec.class, FleetSpec.FIRST_WORKER + KilledWorkerSpec.WORKERS)
-                .with(KilledWorkerSpec.MAP_SHARED_MEMORY, mapSharedMemory)
+                .with(KilledWorkerSpec.MAP_SHARED_MEMORY, "off")
                 .killing(FleetSpec.FIRST_WORKER + 1)
                 .killing(FleetSpec.FIRST_WORKER + 2)
                 .run(LIMIT);
     }
 
-    @ParameterizedTest
-    @EnumSource
-    void ofTheCoordinatorByKill(LoadMode mode) throws Exception {
-        int workers = KilledCoordinatorSpec.WORKERS;
-        MultiJvm.of(KilledCoordinatorSpec.class, FleetSpec.FIRST_WORKER + workers + KilledCoordinatorSpec.STANDBYS)
+    @Test
+    void ofTheCoordinatorByItsNetwork() throws Exception {
+        int workers = CutOffCoordinatorSpec.WORKERS;
+        MultiJvm.of(CutOffCoordinatorSpec.class, FleetSpec.FIRST_WORKER + workers + CutOffCoordinatorSpec.STANDBYS)
                 .killing(FleetSpec.FIRST_WORKER - 1)
-                .with(KilledCoordinatorSpec.MODE, mode.name())
+                .killing(FleetSpec.FIRST_WORKER)
                 .run(LIMIT);
     }
 

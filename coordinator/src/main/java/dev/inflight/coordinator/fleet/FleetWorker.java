@@ -1,10 +1,13 @@
 package dev.inflight.coordinator.fleet;
 
 import akka.actor.typed.ActorRef;
+import dev.inflight.protocol.cluster.EngineSelection;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent.Session;
 import dev.inflight.protocol.cluster.WorkerEvent.WorkerState;
+import java.util.HashSet;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** A live GPU worker and what it last reported. */
@@ -27,14 +30,18 @@ public record FleetWorker(ActorRef<WorkerCommand> ref, WorkerState state) {
         return engine != null && engine.model().equals(model);
     }
 
-    /** @param group a host, worker or engine id; null means every engine */
+    /** @param group see {@link EngineSelection}; null means every engine */
     public boolean isIn(@Nullable String group) {
+        return isIn(group == null ? null : EngineSelection.of(group));
+    }
+
+    /** The same for who asks often. */
+    public boolean isIn(@Nullable EngineSelection group) {
         EngineStatus engine = state.engine();
-        return engine != null
-                && (group == null
-                        || group.equals(state.host())
-                        || group.equals(state.worker())
-                        || group.equals(engine.engine()));
+        if (engine == null || group == null) {
+            return engine != null;
+        }
+        return group.selects(new HashSet<>(List.of(state.host(), state.worker(), engine.engine())), state.labels());
     }
 
     /** The update it is still part of; null if it has none or has committed it. */

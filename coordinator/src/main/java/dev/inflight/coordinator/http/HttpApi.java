@@ -19,17 +19,20 @@ import dev.inflight.coordinator.metrics.CoordinatorMetrics;
 import dev.inflight.coordinator.operation.CoordinatorQuery;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.coordinator.operation.OperationView;
+import dev.inflight.protocol.cluster.Canary;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.TrainerCommand;
+import dev.inflight.protocol.cluster.VerifyPoint;
 import dev.inflight.protocol.cluster.Wire;
 import dev.inflight.protocol.tls.TlsIdentity;
 import java.net.InetSocketAddress;
 import java.net.URI;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -44,8 +47,10 @@ public final class HttpApi {
     private final ActorSystem<?> system;
     private final ActorRef<Wire> coordinator;
     private final HttpSettings settings;
+    private final Questions questions;
     private final HistoryApi history;
     private final ArenaRoutes arenas;
+    private final CanaryRoutes canaries;
     private final CoordinatorMetrics metrics;
 
     /** @param metrics of this node */
@@ -55,8 +60,10 @@ public final class HttpApi {
         this.system = system;
         this.coordinator = coordinator;
         this.settings = settings;
+        this.questions = new Questions(system, coordinator, settings.askTimeout());
         this.history = new HistoryApi(system, coordinator, settings);
         this.arenas = new ArenaRoutes(system, coordinator, settings);
+        this.canaries = new CanaryRoutes(system, coordinator, settings);
     }
 
     /** Starts listening; coordinated shutdown ends it. */
@@ -88,8 +95,11 @@ public final class HttpApi {
                 get("/v1/openapi.yaml", call -> completed(OpenApi.response())),
                 get("/v1/status", call -> status()),
                 get("/v1/operations/{id}", call -> operation(call.parameter("id"), waitMs(call.query("waitMs")))),
+                post("/v1/operations/{id}/cancel", this::cancel),
                 post("/v1/checkpoints", this::publish),
                 post("/v1/updates", this::update),
+                post("/v1/promotions", canaries::promote),
+                post("/v1/reverts", canaries::revert),
                 post("/v1/rollbacks", this::rollback),
                 post("/v1/verifications", this::verify),
                 get("/v1/history", history::answer),
@@ -106,8 +116,8 @@ public final class HttpApi {
     }
 
     private CompletionStage<HttpResponse> status() {
-        return AskPattern.<Wire, CoordinatorQuery.Status>ask(
-                        coordinator, CoordinatorQuery.GetStatus::new, settings.askTimeout(), system.scheduler())
+        return questions
+                .<CoordinatorQuery.Status>ask(CoordinatorQuery.GetStatus::new)
                 .thenApply(status -> {
                     ObjectNode all = Json.MAPPER.createObjectNode();
                     all.set("cluster", Json.MAPPER.valueToTree(ClusterView.of(Cluster.get(system))));
@@ -132,18 +142,47 @@ public final class HttpApi {
         String version = Requests.required("version", request.version());
         LoadMode mode = Requests.mode(request.mode());
         String strategy = request.strategy() == null ? "auto" : request.strategy();
+        VerifyPoint verify = Requests.verify(request.verify());
+        String group = Requests.selection(request.group(), request.select());
+        Canary canary = CanaryRoutes.of(request);
         Origin origin = call.origin(request.requester(), request.idempotencyKey());
-        return ask(replyTo -> new TrainerCommand.UpdateWeights(
-                        model, version, mode, strategy, request.group(), origin, replyTo))
+        boolean wait = Boolean.TRUE.equals(request.mayWait());
+        if (!wait && request.waitTimeoutMs() != null) {
+            throw new Requests.BadRequest("waitTimeoutMs: is for updates that wait; set wait to true");
+        }
+        if (canary != null && wait) {
+            throw new Requests.BadRequest("wait: a canary does not wait for its turn");
+        }
+        if (canary != null && verify != null) {
+            throw new Requests.BadRequest(
+                    "verify: the updates of a canary are verified as the coordinator's setting says");
+        }
+        return ask(replyTo -> {
+                    if (canary != null) {
+                        return new TrainerCommand.CanaryUpdate(
+                                model, version, mode, strategy, group, canary, origin, replyTo);
+                    }
+                    TrainerCommand.UpdateWeights update = new TrainerCommand.UpdateWeights(
+                            model, version, mode, strategy, group, verify, origin, replyTo);
+                    return wait ? new TrainerCommand.Enqueue(update, request.waitTimeoutMs()) : update;
+                })
                 .thenApply(HttpApi::taken);
+    }
+
+    private CompletionStage<HttpResponse> cancel(Call call) {
+        Requests.Cancel request = Requests.read(call.body().toArray(), Requests.Cancel.class);
+        Origin origin = call.origin(request.requester(), null);
+        return ask(replyTo -> new TrainerCommand.Cancel(call.parameter("id"), origin, replyTo))
+                .thenApply(HttpApi::known);
     }
 
     private CompletionStage<HttpResponse> rollback(Call call) {
         Requests.Rollback request = Requests.read(call.body().toArray(), Requests.Rollback.class);
         String model = Requests.required("model", request.model());
         LoadMode mode = Requests.mode(request.mode());
+        String group = Requests.selection(request.group(), request.select());
         Origin origin = call.origin(request.requester(), request.idempotencyKey());
-        return ask(replyTo -> new TrainerCommand.Rollback(model, request.to(), mode, request.group(), origin, replyTo))
+        return ask(replyTo -> new TrainerCommand.Rollback(model, request.to(), mode, group, origin, replyTo))
                 .thenApply(HttpApi::taken);
     }
 
@@ -151,31 +190,41 @@ public final class HttpApi {
         Requests.Verify request = Requests.read(call.body().toArray(), Requests.Verify.class);
         String model = Requests.required("model", request.model());
         Origin origin = call.origin(request.requester(), request.idempotencyKey());
-        return ask(replyTo -> new TrainerCommand.VerifyModel(model, origin, replyTo))
+        String group = Requests.selection(request.group(), request.select());
+        return ask(replyTo -> new TrainerCommand.VerifyModel(model, group, origin, replyTo))
                 .thenApply(HttpApi::taken);
     }
 
     private CompletionStage<HttpResponse> operation(String id, long waitMs) {
         return ended(id, System.nanoTime() + Duration.ofMillis(waitMs).toNanos())
-                .thenApply(reply -> switch (reply) {
-                    case Operation operation -> Answers.json(StatusCodes.OK, OperationView.of(operation));
-                    case Refused refused -> refused(refused);
-                });
+                .thenApply(HttpApi::known);
+    }
+
+    private static HttpResponse known(OperationReply reply) {
+        return switch (reply) {
+            case Operation operation -> Answers.json(StatusCodes.OK, OperationView.of(operation));
+            case Refused refused -> refused(refused);
+        };
     }
 
     /** The operation once it has ended, or as it is at the deadline. */
     private CompletionStage<OperationReply> ended(String id, long deadlineNanos) {
-        return ask(replyTo -> new TrainerCommand.GetOperation(id, replyTo)).thenCompose(reply -> {
-            boolean running = reply instanceof Operation operation && operation.state() == OperationReply.State.RUNNING;
-            if (!running || System.nanoTime() >= deadlineNanos) {
-                return CompletableFuture.completedFuture(reply);
-            }
-            // Akka's own scheduler ticks every 10 ms, which is long beside a short update.
-            var later = CompletableFuture.delayedExecutor(
-                    settings.pollInterval().toNanos(), TimeUnit.NANOSECONDS, system.executionContext()::execute);
-            return CompletableFuture.supplyAsync(() -> ended(id, deadlineNanos), later)
-                    .thenCompose(answer -> answer);
-        });
+        return questions
+                .<OperationReply>ask(replyTo -> new TrainerCommand.GetOperation(id, replyTo))
+                .thenCompose(reply -> {
+                    boolean running =
+                            reply instanceof Operation operation && operation.state() == OperationReply.State.RUNNING;
+                    if (!running || System.nanoTime() >= deadlineNanos) {
+                        return CompletableFuture.completedFuture(reply);
+                    }
+                    // Akka's own scheduler ticks every 10 ms, which is long beside a short update.
+                    var later = CompletableFuture.delayedExecutor(
+                            settings.pollInterval().toNanos(),
+                            TimeUnit.NANOSECONDS,
+                            system.executionContext()::execute);
+                    return CompletableFuture.supplyAsync(() -> ended(id, deadlineNanos), later)
+                            .thenCompose(answer -> answer);
+                });
     }
 
     private CompletionStage<OperationReply> ask(akka.japi.function.Function<ActorRef<OperationReply>, Wire> command) {
@@ -198,7 +247,7 @@ public final class HttpApi {
                 + " but is \"" + value.get() + "\"");
     }
 
-    private static HttpResponse taken(OperationReply reply) {
+    static HttpResponse taken(OperationReply reply) {
         return switch (reply) {
             case Operation operation -> Answers.json(StatusCodes.ACCEPTED, Map.of("operation", operation.id()));
             case Refused refused -> refused(refused);
@@ -211,8 +260,9 @@ public final class HttpApi {
             case NOT_FOUND -> StatusCodes.NOT_FOUND;
             case CONFLICT -> StatusCodes.CONFLICT;
             case UNAVAILABLE -> StatusCodes.SERVICE_UNAVAILABLE;
+            case LIMITED -> StatusCodes.TOO_MANY_REQUESTS;
         };
-        return Answers.error(code, refused.message());
+        return Answers.refusal(code, refused, Instant.now());
     }
 
     private static CompletionStage<HttpResponse> completed(HttpResponse response) {

@@ -1,13 +1,16 @@
 package dev.inflight.coordinator.http;
 
+import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonMappingException;
 import com.fasterxml.jackson.databind.exc.MismatchedInputException;
 import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
 import dev.inflight.coordinator.operation.Json;
+import dev.inflight.protocol.cluster.EngineSelection;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.Origin;
+import dev.inflight.protocol.cluster.VerifyPoint;
 import java.io.IOException;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -29,19 +32,38 @@ final class Requests {
             @Nullable String mode,
             @Nullable String strategy,
             @Nullable String group,
+            @Nullable String select,
+            @Nullable String canary,
+            @Nullable Double holdSeconds,
+            @Nullable String check,
+            @Nullable String verify,
+            @JsonProperty("wait") @Nullable Boolean mayWait,
+            @Nullable Long waitTimeoutMs,
             @Nullable String requester,
             @Nullable String idempotencyKey) {}
+
+    record Cancel(@Nullable String requester) {}
 
     record Rollback(
             @Nullable String model,
             @Nullable String to,
             @Nullable String mode,
             @Nullable String group,
+            @Nullable String select,
             @Nullable String requester,
             @Nullable String idempotencyKey) {}
 
+    record Decide(
+            @Nullable String operation,
+            @Nullable String model,
+            @Nullable String detectedBy,
+            @Nullable String reason,
+            @Nullable String requester) {}
+
     record Verify(
             @Nullable String model,
+            @Nullable String group,
+            @Nullable String select,
             @Nullable String requester,
             @Nullable String idempotencyKey) {}
 
@@ -86,6 +108,20 @@ final class Requests {
     }
 
     /**
+     * Which engines are meant.
+     *
+     * @param group their ids; null for all
+     * @param select labels that they must have beside; null for none
+     */
+    static @Nullable String selection(@Nullable String group, @Nullable String select) {
+        String problem = select == null ? null : EngineSelection.labelProblem(select);
+        if (problem != null) {
+            throw new BadRequest("select: " + problem);
+        }
+        return EngineSelection.both(group, select);
+    }
+
+    /**
      * Who asks, with the key from the body or from the header {@code Idempotency-Key}.
      *
      * @param header null if it is not there
@@ -109,6 +145,19 @@ final class Requests {
             }
         }
         throw new BadRequest("mode: must be in-place, shadow or auto but is \"" + label + "\"");
+    }
+
+    /** Null for the coordinator's setting. */
+    static @Nullable VerifyPoint verify(@Nullable String label) {
+        if (label == null) {
+            return null;
+        }
+        for (VerifyPoint point : VerifyPoint.values()) {
+            if (point.label().equals(label)) {
+                return point;
+            }
+        }
+        throw new BadRequest("verify: must be arrival or engine but is \"" + label + "\"");
     }
 
     private static String position(JsonProcessingException e) {

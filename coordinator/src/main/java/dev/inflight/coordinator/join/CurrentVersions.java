@@ -2,6 +2,7 @@ package dev.inflight.coordinator.join;
 
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.protocol.cluster.EngineSelection;
 import dev.inflight.protocol.cluster.EngineStatus;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -21,8 +22,12 @@ final class CurrentVersions {
     /** More groups than anybody names; the oldest are forgotten, and their engines counted with the others. */
     private static final int MOST_GROUPS = 1024;
 
-    /** @param group a host, worker or engine id; null for all engines of the model */
-    private record Brought(@Nullable String group, String version) {}
+    /** @param group see {@link EngineSelection}; null for all engines of the model */
+    private record Brought(@Nullable String group, @Nullable EngineSelection selection, String version) {
+        static Brought of(@Nullable String group, String version) {
+            return new Brought(group, group == null ? null : EngineSelection.of(group), version);
+        }
+    }
 
     private final Map<String, Deque<Brought>> newestFirst = new HashMap<>();
     private final Map<String, Map<String, String>> former = new HashMap<>();
@@ -34,9 +39,17 @@ final class CurrentVersions {
         } else {
             updates.removeIf(earlier -> group.equals(earlier.group()));
         }
-        updates.addFirst(new Brought(group, version));
+        updates.addFirst(Brought.of(group, version));
         if (updates.size() > MOST_GROUPS) {
             updates.removeLast();
+        }
+    }
+
+    /** Engines serve a version of which no update is known to have brought it: what is known comes before it. */
+    void assumed(String model, @Nullable String group, String version) {
+        Deque<Brought> updates = newestFirst.computeIfAbsent(model, name -> new ArrayDeque<>());
+        if (updates.stream().noneMatch(earlier -> Objects.equals(group, earlier.group()))) {
+            updates.addLast(Brought.of(group, version));
         }
     }
 
@@ -63,7 +76,7 @@ final class CurrentVersions {
     @Nullable
     String brought(FleetWorker worker, String model) {
         for (Brought update : newestFirst.getOrDefault(model, new ArrayDeque<>())) {
-            if (worker.isIn(update.group())) {
+            if (worker.isIn(update.selection())) {
                 return update.version();
             }
         }

@@ -53,6 +53,22 @@ public final class Joins {
         current.committed(model, group, version);
     }
 
+    /** Whether a worker's engine serves what it should, as far as that is known; if not, it is about to join. */
+    public boolean isWhereItShouldBe(FleetWorker worker) {
+        EngineStatus engine = worker.engine();
+        String brought = engine == null ? null : current.brought(worker, engine.model());
+        return engine != null && (brought == null || brought.equals(engine.version()));
+    }
+
+    /**
+     * Engines are known to serve a version, and no update is known that brought it.
+     *
+     * @param group the engines it meant; null for all of the model
+     */
+    public void assumed(String model, @Nullable String group, String version) {
+        current.assumed(model, group, version);
+    }
+
     /**
      * An update, which is no join, was aborted. Its engines may be left without weights, and nobody may serve any more
      * what they had.

@@ -1,14 +1,17 @@
 package dev.inflight.coordinator.ledger;
 
 import com.fasterxml.jackson.annotation.JsonIgnore;
+import dev.inflight.coordinator.ledger.LedgerEntry.CanaryMoved;
 import dev.inflight.coordinator.ledger.LedgerEntry.EngineOutcome;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationEnded;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
 import dev.inflight.coordinator.ledger.LedgerEntry.Published;
 import dev.inflight.coordinator.ledger.LedgerEntry.ReplicasChanged;
+import dev.inflight.coordinator.ledger.LedgerEntry.UpdateQueued;
 import dev.inflight.coordinator.ledger.LedgerEntry.VersionDropped;
 import dev.inflight.coordinator.operation.CoordinatorQuery.GetHistory;
 import dev.inflight.coordinator.operation.CoordinatorQuery.HistoryPage;
+import dev.inflight.coordinator.operation.Json;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -26,7 +29,8 @@ final class History {
      * One operation, or a version that was dropped.
      *
      * @param sequence its place in the ledger, which a following page begins before
-     * @param outcome {@code running} while it has not ended
+     * @param outcome {@code queued} while it has not begun, {@code running} while it has not ended
+     * @param detectedBy what decided about a canary; null for others
      */
     record Row(
             @JsonIgnore long sequence,
@@ -48,18 +52,19 @@ final class History {
             @Nullable Long bytes,
             @Nullable String exchange,
             List<EngineOutcome> engines,
-            @Nullable String reason) {}
+            @Nullable String reason,
+            @Nullable String detectedBy) {}
 
     private History() {}
 
     /** The newest rows that a query asks for, as many as fit in an answer. */
     static HistoryPage page(List<LedgerRecord> records, GetHistory query) {
         List<String> rows = new ArrayList<>();
-        Set<String> ended = new HashSet<>();
+        Set<String> shown = new HashSet<>();
         int characters = 0;
         Long last = null;
         for (LedgerRecord record : records.reversed()) {
-            Row row = row(record, ended);
+            Row row = row(record, shown);
             if (row == null || !wanted(row, query)) {
                 continue;
             }
@@ -84,6 +89,9 @@ final class History {
             if (record.entry() instanceof OperationStarted start && start.id().equals(id)) {
                 return start.asOperation("running");
             }
+            if (record.entry() instanceof UpdateQueued queued && queued.id().equals(id)) {
+                return queued.operation().asOperation("queued");
+            }
         }
         return null;
     }
@@ -94,18 +102,23 @@ final class History {
                 && (query.sinceMillis() == null || row.startedAt().toEpochMilli() >= query.sinceMillis());
     }
 
-    private static @Nullable Row row(LedgerRecord record, Set<String> ended) {
+    private static @Nullable Row row(LedgerRecord record, Set<String> shown) {
         return switch (record.entry()) {
             case OperationEnded end -> {
                 // One that was given up as lost may have come to an end after all.
-                yield ended.add(end.operation().id()) ? ended(record.sequence(), end) : null;
+                yield shown.add(end.operation().id()) ? ended(record.sequence(), end) : null;
             }
-            case OperationStarted started -> ended.contains(started.id()) ? null : running(record.sequence(), started);
+            case OperationStarted started ->
+                shown.add(started.id()) ? running(record.sequence(), started, "running") : null;
+            case UpdateQueued queued ->
+                shown.add(queued.id()) ? running(record.sequence(), queued.operation(), "queued") : null;
             case VersionDropped dropped -> dropped(record.sequence(), dropped);
             case Published published ->
                 // A publish has a row of its own.
                 published.operation() == null ? found(record.sequence(), published) : null;
             case ReplicasChanged changed -> null;
+            // A canary has a row of its own.
+            case CanaryMoved moved -> null;
         };
     }
 
@@ -131,10 +144,17 @@ final class History {
                 end.bytes(),
                 end.exchange(),
                 end.engines(),
-                end.reason());
+                end.reason(),
+                detectedBy(end));
     }
 
-    private static Row running(long sequence, OperationStarted start) {
+    private static @Nullable String detectedBy(OperationEnded end) {
+        return end.result() == null
+                ? null
+                : Json.tree(end.result()).path("detectedBy").asText(null);
+    }
+
+    private static Row running(long sequence, OperationStarted start, String outcome) {
         return new Row(
                 sequence,
                 start.id(),
@@ -143,7 +163,7 @@ final class History {
                 null,
                 start.to(),
                 start.digest(),
-                "running",
+                outcome,
                 start.at(),
                 null,
                 null,
@@ -155,6 +175,7 @@ final class History {
                 null,
                 null,
                 List.of(),
+                null,
                 null);
     }
 
@@ -199,6 +220,6 @@ final class History {
             String reason) {
         return new Row(
                 sequence, null, kind, model, from, to, digest, outcome, at, at, null, null, null, null, null, null,
-                bytes, null, List.of(), reason);
+                bytes, null, List.of(), reason, null);
     }
 }

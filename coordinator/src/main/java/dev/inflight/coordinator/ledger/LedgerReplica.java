@@ -72,8 +72,11 @@ public final class LedgerReplica extends AbstractBehavior<ReplicaCommand> {
             asked.replyTo().tell(deposed());
             return this;
         }
+        LedgerFile.Promise promise = new LedgerFile.Promise(asked.term(), asked.writer());
         try {
-            file.promise(new LedgerFile.Promise(asked.term(), asked.writer()));
+            if (!promise.equals(file.promise())) {
+                file.promise(promise);
+            }
         } catch (IOException e) {
             getContext().getLog().error("The ledger can not be written, so nothing new is kept: {}", e.toString());
         }

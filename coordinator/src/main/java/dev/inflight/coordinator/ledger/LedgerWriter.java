@@ -50,6 +50,15 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
      */
     public record Write(LedgerEntry entry, @Nullable String operation) implements Command {}
 
+    /**
+     * Asks whether this coordinator still is the one that decides. Answered once a majority of the replicas has said, after
+     * it was asked, that they obey no later one; otherwise not at all.
+     */
+    public record Confirm(long epoch, ActorRef<Confirmed> replyTo) implements Command {}
+
+    /** It does. */
+    public record Confirmed(long epoch) {}
+
     /** Asks for past operations. */
     public record Tell(GetHistory query) implements Command {}
 
@@ -111,7 +120,10 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
                                 // Those out of reach count until their nodes are removed.
                                 listing -> new Listed(listing.getAllServiceInstances(ReplicaCommand.KEY)))));
         timers.startTimerWithFixedDelay(Tick.AGAIN, AGAIN);
-        timers.startSingleTimer(Tick.RECOVERY_OVER, settings.recoveryTimeout());
+        // A node that has been up for so long has waited already: who is missing now is gone, not late.
+        Duration up = Duration.ofSeconds(context.getSystem().uptime());
+        Duration left = settings.recoveryTimeout().minus(up);
+        timers.startSingleTimer(Tick.RECOVERY_OVER, left.compareTo(AGAIN) < 0 ? AGAIN : left);
     }
 
     /**
@@ -134,6 +146,7 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
     public Receive<Command> createReceive() {
         return newReceiveBuilder()
                 .onMessage(Write.class, this::onWrite)
+                .onMessage(Confirm.class, this::onConfirm)
                 .onMessage(Tell.class, this::onTell)
                 .onMessage(TellOperation.class, this::onTellOperation)
                 .onMessage(Listed.class, this::onListed)
@@ -144,6 +157,23 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
 
     private Behavior<Command> onWrite(Write write) {
         append(write.entry(), write.operation());
+        return this;
+    }
+
+    private Behavior<Command> onConfirm(Confirm asked) {
+        Confirmed answer = new Confirmed(asked.epoch());
+        if (voters.size() == 1 && replicas.ids().equals(voters)) {
+            // No other node has a promise to give.
+            asked.replyTo().tell(answer);
+        } else {
+            getContext()
+                    .spawnAnonymous(TermCheck.create(
+                            new TermCheck.Term(term, writer),
+                            voters,
+                            replicas.promised().stream().map(Replica::ref).toList(),
+                            settings.appendTimeout(),
+                            () -> asked.replyTo().tell(answer)));
+        }
         return this;
     }
 
@@ -189,10 +219,9 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
                 getContext()
                         .getLog()
                         .warn(
-                                "Only {} of the ledger's replicas answered within {} ms: entries that only others have"
-                                        + " are not known",
-                                replicas.promised().size(),
-                                settings.recoveryTimeout().toMillis());
+                                "Only {} of the ledger's replicas have answered: entries that only others have are not"
+                                        + " known",
+                                replicas.promised().size());
             }
         }
         releaseOverdue();

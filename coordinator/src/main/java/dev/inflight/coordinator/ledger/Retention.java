@@ -1,9 +1,11 @@
 package dev.inflight.coordinator.ledger;
 
+import dev.inflight.coordinator.ledger.LedgerEntry.CanaryMoved;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationEnded;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
 import dev.inflight.coordinator.ledger.LedgerEntry.Published;
 import dev.inflight.coordinator.ledger.LedgerEntry.ReplicasChanged;
+import dev.inflight.coordinator.ledger.LedgerEntry.UpdateQueued;
 import dev.inflight.coordinator.ledger.LedgerEntry.VersionDropped;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -41,6 +43,7 @@ final class Retention {
     private static Set<Position> needed(List<LedgerRecord> records) {
         Map<String, Position> versions = new HashMap<>();
         Map<String, Position> running = new HashMap<>();
+        Map<String, Position> canaries = new HashMap<>();
         Map<Brought, Position> brought = new HashMap<>();
         Position replicas = Position.NONE;
         for (LedgerRecord record : records) {
@@ -53,9 +56,12 @@ final class Retention {
                                     + published.checkpoint().version(),
                             at);
                 case VersionDropped dropped -> versions.remove(dropped.model() + "\n" + dropped.version());
+                case UpdateQueued queued -> running.put(queued.id(), at);
                 case OperationStarted started -> running.put(started.id(), at);
+                case CanaryMoved moved -> canaries.put(moved.operation(), at);
                 case OperationEnded ended -> {
                     running.remove(ended.operation().id());
+                    canaries.remove(ended.operation().id());
                     List<String> meant = ended.meant();
                     if (meant != null) {
                         String model = ended.operation().model();
@@ -69,6 +75,7 @@ final class Retention {
         }
         Set<Position> needed = new HashSet<>(versions.values());
         needed.addAll(running.values());
+        needed.addAll(canaries.values());
         needed.addAll(brought.values());
         needed.add(replicas);
         return needed;

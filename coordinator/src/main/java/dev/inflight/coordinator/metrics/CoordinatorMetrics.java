@@ -77,6 +77,15 @@ public final class CoordinatorMetrics {
             .help("Updates in which hosts stood in for lost owners.")
             .labelNames("model")
             .register(registry);
+    private final Counter deadProcesses = Counter.builder()
+            .name("inflight_dead_processes_total")
+            .help("Silent members that this node downed because their machine refused connections to their port.")
+            .register(registry);
+    private final Counter refused = Counter.builder()
+            .name("inflight_updates_refused_total")
+            .help("Updates that were refused because of a limit.")
+            .labelNames("model", "limit")
+            .register(registry);
     private final FleetGauges fleet = new FleetGauges(registry);
 
     /** This node's coordinator decides from now on. */
@@ -107,6 +116,13 @@ public final class CoordinatorMetrics {
             ended.initLabelValues(kind, model, "committed");
             ended.initLabelValues(kind, model, "aborted");
         }
+        ended.initLabelValues("canary", model, "promoted");
+        ended.initLabelValues("canary", model, "reverted");
+    }
+
+    /** This node downed a member. */
+    public void deadProcess() {
+        deadProcesses.inc();
     }
 
     public void began(String kind) {
@@ -116,6 +132,11 @@ public final class CoordinatorMetrics {
     /** An operation that began runs no more, however it ended. */
     public void over(String kind) {
         running.labelValues(kind).dec();
+    }
+
+    /** An update of a published version was beyond a limit. */
+    public void refused(String model, String limit) {
+        refused.labelValues(model, limit).inc();
     }
 
     /** @param operation as it ended; with a result if it was an update, rollback or join that a session ended */

@@ -1,9 +1,11 @@
 package dev.inflight.coordinator.operation;
 
 import dev.inflight.coordinator.fleet.Fleet;
+import dev.inflight.coordinator.ledger.LedgerEntry.CanaryMoved;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
+import dev.inflight.protocol.cluster.TrainerCommand;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Predicate;
@@ -92,6 +94,44 @@ public sealed interface SessionEvent {
             epochs = Map.copyOf(epochs);
         }
 
+        @Override
+        public String id() {
+            return operation.id();
+        }
+    }
+
+    /** A canary asks for what a trainer could ask for: to move its engines, or how that goes. */
+    record CanaryAsks(String id, TrainerCommand command) implements SessionEvent {
+        @Override
+        public boolean ended() {
+            return false;
+        }
+    }
+
+    /**
+     * A canary moves on once the ledger has it.
+     *
+     * @param token to be told when it has
+     */
+    record CanaryMoves(CanaryMoved moved, String token) implements SessionEvent {
+        @Override
+        public String id() {
+            return moved.operation();
+        }
+
+        @Override
+        public boolean ended() {
+            return false;
+        }
+    }
+
+    /**
+     * @param brought the version that engines should have from now on
+     * @param meant which engines, see {@link dev.inflight.protocol.cluster.EngineSelection}; null for all of the model
+     * @param from the version they had before the canary
+     */
+    record CanaryEnded(
+            Operation operation, String brought, @Nullable String meant, String from) implements SessionEvent {
         @Override
         public String id() {
             return operation.id();

@@ -37,6 +37,7 @@ import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -91,7 +92,7 @@ public final class PublishSession extends AbstractBehavior<PublishSession.Comman
         this.startNanos = start.nanoTime().getAsLong();
         this.hostEvents = context.messageAdapter(HostStoreEvent.class, FromHost::new);
         this.hosts.putAll(start.fleet().hosts());
-        this.hosts.keySet().retainAll(workersByHost(hosts).keySet());
+        this.hosts.keySet().retainAll(workersByHost(hosts, worker -> true).keySet());
         LeaseId lease = LeaseId.ofSource(start.source());
         this.lender = lease == null ? null : lease.host();
         this.inspection = new Inspection(start.source(), asked());
@@ -225,7 +226,7 @@ public final class PublishSession extends AbstractBehavior<PublishSession.Comman
     }
 
     private Behavior<Command> load(@Nullable CheckpointRef known) {
-        SortedMap<String, Integer> workers = workersByHost(inspection.seen());
+        SortedMap<String, Integer> workers = placement(inspection.seen());
         if (workers.isEmpty()) {
             return refuse(new Refused(Code.UNAVAILABLE, "no host that sees " + start.source() + " has a GPU worker"));
         }
@@ -237,7 +238,7 @@ public final class PublishSession extends AbstractBehavior<PublishSession.Comman
                 .anyMatch(engine -> engine != null && engine.model().equals(start.model()) && engine.wholeTensors());
         // Published again, equal bytes must become equal shards.
         CheckpointRef equal = known != null ? known : twin(whole);
-        Loading chosen = loading(seen, lender == null ? workers : workersByHost(hosts), endpoints, equal, whole);
+        Loading chosen = loading(seen, lender == null ? workers : placement(hosts), endpoints, equal, whole);
         if (lender != null) {
             spread = chosen.without(lender);
             chosen = chosen.allOn(lender, endpoints.getOrDefault(lender, ""));
@@ -401,10 +402,20 @@ public final class PublishSession extends AbstractBehavior<PublishSession.Comman
         return Behaviors.stopped();
     }
 
-    private SortedMap<String, Integer> workersByHost(Map<String, ?> among) {
+    /**
+     * Where shards are to lie: not behind workers whose engines are all of other models, if there are others, since
+     * updates of both models would then need the same workers and could not run at a time.
+     */
+    private SortedMap<String, Integer> placement(Map<String, ?> among) {
+        SortedMap<String, Integer> own =
+                workersByHost(among, worker -> worker.engine() == null || worker.serves(start.model()));
+        return own.isEmpty() ? workersByHost(among, worker -> true) : own;
+    }
+
+    private SortedMap<String, Integer> workersByHost(Map<String, ?> among, Predicate<FleetWorker> which) {
         SortedMap<String, Integer> count = new TreeMap<>();
         for (FleetWorker worker : fleet.workers().values()) {
-            if (among.containsKey(worker.host())) {
+            if (among.containsKey(worker.host()) && which.test(worker)) {
                 count.merge(worker.host(), 1, Integer::sum);
             }
         }

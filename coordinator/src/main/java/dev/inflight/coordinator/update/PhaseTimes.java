@@ -28,7 +28,7 @@ final class PhaseTimes {
                 seconds(UpdateAttempt.State.PREPARING),
                 seconds(UpdateAttempt.State.BEGINNING),
                 seconds(UpdateAttempt.State.STREAMING),
-                seconds(UpdateAttempt.State.COMMITTING),
+                seconds(UpdateAttempt.State.STAGED) + seconds(UpdateAttempt.State.COMMITTING),
                 seconds(UpdateAttempt.State.ABORTING));
     }
 

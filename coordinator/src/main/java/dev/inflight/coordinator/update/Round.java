@@ -51,6 +51,7 @@ record Round(
             case BEGIN -> new WorkerCommand.Begin(epoch);
             case STREAM -> new WorkerCommand.Stream(epoch);
             case DROP -> new WorkerCommand.Drop(epoch, Objects.requireNonNull(send.about()));
+            case CONFIRM -> throw new IllegalStateException("nothing is sent to workers to confirm epoch " + epoch);
             case COMMIT -> new WorkerCommand.Commit(epoch);
             case ABORT ->
                 new WorkerCommand.Abort(
@@ -75,6 +76,7 @@ record Round(
                 prepared.exchange().exchange(),
                 settings.stallTimeout().toMillis(),
                 attempt.outlivesOwners(),
+                Objects.requireNonNull(request.verify()),
                 replyTo);
     }
 }

@@ -35,7 +35,8 @@ import org.jspecify.annotations.Nullable;
  *     └───────────┴───────────┴→ ABORTING → ABORTED
  * </pre>
  *
- * Entering COMMITTING is the commit point: before it trouble aborts, after it the update rolls forward. A receiver that
+ * Entering COMMITTING is the commit point: before it trouble aborts, after it the update rolls forward. It waits in STAGED
+ * until it is confirmed that its coordinator still is the one that decides. A receiver that
  * no other member needs does not abort it by being lost: it is dropped, and the attempt goes on. So does it without an
  * owner that others can stand in for; only while PREPARING that ends the attempt, which is then worth another one.
  */
@@ -61,6 +62,8 @@ final class UpdateAttempt {
         STREAM,
         /** One of the members, which may have been dropped, takes nothing more. */
         DROP,
+        /** To nobody: whether the coordinator still decides is to be found out. */
+        CONFIRM,
         COMMIT,
         ABORT
     }
@@ -87,6 +90,7 @@ final class UpdateAttempt {
     private final SortedMap<String, String> planDigests = new TreeMap<>();
     private final SortedSet<String> begun = new TreeSet<>();
     private final SortedMap<String, Long> loadedBytes = new TreeMap<>();
+    private final SortedMap<String, Long> checkedBytes = new TreeMap<>();
     private final SortedMap<String, StageReport> reports = new TreeMap<>();
     private final SortedMap<String, Committed> committed = new TreeMap<>();
     private final SortedMap<String, Aborted> aborted = new TreeMap<>();
@@ -236,7 +240,10 @@ final class UpdateAttempt {
         return switch (state) {
             case PREPARING -> abort("no plan from " + missing(planDigests.keySet(), active()) + " within " + waited);
             case BEGINNING -> abort("no pause of the engine from " + missing(begun, active()) + " within " + waited);
-            case STREAMING, STAGED ->
+            case STAGED ->
+                abort("no majority of the coordinator nodes confirmed within " + waited
+                        + " that this coordinator still decides");
+            case STREAMING ->
                 abort("nothing more from " + missing(reports.keySet(), takers()) + " for " + waited
                         + " while streaming");
             case COMMITTING -> {
@@ -256,6 +263,7 @@ final class UpdateAttempt {
     /** Time to say it again to those that have not answered. */
     List<Send> resend() {
         return switch (state) {
+            case STAGED -> send(Order.CONFIRM, active());
             case COMMITTING -> send(Order.COMMIT, unanswered(committed.keySet()));
             case ABORTING -> send(Order.ABORT, unanswered(aborted.keySet()));
             default -> List.of();
@@ -304,7 +312,12 @@ final class UpdateAttempt {
 
     private List<Send> staged() {
         state = State.STAGED;
-        return commit();
+        return send(Order.CONFIRM, active());
+    }
+
+    /** Its coordinator still decides: the commit point. */
+    List<Send> confirmed() {
+        return state == State.STAGED ? commit() : List.of();
     }
 
     private List<Send> commit() {
@@ -321,12 +334,13 @@ final class UpdateAttempt {
     private List<Send> onProgress(Progress progress) {
         if (receivers.contains(progress.worker())) {
             loadedBytes.merge(progress.worker(), progress.loadedBytes(), Math::max);
+            checkedBytes.merge(progress.worker(), progress.checkedBytes(), Math::max);
         }
         return List.of();
     }
 
     private List<Send> onStaged(Staged staged) {
-        if (state != State.STREAMING && state != State.COMMITTING) {
+        if (state != State.STREAMING && state != State.STAGED && state != State.COMMITTING) {
             return List.of();
         }
         reports.put(staged.worker(), staged.report());
@@ -372,7 +386,7 @@ final class UpdateAttempt {
     }
 
     private List<Send> onConsumerLost(ConsumerLost told) {
-        if (!isBeforeCommit() || dropped.containsKey(told.consumer())) {
+        if (!isMoving() || dropped.containsKey(told.consumer())) {
             return List.of();
         }
         boolean lostToEachOther = lostTo(told.consumer()).contains(told.worker());
@@ -389,11 +403,16 @@ final class UpdateAttempt {
     /** Perhaps it lives, and only the way between the two is gone. Then it goes on without that consumer. */
     private List<Send> onOwnerLost(OwnerLost told) {
         boolean known = dropped.containsKey(told.owner());
-        if (!isBeforeCommit() || known || !replaceable.contains(told.owner())) {
+        if (!isMoving() || known || !replaceable.contains(told.owner())) {
             return List.of();
         }
         missed.computeIfAbsent(told.worker(), worker -> new TreeSet<>()).add(told.owner());
         return List.of(new Send(Order.DROP, new TreeSet<>(Set.of(told.owner())), told.worker()));
+    }
+
+    /** Whether some receiver still lacks something. */
+    private boolean isMoving() {
+        return state.compareTo(State.STAGED) < 0;
     }
 
     private boolean isBeforeCommit() {
@@ -415,6 +434,7 @@ final class UpdateAttempt {
         begun.remove(worker);
         reports.remove(worker);
         loadedBytes.remove(worker);
+        checkedBytes.remove(worker);
         missed.remove(worker);
         List<Send> sends = new ArrayList<>();
         sends.add(new Send(Order.DROP, active(), worker));
@@ -479,7 +499,7 @@ final class UpdateAttempt {
     SortedSet<String> lostOwners() {
         TreeSet<String> all = new TreeSet<>(dropped.keySet());
         missed.values().forEach(all::addAll);
-        all.retainAll(isBeforeCommit() ? replaceable : Set.of());
+        all.retainAll(isMoving() ? replaceable : Set.of());
         return all;
     }
 
@@ -561,6 +581,12 @@ final class UpdateAttempt {
 
     long loadedBytes() {
         return loadedBytes.values().stream().mapToLong(Long::longValue).sum();
+    }
+
+    /** What was loaded and what of it was compared in the engines, together: it grows as long as anything moves. */
+    long movedBytes() {
+        return loadedBytes()
+                + checkedBytes.values().stream().mapToLong(Long::longValue).sum();
     }
 
     Collection<StageReport> reports() {

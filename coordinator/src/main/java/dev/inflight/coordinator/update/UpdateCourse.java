@@ -84,7 +84,7 @@ final class UpdateCourse {
     UpdateCourse(UpdateStart start) {
         this.start = start;
         this.fleet = start.fleet();
-        this.goal = start.request();
+        this.goal = start.request().verified(start.verify());
         this.only = start.only();
         this.rollback = new Rollback(start.versions(), start.settings().restoreAttempts());
         this.startNanos = start.nanoTime().getAsLong();
@@ -140,6 +140,13 @@ final class UpdateCourse {
         return round == null ? List.of() : follow(round, round.attempt().on(event));
     }
 
+    /** @param epoch of which it was asked whether it may be committed */
+    List<Action> onConfirmed(long epoch) {
+        return round != null && round.attempt().epoch() == epoch
+                ? follow(round, round.attempt().confirmed())
+                : List.of();
+    }
+
     /**
      * @param failure null if the shards are back
      * @param bytes what was read for that
@@ -174,7 +181,7 @@ final class UpdateCourse {
         }
         return follow(
                 round,
-                isRepairing()
+                isRepairing() && round.attempt().state() == UpdateAttempt.State.STREAMING
                         ? round.attempt().cancel("shards of lost owners could not be loaded again within " + waited)
                         : round.attempt().deadline(waited));
     }
@@ -391,7 +398,7 @@ final class UpdateCourse {
             return end(null);
         }
         state = State.ROLLING_BACK;
-        goal = due.request();
+        goal = due.request().verified(goal.verify());
         only = due.workers();
         restored = Map.of();
         return prepare();
@@ -481,8 +488,8 @@ final class UpdateCourse {
         return switch (round.attempt().state()) {
             case PREPARING -> settings.prepareTimeout();
             case BEGINNING -> settings.beginTimeout();
-            case STREAMING, STAGED -> isRepairing() ? settings.restoreTimeout() : settings.streamTimeout();
-            case COMMITTING, COMMITTED -> settings.commitTimeout();
+            case STREAMING -> isRepairing() ? settings.restoreTimeout() : settings.streamTimeout();
+            case STAGED, COMMITTING, COMMITTED -> settings.commitTimeout();
             case ABORTING, ABORTED -> settings.abortTimeout();
         };
     }
@@ -502,12 +509,24 @@ final class UpdateCourse {
         return shown == null ? 0 : shown.attempt().loadedBytes();
     }
 
+    /** See {@link UpdateAttempt#movedBytes}. */
+    long movedBytes() {
+        Round shown = round == null ? main : round;
+        return shown == null ? 0 : shown.attempt().movedBytes();
+    }
+
     Operation operation() {
         return operation(OperationReply.State.RUNNING, phase(), null, null);
     }
 
     State state() {
         return state;
+    }
+
+    /** That of what now goes on; 0 before the workers are asked to prepare. */
+    long epoch() {
+        Round shown = round == null ? main : round;
+        return shown == null ? 0 : shown.attempt().epoch();
     }
 
     private Operation operation(

@@ -139,7 +139,11 @@ final class UpdateReport {
                         .sorted()
                         .toList(),
                 repair,
-                restore);
+                restore,
+                ready == null
+                        ? null
+                        : Objects.requireNonNull(main.request().verify()).label(),
+                UpdateResult.DamageFound.of(attempt.reports()));
     }
 
     boolean committed() {

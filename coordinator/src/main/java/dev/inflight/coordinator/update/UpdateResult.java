@@ -18,6 +18,8 @@ import org.jspecify.annotations.Nullable;
  * @param resentBytes what of it came more than once or was thrown away
  * @param sources hosts that it came from
  * @param repair who stood in for owners that were lost; null if none was, or what they had was not needed any more
+ * @param verify where the bytes were last compared with what was published; null if no worker heard of it
+ * @param damage what was found damaged and mended on the way
  */
 record UpdateResult(
         String kind,
@@ -42,7 +44,9 @@ record UpdateResult(
         long resentBytes,
         List<String> sources,
         @Nullable Repair repair,
-        @Nullable Restore restore) {
+        @Nullable Restore restore,
+        @Nullable String verify,
+        List<DamageFound> damage) {
 
     /** The result of an update that no worker heard of. */
     static UpdateResult notStarted(String kind, UpdateRequest request, @Nullable String reason, double seconds) {
@@ -69,7 +73,9 @@ record UpdateResult(
                 0,
                 List.of(),
                 null,
-                null);
+                null,
+                null,
+                List.of());
     }
 
     record SlotUse(int count, long bytes, String reason) {}
@@ -108,14 +114,16 @@ record UpdateResult(
             double verifySeconds,
             double transferSeconds,
             double reloadSeconds,
-            double streamSeconds) {
+            double streamSeconds,
+            double engineVerifySeconds) {
         static Stages of(Collection<StageReport> reports) {
             return new Stages(
                     longest(reports, StageReport::h2dMicros),
                     longest(reports, StageReport::verifyMicros),
                     longest(reports, StageReport::transferMicros),
                     longest(reports, StageReport::reloadMicros),
-                    longest(reports, StageReport::streamMicros));
+                    longest(reports, StageReport::streamMicros),
+                    longest(reports, StageReport::engineVerifyMicros));
         }
 
         private static double longest(Collection<StageReport> reports, ToLongFunction<StageReport> micros) {
@@ -129,6 +137,26 @@ record UpdateResult(
      * @param restoredBytes what hosts read again for that
      */
     record Repair(List<String> owners, List<String> standIns, long restoredBytes) {}
+
+    /**
+     * A block that was not what was published when it was to be used.
+     *
+     * @param place {@code store}, {@code slot} or {@code wire}
+     * @param host where
+     * @param begin its first byte, counted from the tensor's
+     * @param mendedFrom what the right bytes came from
+     */
+    record DamageFound(String place, String host, String file, String tensor, long begin, String mendedFrom) {
+        static List<DamageFound> of(Collection<StageReport> reports) {
+            return reports.stream()
+                    .flatMap(report -> report.damage().stream())
+                    .map(one -> new DamageFound(
+                            one.place().label(), one.host(), one.file(), one.tensor(), one.begin(), one.mendedFrom()))
+                    .distinct()
+                    .limit(StageReport.MOST_DAMAGE)
+                    .toList();
+        }
+    }
 
     /**
      * @param outcome {@code restored} or {@code failed}

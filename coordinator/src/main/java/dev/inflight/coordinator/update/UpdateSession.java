@@ -8,6 +8,7 @@ import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.Receive;
 import akka.actor.typed.javadsl.TimerScheduler;
 import dev.inflight.coordinator.fleet.Fleet;
+import dev.inflight.coordinator.ledger.LedgerWriter;
 import dev.inflight.coordinator.operation.SessionEvent;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent;
@@ -17,6 +18,7 @@ import dev.inflight.protocol.cluster.HostStoreEvent.Loaded;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import java.time.Duration;
 import java.util.List;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,6 +40,8 @@ public final class UpdateSession extends AbstractBehavior<UpdateSession.Command>
 
     private record FromHost(HostStoreEvent event) implements Command {}
 
+    private record Confirmed(LedgerWriter.Confirmed confirmed) implements Command {}
+
     private record Deadline(Duration waited) implements Command {}
 
     private enum Tick implements Command {
@@ -51,23 +55,34 @@ public final class UpdateSession extends AbstractBehavior<UpdateSession.Command>
     private final TimerScheduler<Command> timers;
     private final UpdateStart start;
     private final UpdateCourse course;
+    private final UpdateLog log;
+    private final Consumer<LedgerWriter.Confirm> ledger;
+    private final ActorRef<LedgerWriter.Confirmed> confirmations;
     private final ActorRef<WorkerEvent> workerEvents;
     private final ActorRef<HostStoreEvent> hostEvents;
     private Object timedState = "";
     private SessionEvent.@Nullable Running reported;
 
-    private UpdateSession(ActorContext<Command> context, TimerScheduler<Command> timers, UpdateStart start) {
+    private UpdateSession(
+            ActorContext<Command> context,
+            TimerScheduler<Command> timers,
+            UpdateStart start,
+            Consumer<LedgerWriter.Confirm> ledger) {
         super(context);
+        this.ledger = ledger;
+        this.confirmations = context.messageAdapter(LedgerWriter.Confirmed.class, Confirmed::new);
         this.timers = timers;
         this.start = start;
         this.course = new UpdateCourse(start);
+        this.log = new UpdateLog(context.getLog(), start);
         this.workerEvents = context.messageAdapter(WorkerEvent.class, FromWorker::new);
         this.hostEvents = context.messageAdapter(HostStoreEvent.class, FromHost::new);
     }
 
-    public static Behavior<Command> create(UpdateStart start) {
+    /** @param ledger is asked before each commit whether this coordinator still decides */
+    public static Behavior<Command> create(UpdateStart start, Consumer<LedgerWriter.Confirm> ledger) {
         return Behaviors.setup(context -> Behaviors.withTimers(timers -> {
-            UpdateSession session = new UpdateSession(context, timers, start);
+            UpdateSession session = new UpdateSession(context, timers, start, ledger);
             return session.begin();
         }));
     }
@@ -79,21 +94,26 @@ public final class UpdateSession extends AbstractBehavior<UpdateSession.Command>
                 .onMessage(Cancel.class, cancel -> carryOut(course.onCancel(cancel.reason())))
                 .onMessage(FromWorker.class, this::onWorker)
                 .onMessage(FromHost.class, this::onHost)
+                .onMessage(
+                        Confirmed.class,
+                        confirmed -> carryOut(
+                                course.onConfirmed(confirmed.confirmed().epoch())))
                 .onMessage(Deadline.class, deadline -> carryOut(course.onDeadline(describe(deadline.waited()))))
                 .onMessage(Tick.class, this::onTick)
                 .build();
     }
 
     private Behavior<Command> begin() {
+        log.began();
         timers.startTimerWithFixedDelay(Tick.REPORT, start.settings().progressInterval());
         timers.startTimerWithFixedDelay(Tick.RESEND, start.settings().resendInterval());
         return carryOut(course.begin());
     }
 
     private Behavior<Command> onWorker(FromWorker from) {
-        long before = course.doneBytes();
+        long before = course.movedBytes();
         List<UpdateCourse.Action> actions = course.onWorker(from.event());
-        if (course.doneBytes() > before) {
+        if (course.movedBytes() > before) {
             restartIdleTimer();
         }
         return carryOut(actions);
@@ -122,8 +142,7 @@ public final class UpdateSession extends AbstractBehavior<UpdateSession.Command>
     private Behavior<Command> carryOut(List<UpdateCourse.Action> actions) {
         for (UpdateCourse.Action action : actions) {
             switch (action) {
-                case UpdateCourse.ToWorkers to ->
-                    to.round().send(to.send(), start.id(), start.settings(), workerEvents);
+                case UpdateCourse.ToWorkers to -> send(to);
                 case UpdateCourse.Repairing repairing -> repairing.round().repair(repairing.hosts());
                 case UpdateCourse.ToHost to ->
                     to.host()
@@ -131,6 +150,7 @@ public final class UpdateSession extends AbstractBehavior<UpdateSession.Command>
                             .tell(new HostStoreCommand.Restore(
                                     to.restoreId(), to.checkpoint(), to.shards().ranges(), hostEvents));
                 case UpdateCourse.End end -> {
+                    log.ended(course.epoch(), end.event());
                     start.parent().tell(end.event());
                     return Behaviors.stopped();
                 }
@@ -138,10 +158,19 @@ public final class UpdateSession extends AbstractBehavior<UpdateSession.Command>
         }
         if (!course.timedState().equals(timedState)) {
             timedState = course.timedState();
+            log.step(course.epoch(), course.operation().phase());
             report();
             restartTimers();
         }
         return this;
+    }
+
+    private void send(UpdateCourse.ToWorkers to) {
+        if (to.send().order() == UpdateAttempt.Order.CONFIRM) {
+            ledger.accept(new LedgerWriter.Confirm(to.round().attempt().epoch(), confirmations));
+        } else {
+            to.round().send(to.send(), start.id(), start.settings(), workerEvents);
+        }
     }
 
     private void restartTimers() {

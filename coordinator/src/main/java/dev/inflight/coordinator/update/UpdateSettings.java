@@ -2,6 +2,7 @@ package dev.inflight.coordinator.update;
 
 import com.typesafe.config.Config;
 import dev.inflight.coordinator.operation.Settings;
+import dev.inflight.protocol.cluster.VerifyPoint;
 import java.time.Duration;
 
 /** Bounds of an update, from {@code inflight.coordinator.update}; reference.conf documents each. */
@@ -21,6 +22,7 @@ public record UpdateSettings(
         long maxSlotBytes,
         int maxSlots,
         ExchangeSetting exchange,
+        VerifyPoint verify,
         Duration progressInterval) {
     /** What becomes of an update before its commit point when a member is lost that others can do without or stand in for. */
     public enum OnMemberLoss {
@@ -48,6 +50,7 @@ public record UpdateSettings(
                 settings.bytes("max-slot", 1 << 20, 1L << 40),
                 (int) settings.number("max-slots", 1, 8),
                 exchange(settings),
+                settings.oneOf("verify", VerifyPoint.values()),
                 settings.duration("progress-interval"));
         if (result.minSlotBytes > result.maxSlotBytes) {
             throw settings.refuse("min-slot", "must not be above max-slot");

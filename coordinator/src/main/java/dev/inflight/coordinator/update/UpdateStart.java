@@ -9,7 +9,9 @@ import dev.inflight.coordinator.fleet.WorkerClaims;
 import dev.inflight.coordinator.operation.SessionEvent;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.Strategy;
+import dev.inflight.protocol.cluster.VerifyPoint;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -53,6 +55,11 @@ public record UpdateStart(
     /** Whether it brings one engine to the current version, rather than engines to a new one. */
     boolean isJoin() {
         return request.strategy() == Strategy.P2P;
+    }
+
+    /** Where its bytes are last compared with what was published. */
+    VerifyPoint verify() {
+        return Objects.requireNonNullElse(request.verify(), settings.verify());
     }
 
     /** As operations name it. */

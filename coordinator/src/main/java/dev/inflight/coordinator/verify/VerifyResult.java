@@ -9,7 +9,11 @@ import org.jspecify.annotations.Nullable;
  * @param version what all engines serve; null if not all the same
  */
 record VerifyResult(boolean verified, @Nullable String version, List<EngineResult> engines) {
-    /** @param error why the comparison could not be made, if so */
+    /**
+     * @param mismatched the first tensors that differ
+     * @param error why the comparison could not be made, if so
+     * @param files the checkpoint's files that those tensors are in
+     */
     record EngineResult(
             @Nullable String engine,
             String worker,
@@ -17,7 +21,8 @@ record VerifyResult(boolean verified, @Nullable String version, List<EngineResul
             long tensors,
             long mismatches,
             List<String> mismatched,
-            @Nullable String error) {
+            @Nullable String error,
+            List<String> files) {
         boolean verified() {
             return error == null && mismatches == 0;
         }

@@ -50,12 +50,14 @@ public final class VerifySession extends AbstractBehavior<VerifySession.Command>
     /**
      * What a session begins with.
      *
+     * @param group which engines; null for all of the model
      * @param versions published versions of the model, by name
      * @param parent hears of the end
      */
     public record Start(
             String id,
             String model,
+            @Nullable String group,
             Map<String, CheckpointRef> versions,
             Fleet fleet,
             VerifySettings settings,
@@ -94,7 +96,7 @@ public final class VerifySession extends AbstractBehavior<VerifySession.Command>
 
     private Behavior<Command> begin() {
         List<FleetWorker> asked = start.fleet().workers().values().stream()
-                .filter(worker -> worker.serves(start.model()))
+                .filter(worker -> worker.serves(start.model()) && worker.isIn(start.group()))
                 .toList();
         if (asked.isEmpty()) {
             start.parent()
@@ -102,7 +104,9 @@ public final class VerifySession extends AbstractBehavior<VerifySession.Command>
                             start.id(),
                             new Refused(
                                     Refused.Code.UNAVAILABLE,
-                                    "no engine of model " + start.model() + " is attached to a live worker")));
+                                    "no engine of model " + start.model()
+                                            + (start.group() == null ? "" : " in group " + start.group())
+                                            + " is attached to a live worker")));
             return Behaviors.stopped();
         }
         start.parent().tell(new SessionEvent.Running(operation(OperationReply.State.RUNNING, null, null)));
@@ -158,7 +162,8 @@ public final class VerifySession extends AbstractBehavior<VerifySession.Command>
                             verified.tensors(),
                             verified.mismatches(),
                             verified.mismatched(),
-                            verified.error()));
+                            verified.error(),
+                            verified.files()));
         }
         return endIfComplete();
     }
@@ -190,7 +195,8 @@ public final class VerifySession extends AbstractBehavior<VerifySession.Command>
                         0,
                         0,
                         List.of(),
-                        error));
+                        error,
+                        List.of()));
     }
 
     private Behavior<Command> endIfComplete() {

@@ -4,11 +4,14 @@ import akka.actor.testkit.typed.Effect;
 import akka.actor.testkit.typed.javadsl.BehaviorTestKit;
 import akka.actor.testkit.typed.javadsl.TestInbox;
 import akka.actor.typed.ActorRef;
+import akka.actor.typed.ActorSystem;
 import akka.actor.typed.Behavior;
 import akka.actor.typed.javadsl.Behaviors;
 import dev.inflight.coordinator.Companions;
 import dev.inflight.coordinator.CoordinatorSettings;
+import dev.inflight.coordinator.Surroundings;
 import dev.inflight.coordinator.UpdateCoordinator;
+import dev.inflight.coordinator.canary.CheckResult;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.ledger.LedgerEvent;
 import dev.inflight.coordinator.ledger.LedgerRecord;
@@ -18,6 +21,7 @@ import dev.inflight.coordinator.metrics.CoordinatorMetrics;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent.HostState;
 import dev.inflight.protocol.cluster.OperationReply;
+import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.TrainerCommand;
 import dev.inflight.protocol.cluster.Wire;
 import dev.inflight.protocol.cluster.WorkerCommand;
@@ -29,6 +33,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -46,6 +51,18 @@ final class SimulatedCoordinator {
     private @Nullable ActorRef<LedgerEvent> ledgerListener;
     private @Nullable ActorRef<LedgerWriter.Command> writer;
     private Fleet fleet = Fleet.EMPTY;
+
+    private static final Surroundings SURROUNDINGS = new Surroundings() {
+        @Override
+        public boolean reachesMajority(ActorSystem<?> system) {
+            return true;
+        }
+
+        @Override
+        public boolean isSettled(ActorSystem<?> system) {
+            return false;
+        }
+    };
 
     /** A session, and what its parent is told when it has stopped. */
     private static final class Child<C> {
@@ -81,7 +98,9 @@ final class SimulatedCoordinator {
                         listening -> {
                             ledgerListener = listening;
                             return Behaviors.ignore();
-                        }),
+                        },
+                        SURROUNDINGS,
+                        check -> CompletableFuture.completedFuture(CheckResult.PASSED)),
                 new CoordinatorMetrics());
         this.actor = new SimulatedActor<>(world, BehaviorTestKit.create(behavior), this::onEffect, wake);
         pump();
@@ -132,22 +151,48 @@ final class SimulatedCoordinator {
         boolean more = true;
         while (more) {
             more = actor.pump();
-            keep();
+            more |= keep();
             for (var child : Set.copyOf(children.values())) {
                 more |= pump(child);
             }
         }
     }
 
-    private void keep() {
+    private boolean keep() {
         if (writer == null) {
-            return;
+            return false;
         }
+        boolean told = false;
         for (LedgerWriter.Command command : actor.kit().childInbox(writer).getAllReceived()) {
             if (command instanceof LedgerWriter.Write write) {
                 ledger.add(new LedgerRecord(1, ledger.size() + 1, write.entry()));
+                if (write.operation() != null) {
+                    Objects.requireNonNull(ledgerListener).tell(new LedgerEvent.Kept(write.operation()));
+                    told = true;
+                }
+            } else if (command instanceof LedgerWriter.Confirm asked) {
+                asked.replyTo().tell(new LedgerWriter.Confirmed(asked.epoch()));
+            } else if (command instanceof LedgerWriter.TellOperation tell) {
+                tell.query().replyTo().tell(operation(tell.query().id()));
+                told = true;
             }
         }
+        return told;
+    }
+
+    private OperationReply operation(String id) {
+        var state = LedgerState.of(ledger);
+        for (var ended : state.ended()) {
+            if (ended.operation().id().equals(id)) {
+                return ended.asOperation();
+            }
+        }
+        for (var started : state.unfinished()) {
+            if (started.id().equals(id)) {
+                return started.asOperation("running");
+            }
+        }
+        return new Refused(Refused.Code.NOT_FOUND, "operation " + id + " is not known");
     }
 
     private <C> boolean pump(Child<C> child) {

@@ -6,11 +6,14 @@ import dev.inflight.coordinator.CoordinatorSettings;
 import dev.inflight.coordinator.fleet.ShardSet;
 import dev.inflight.coordinator.ledger.LedgerEntry;
 import dev.inflight.coordinator.ledger.LedgerRecord;
+import dev.inflight.protocol.cluster.Canary;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
+import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.TrainerCommand;
+import dev.inflight.protocol.cluster.TrainerCommand.DecideCanary.Decision;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.plan.ShardRange;
@@ -46,6 +49,9 @@ final class Simulation implements SimulatedWorker.Fleetwide {
     private final List<LedgerRecord> ledger = new ArrayList<>();
     private final Map<String, Long> newestEpochs = new HashMap<>();
     private final double failure;
+    /** How many requests are for canaries. */
+    private final double canaries;
+
     private @Nullable SimulatedCoordinator coordinator;
     private boolean trouble;
     private boolean pumping;
@@ -64,6 +70,7 @@ final class Simulation implements SimulatedWorker.Fleetwide {
         this.settings = settings;
         this.network = new Network(world);
         this.failure = world.happens(0.5) ? 0 : 0.02;
+        this.canaries = world.happens(0.7) ? 0 : 0.5;
         int count = (int) world.between(2, 4);
         for (String version : VERSIONS) {
             checkpoints.put(
@@ -125,13 +132,27 @@ final class Simulation implements SimulatedWorker.Fleetwide {
     private void requests(long end) {
         world.in(world.between(10, 2_500), () -> {
             if (world.now() < end) {
-                var answers = ask(VERSIONS.get((int) world.between(0, VERSIONS.size() - 2)));
+                String version = VERSIONS.get((int) world.between(0, VERSIONS.size() - 2));
+                var answers = world.happens(canaries) ? askForCanary(version) : ask(version);
                 if (answers != null) {
                     world.in(50, () -> answers.getAllReceived().forEach(answer -> world.tell("answer: %s", answer)));
+                }
+                if (world.happens(canaries)) {
+                    decide();
                 }
                 requests(end);
             }
         });
+    }
+
+    /** Somebody decides about a canary, if there is one. */
+    private void decide() {
+        if (coordinator != null) {
+            Decision decision = world.happens(0.5) ? Decision.PROMOTE : Decision.REVERT;
+            world.tell("decision: %s", decision);
+            coordinator.ask(replyTo ->
+                    new TrainerCommand.DecideCanary(null, MODEL, decision, null, null, Origin.UNKNOWN, replyTo));
+        }
     }
 
     private @Nullable TestInbox<OperationReply> ask(String version) {
@@ -146,6 +167,16 @@ final class Simulation implements SimulatedWorker.Fleetwide {
         world.tell("update to %s, %s", version, mode);
         return coordinator.ask(
                 replyTo -> new TrainerCommand.UpdateWeights(MODEL, version, mode, "auto", null, replyTo));
+    }
+
+    private @Nullable TestInbox<OperationReply> askForCanary(String version) {
+        if (coordinator == null) {
+            return null;
+        }
+        var canary = new Canary(world.happens(0.5) ? "1" : "60%", world.between(50, 3_000), null);
+        world.tell("canary of %s to %s", canary, version);
+        return coordinator.ask(replyTo ->
+                new TrainerCommand.CanaryUpdate(MODEL, version, null, "auto", null, canary, Origin.UNKNOWN, replyTo));
     }
 
     // What goes wrong.

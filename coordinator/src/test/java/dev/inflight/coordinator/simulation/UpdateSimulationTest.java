@@ -25,6 +25,7 @@ class UpdateSimulationTest {
                 resend-interval = 300 ms, recovery-window = 2 s, progress-interval = 60 s
               }
               join { retry-min = 300 ms, retry-max = 2 s }
+              canary { patience = 10 s }
             }
             """);
 

@@ -117,12 +117,44 @@ class UpdateAttemptTest {
     void commitsOnceAllReceiversAreStagedAndEndsWhenTheyAreLive() {
         prepareAll();
         attempt.on(new Staged("a", 7, REPORT));
-        assertThat(orders(attempt.on(new Staged("b", 7, REPORT)))).containsExactly(Order.COMMIT);
+        assertThat(orders(attempt.on(new Staged("b", 7, REPORT)))).containsExactly(Order.CONFIRM);
+        assertThat(orders(attempt.confirmed())).containsExactly(Order.COMMIT);
         attempt.on(new Committed("a", 7, 5));
         assertThat(attempt.state()).isEqualTo(State.COMMITTING);
         attempt.on(new Committed("b", 7, 5));
         assertThat(attempt.state()).isEqualTo(State.COMMITTED);
         assertThat(attempt.failures()).isEmpty();
+    }
+
+    @Test
+    void asksAgainWhetherItMayCommitAndCommitsNothingUntilThen() {
+        prepareAll();
+        assertThat(attempt.confirmed()).isEmpty();
+        attempt.on(new Staged("a", 7, REPORT));
+        attempt.on(new Staged("b", 7, REPORT));
+        assertThat(attempt.state()).isEqualTo(State.STAGED);
+        assertThat(orders(attempt.resend())).containsExactly(Order.CONFIRM);
+        assertThat(orders(attempt.deadline("60000 ms"))).containsExactly(Order.ABORT);
+        assertThat(attempt.reason()).contains("no majority of the coordinator nodes", "60000 ms");
+        assertThat(attempt.confirmed()).isEmpty();
+    }
+
+    @Test
+    void abortsOrGoesOnWhenAMemberIsLostBeforeItMayCommit() {
+        prepareAll();
+        attempt.on(new Staged("a", 7, REPORT));
+        attempt.on(new Staged("b", 7, REPORT));
+        assertThat(orders(attempt.lost("a"))).containsExactly(Order.ABORT);
+        assertThat(attempt.confirmed()).isEmpty();
+
+        UpdateAttempt some = outlivingOwners();
+        begin(some);
+        some.on(new Staged("a", 7, REPORT));
+        some.on(new Staged("b", 7, REPORT));
+        assertThat(orders(some.lost("b"))).containsExactly(Order.DROP, Order.ABORT);
+        // Nothing is missing from it any more.
+        assertThat(some.lostOwners()).isEmpty();
+        assertThat(orders(some.confirmed())).containsExactly(Order.COMMIT);
     }
 
     @Test
@@ -149,6 +181,7 @@ class UpdateAttemptTest {
         prepareAll();
         attempt.on(new Staged("a", 7, REPORT));
         attempt.on(new Staged("b", 7, REPORT));
+        attempt.confirmed();
         attempt.lost("b");
         attempt.on(new Committed("a", 7, 5));
         assertThat(attempt.state()).isEqualTo(State.COMMITTED);
@@ -160,6 +193,7 @@ class UpdateAttemptTest {
         prepareAll();
         attempt.on(new Staged("a", 7, REPORT));
         attempt.on(new Staged("b", 7, REPORT));
+        attempt.confirmed();
         attempt.on(new Committed("a", 7, 5));
         assertThat(attempt.resend()).singleElement().satisfies(send -> {
             assertThat(send.order()).isEqualTo(Order.COMMIT);
@@ -174,7 +208,8 @@ class UpdateAttemptTest {
                 .containsExactly(
                         new Send(Order.DROP, new TreeSet<>(Set.of("a", "source")), "b"),
                         new Send(Order.ABORT, new TreeSet<>(Set.of("b")), null));
-        assertThat(orders(some.on(new Staged("a", 7, REPORT)))).containsExactly(Order.COMMIT);
+        assertThat(orders(some.on(new Staged("a", 7, REPORT)))).containsExactly(Order.CONFIRM);
+        some.confirmed();
         some.on(new Committed("a", 7, 5));
         assertThat(some.state()).isEqualTo(State.COMMITTED);
         assertThat(some.failures()).isEqualTo(Map.of("b", "lost before the commit point"));
@@ -184,7 +219,7 @@ class UpdateAttemptTest {
     void commitsAtOnceIfTheOthersWereStagedWhenAReceiverIsDropped() {
         UpdateAttempt some = withExpendableB();
         some.on(new Staged("a", 7, REPORT));
-        assertThat(orders(some.lost("b"))).containsExactly(Order.DROP, Order.ABORT, Order.COMMIT);
+        assertThat(orders(some.lost("b"))).containsExactly(Order.DROP, Order.ABORT, Order.CONFIRM);
     }
 
     @Test
@@ -228,6 +263,7 @@ class UpdateAttemptTest {
         prepareAll();
         attempt.on(new Staged("a", 7, REPORT));
         attempt.on(new Staged("b", 7, REPORT));
+        attempt.confirmed();
         assertThat(attempt.cancel("not wanted")).isEmpty();
         UpdateAttempt early = UpdateAttempt.of(7, Set.of("a"), Set.of("a"));
         assertThat(orders(early.cancel("not wanted"))).containsExactly(Order.ABORT);
@@ -244,8 +280,9 @@ class UpdateAttemptTest {
                         new Send(Order.ABORT, new TreeSet<>(Set.of("b")), null));
         assertThat(some.lost("source")).extracting(Send::order).containsExactly(Order.DROP, Order.ABORT);
         assertThat(some.lostOwners()).containsExactly("b", "source");
-        assertThat(orders(some.on(new Staged("a", 7, REPORT)))).containsExactly(Order.COMMIT);
+        assertThat(orders(some.on(new Staged("a", 7, REPORT)))).containsExactly(Order.CONFIRM);
         assertThat(some.lostOwners()).isEmpty();
+        some.confirmed();
         some.on(new Committed("a", 7, 5));
         assertThat(some.state()).isEqualTo(State.COMMITTED);
         assertThat(some.failures()).isEqualTo(Map.of("b", "lost before the commit point"));
@@ -370,7 +407,9 @@ class UpdateAttemptTest {
             if (event instanceof Staged && any.state() == State.STREAMING) {
                 staged.add(worker);
             }
-            List<Send> sends = random.nextInt(30) == 0 ? any.lost(worker) : any.on(event);
+            List<Send> sends = random.nextInt(30) == 0
+                    ? any.lost(worker)
+                    : random.nextInt(4) == 0 ? any.confirmed() : any.on(event);
             sends.stream().filter(send -> send.order() == Order.DROP).forEach(send -> dropped.add(send.about()));
             sent.addAll(sends);
         }
@@ -410,7 +449,10 @@ class UpdateAttemptTest {
             if (event instanceof Staged && epoch == 7 && any.state() == State.STREAMING) {
                 staged.add(worker);
             }
-            sent.addAll(orders(random.nextInt(30) == 0 ? any.lost(worker) : any.on(event)));
+            sent.addAll(orders(
+                    random.nextInt(30) == 0
+                            ? any.lost(worker)
+                            : random.nextInt(4) == 0 ? any.confirmed() : any.on(event)));
             if (random.nextInt(15) == 0) {
                 sent.addAll(orders(any.resend()));
             }

@@ -18,11 +18,13 @@ import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.coordinator.fleet.JoinSources;
 import dev.inflight.coordinator.fleet.WorkerClaims;
+import dev.inflight.coordinator.ledger.LedgerWriter;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.coordinator.operation.SessionEvent;
 import dev.inflight.coordinator.operation.SessionEvent.NotTaken;
 import dev.inflight.coordinator.operation.SessionEvent.UpdateEnded;
 import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.Damage;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.HostStoreCommand.Restore;
 import dev.inflight.protocol.cluster.HostStoreEvent;
@@ -30,6 +32,7 @@ import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
 import dev.inflight.protocol.cluster.Strategy;
+import dev.inflight.protocol.cluster.VerifyPoint;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerCommand.Abort;
 import dev.inflight.protocol.cluster.WorkerCommand.Begin;
@@ -57,6 +60,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -75,8 +79,11 @@ class UpdateSessionTest {
     private final TestFleet fleet = new TestFleet(kit);
     private final Epochs epochs = new Epochs(() -> Instant.EPOCH);
     private final WorkerClaims claims = new WorkerClaims();
+    private Consumer<LedgerWriter.Confirm> ledger =
+            asked -> asked.replyTo().tell(new LedgerWriter.Confirmed(asked.epoch()));
     private UpdateSettings settings = TestFleet.settings("").update();
     private Set<String> awaited = Set.of();
+    private @Nullable VerifyPoint verify;
 
     @BeforeEach
     void twoHosts() {
@@ -113,6 +120,25 @@ class UpdateSessionTest {
         assertThat(result.get("engines").get(0).get("stallMs").asDouble()).isEqualTo(2.5);
         assertThat(result.get("restore").isNull()).isTrue();
         kit.createTestProbe().expectTerminated(session, Duration.ofSeconds(3));
+    }
+
+    @Test
+    void commitsNothingUntilItIsConfirmedThatTheCoordinatorStillDecides() {
+        TestProbe<LedgerWriter.Confirm> writer = kit.createTestProbe();
+        ledger = writer.getRef()::tell;
+        start(null);
+        stageAll(prepareAll(LoadMode.SHADOW, 6), 6);
+
+        LedgerWriter.Confirm asked = writer.receiveMessage();
+        assertThat(asked.epoch()).isEqualTo(6);
+        // Nobody answered, so it asks again; an answer about another epoch is none.
+        time.timePasses(settings.resendInterval());
+        writer.receiveMessage();
+        asked.replyTo().tell(new LedgerWriter.Confirmed(5));
+        fleet.workers.get("h1/0").expectNoMessage(Duration.ofMillis(100));
+
+        asked.replyTo().tell(new LedgerWriter.Confirmed(6));
+        expectAll(Commit.class);
     }
 
     @Test
@@ -319,6 +345,69 @@ class UpdateSessionTest {
         time.timePasses(settings.stallTimeout());
         time.timePasses(settings.stallTimeout());
         expectAll(Abort.class);
+    }
+
+    @Test
+    void comparingInTheEngineIsMovementAndDeliversNothing() {
+        verify = VerifyPoint.ENGINE;
+        start(null);
+        Prepare prepare = expectPrepare("h1/0");
+        assertThat(prepare.verify()).isEqualTo(VerifyPoint.ENGINE);
+        ActorRef<WorkerEvent> answers = prepare.replyTo();
+        expectPrepare("h2/0");
+        answers.tell(new Prepared("h1/0", 6, "plan"));
+        answers.tell(new Prepared("h2/0", 6, "plan"));
+        beginAll(answers, 6);
+        answers.tell(new Progress("h1/0", 6, 50));
+        for (int compared = 10; compared < 60; compared += 10) {
+            time.timePasses(settings.stallTimeout());
+            answers.tell(new Progress("h1/0", 6, 0, compared));
+            fleet.workers.get("h1/0").expectNoMessage(Duration.ZERO);
+        }
+        fishRunning(50);
+        answers.tell(new Staged("h1/0", 6, REPORT.verifiedInEngine(250_000)));
+        answers.tell(new Staged("h2/0", 6, REPORT));
+        expectAll(Commit.class);
+        answers.tell(new Committed("h1/0", 6, 0));
+        answers.tell(new Committed("h2/0", 6, 0));
+        JsonNode result = Json.tree(ended().operation().resultJson());
+        assertThat(result.get("deliveredBytes").asLong()).isEqualTo(200);
+        assertThat(result.get("verify").asText()).isEqualTo("engine");
+        assertThat(result.get("stages").get("engineVerifySeconds").asDouble()).isEqualTo(0.25);
+    }
+
+    @Test
+    void enginesGetTheirFormerVersionBackVerifiedLikeTheUpdateThatFailed() {
+        settings = TestFleet.settings("inflight.coordinator.update.verify = engine")
+                .update();
+        start(LoadMode.IN_PLACE);
+        ActorRef<WorkerEvent> answers = prepareAll(LoadMode.IN_PLACE, 6);
+        answers.tell(new Failed("h2/0", 6, "h2: engine e2 has loaded bytes that are not what was published", null));
+        expectAll(Abort.class);
+        answers.tell(new Aborted("h1/0", 6, pending("e1")));
+        answers.tell(new Aborted("h2/0", 6, pending("e2")));
+        Prepare restoring = expectPrepare("h1/0");
+        assertThat(restoring.checkpoint()).isEqualTo(V1);
+        assertThat(restoring.verify()).isEqualTo(VerifyPoint.ENGINE);
+    }
+
+    @Test
+    void theResultSaysWhatWasFoundDamagedAndMended() {
+        start(null);
+        ActorRef<WorkerEvent> answers = prepareAll(LoadMode.SHADOW, 6);
+        Damage damage = new Damage(Damage.Place.STORE, "h1", "model.safetensors", "lm_head.weight", 4096, "/ckpt/v2");
+        answers.tell(new Staged(
+                "h1/0", 6, new StageReport(1, 1, 1, 1, 1, 100, 0, 0, 0, List.of(), 0, List.of(damage, damage))));
+        answers.tell(new Staged("h2/0", 6, REPORT));
+        expectAll(Commit.class);
+        answers.tell(new Committed("h1/0", 6, 0));
+        answers.tell(new Committed("h2/0", 6, 0));
+        JsonNode found = Json.tree(ended().operation().resultJson()).get("damage");
+        assertThat(found).hasSize(1);
+        assertThat(found.get(0).get("place").asText()).isEqualTo("store");
+        assertThat(found.get(0).get("host").asText()).isEqualTo("h1");
+        assertThat(found.get(0).get("tensor").asText()).isEqualTo("lm_head.weight");
+        assertThat(found.get(0).get("mendedFrom").asText()).isEqualTo("/ckpt/v2");
     }
 
     private void neverGoOnWithoutAMember() {
@@ -703,9 +792,9 @@ class UpdateSessionTest {
 
     private ActorRef<UpdateSession.Command> start(@Nullable LoadMode mode, UpdateStart.@Nullable Orphan orphan) {
         epochs.observe(fleet.view());
-        return kit.spawn(UpdateSession.create(new UpdateStart(
+        UpdateStart updateStart = new UpdateStart(
                 "u",
-                new UpdateRequest(V2, mode, Strategy.BROADCAST, null),
+                new UpdateRequest(V2, mode, Strategy.BROADCAST, null).verified(verify),
                 Set.of(),
                 awaited,
                 Map.of("v1", V1, "v2", V2),
@@ -716,7 +805,8 @@ class UpdateSessionTest {
                 new JoinSources(),
                 settings,
                 () -> 0L,
-                parent.getRef())));
+                parent.getRef());
+        return kit.spawn(UpdateSession.create(updateStart, asked -> ledger.accept(asked)));
     }
 
     private Prepare expectPrepare(String worker) {

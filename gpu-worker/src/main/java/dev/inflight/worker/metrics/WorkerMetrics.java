@@ -1,5 +1,6 @@
 package dev.inflight.worker.metrics;
 
+import dev.inflight.protocol.cluster.Damage;
 import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import io.prometheus.metrics.core.metrics.Counter;
 import io.prometheus.metrics.core.metrics.CounterWithCallback;
@@ -10,6 +11,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.function.LongSupplier;
+import java.util.function.ToLongFunction;
 
 /**
  * The metrics of one worker host. Stages are counted once for each update, from its report, and memory is looked at when
@@ -47,6 +49,29 @@ public final class WorkerMetrics {
                     callback.call((double) free.getAsLong(), "free");
                 })
                 .register(registry);
+    }
+
+    /** Shows how often bytes were found damaged on this host, and mended. */
+    public void showDamage(ToLongFunction<Damage.Place> found, ToLongFunction<Damage.Place> mended) {
+        CounterWithCallback.builder()
+                .name("inflight_damage_found_total")
+                .help("Blocks (in engines: updates) that were not what was published, by where they were found: file,"
+                        + " store, wire, slot or engine.")
+                .labelNames("place")
+                .callback(callback -> byPlace(callback, found))
+                .register(registry);
+        CounterWithCallback.builder()
+                .name("inflight_damage_mended_total")
+                .help("Those that were mended from another host's store, the files or the host store.")
+                .labelNames("place")
+                .callback(callback -> byPlace(callback, mended))
+                .register(registry);
+    }
+
+    private static void byPlace(CounterWithCallback.Callback callback, ToLongFunction<Damage.Place> count) {
+        for (var place : Damage.Place.values()) {
+            callback.call((double) count.applyAsLong(place), place.label());
+        }
     }
 
     /** Shows what the peer server does. */

@@ -6,6 +6,7 @@ import dev.inflight.protocol.checkpoint.LayoutDigest;
 import dev.inflight.protocol.checkpoint.ManifestAssembly;
 import dev.inflight.protocol.checkpoint.ManifestCodec;
 import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.Damage;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreCommand.Holder;
 import dev.inflight.protocol.cluster.HostStoreEvent.Held;
@@ -14,6 +15,7 @@ import dev.inflight.protocol.cluster.LeaseReply;
 import dev.inflight.protocol.link.EngineShare;
 import dev.inflight.protocol.link.SliceException;
 import dev.inflight.protocol.plan.Membership;
+import dev.inflight.protocol.plan.Part;
 import dev.inflight.protocol.plan.Shard;
 import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.protocol.plan.Sharding;
@@ -24,6 +26,7 @@ import dev.inflight.worker.transport.PartKey;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.Collection;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
@@ -53,6 +56,8 @@ public final class HostStore implements AutoCloseable {
     private final CheckpointTable table = new CheckpointTable();
     private final Changes begun = new Changes();
     private final PartGiving giving;
+    private final DamageTally damage = new DamageTally();
+    private final Mender mender;
     private volatile Runnable changed = () -> {};
 
     /** Reads checkpoints from anywhere and lends no arenas. */
@@ -79,13 +84,14 @@ public final class HostStore implements AutoCloseable {
             Duration peerTimeout,
             LeaseSettings leases) {
         this.host = host;
-        this.giving = new PartGiving(host, table, begun);
         this.roots = roots;
         this.pinning = new TimedPinning(pinning);
         this.arenas = new ArenaPool(names, Pinning.NONE.equals(pinning) ? pinning : this.pinning);
         this.threads = threads;
         this.exchangeTimeout = exchangeTimeout;
         this.exchange = new SumsExchange(peerTimeout);
+        this.mender = new Mender(roots, peerTimeout, damage, this::giveUp);
+        this.giving = new PartGiving(host, table, begun, mender);
         // A pool of its own: who once had an arena mapped for writing must not reach the shards of other checkpoints.
         this.lent = new LentArenas(
                 host,
@@ -221,7 +227,7 @@ public final class HostStore implements AutoCloseable {
                 sharding.shards().forEach(shard -> sums.put(shard.index(), known.sums(shard.index())));
             }
             for (var shard : wanted) {
-                sums.put(shard.index(), loader.load(shard));
+                sums.put(shard.index(), same(known, loader.load(shard), ref.source()));
             }
             var manifest = ManifestAssembly.assemble(files.layout(), inOrder(sums));
             if (!manifest.digest().equals(ref.digest())) {
@@ -236,6 +242,39 @@ public final class HostStore implements AutoCloseable {
             loader.discard();
             throw e;
         }
+    }
+
+    /** @throws StoreException naming file, tensor and byte, if it is known that other bytes were published */
+    private BlockSums same(@Nullable StoredCheckpoint known, BlockSums read, String source) {
+        try {
+            if (known != null) {
+                known.requireSame(read);
+            }
+            return read;
+        } catch (CorruptBlockException e) {
+            damage.addFound(Damage.Place.FILE);
+            throw new StoreException(source + ": " + e.getMessage(), e);
+        }
+    }
+
+    private void giveUp(StoredCheckpoint checkpoint, int shard) {
+        checkpoint.giveUp(shard);
+        changed.run();
+    }
+
+    /**
+     * Mends parts that are damaged in this host's memory, from other hosts' stores or the files.
+     *
+     * @return what was damaged; empty if all parts that are held here are whole
+     * @throws StoreException naming the damage, if it can not be mended; the shard is not held here any more then
+     */
+    public List<Damage> mend(StoredCheckpoint checkpoint, Collection<Part> parts) throws InterruptedException {
+        return mender.mend(checkpoint, parts);
+    }
+
+    /** What was found damaged on this host. */
+    public DamageTally damage() {
+        return damage;
     }
 
     /**

@@ -12,12 +12,17 @@ final class PartGiving {
     private final String host;
     private final CheckpointTable table;
     private final Changes begun;
+    private final Mender mender;
 
-    /** @param begun told whenever something came to be held or replicated */
-    PartGiving(String host, CheckpointTable table, Changes begun) {
+    /**
+     * @param begun told whenever something came to be held or replicated
+     * @param mender puts right what is found to be damaged here
+     */
+    PartGiving(String host, CheckpointTable table, Changes begun, Mender mender) {
         this.host = host;
         this.table = table;
         this.begun = begun;
+        this.mender = mender;
     }
 
     /** As {@link HostStore#part}. */
@@ -32,7 +37,21 @@ final class PartGiving {
         if (replica != null && !checkpoint.holds(key.shard()) && !replica.await(part, patience)) {
             return null;
         }
+        requireWhole(checkpoint, part);
         return checkpoint.lease(part, mappable);
+    }
+
+    /** What is damaged here must not be found by every joiner anew. */
+    private void requireWhole(StoredCheckpoint checkpoint, Part part) throws InterruptedException {
+        if (checkpoint.use()) {
+            try {
+                if (checkpoint.damage(part) != null) {
+                    mender.mendForPeer(checkpoint, part);
+                }
+            } finally {
+                checkpoint.endUse();
+            }
+        }
     }
 
     private static Part part(StoredCheckpoint checkpoint, PartKey key) {

@@ -6,6 +6,7 @@ import dev.inflight.protocol.checkpoint.CheckpointLayout;
 import dev.inflight.protocol.checkpoint.Manifest;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.plan.Bucket;
+import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Part;
 import dev.inflight.protocol.plan.Placement;
 import dev.inflight.protocol.plan.ShardParts;
@@ -22,6 +23,7 @@ import java.util.Optional;
 import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -43,7 +45,9 @@ public final class StoredCheckpoint {
     private final PartialShards partial = new PartialShards();
     private final Map<Integer, ShardParts> parts = new ConcurrentHashMap<>();
     private final Leases leases = new Leases();
+    private final List<ShardMemory> givenUp = new CopyOnWriteArrayList<>();
     private volatile @Nullable Replica replica;
+    private volatile List<Membership.Host> others = List.of();
 
     /** @param sums block sums of every shard, by index */
     StoredCheckpoint(String host, CheckpointRef ref, Manifest manifest, Sharding sharding, List<BlockSums> sums) {
@@ -75,7 +79,8 @@ public final class StoredCheckpoint {
         return sums.get(shard);
     }
 
-    String host() {
+    /** Name of the host that knows it. */
+    public String host() {
         return host;
     }
 
@@ -149,9 +154,15 @@ public final class StoredCheckpoint {
         }
     }
 
-    /** Memory of this host that is spent on the shards held, and on parts of others. */
+    /** Memory of this host that is spent on the shards held, on parts of others, and on shards that were given up. */
     long memoryBytes() {
-        return held.values().stream().mapToLong(ShardMemory::memoryBytes).sum() + partial.keptBytes();
+        return memories().stream().mapToLong(ShardMemory::memoryBytes).sum() + partial.keptBytes();
+    }
+
+    private List<ShardMemory> memories() {
+        var all = new ArrayList<>(held.values());
+        all.addAll(givenUp);
+        return all;
     }
 
     /** Whether some bytes are kept here. */
@@ -162,6 +173,70 @@ public final class StoredCheckpoint {
     /** Whether a shard, or some of it, is kept here. */
     boolean hasSome(int shard) {
         return holds(shard) || partial.isKept(shard);
+    }
+
+    /** Hosts that held shards of it when an update or a join last used it here. */
+    List<Membership.Host> others() {
+        return others;
+    }
+
+    public void alsoHeldBy(List<Membership.Host> hosts) {
+        others = List.copyOf(hosts);
+    }
+
+    /** What is wrong with a part as it lies here; null if nothing is, or it is not here. */
+    @Nullable
+    CorruptBlockException damage(Part part) {
+        var memory = held.get(part.shard());
+        try {
+            if (memory != null) {
+                check(part, memory.bytes(part));
+            }
+            return null;
+        } catch (CorruptBlockException e) {
+            return e;
+        }
+    }
+
+    /**
+     * Writes a part that has been checked over what is here.
+     *
+     * @return false if the shard is not in this host's own memory
+     */
+    boolean overwrite(Part part, MemorySegment right) {
+        if (!(held.get(part.shard()) instanceof ShardMemory.Copied copied)) {
+            return false;
+        }
+        copied.bytes(part).copyFrom(right);
+        return true;
+    }
+
+    /** The shard is not held any more. Its memory stays until the checkpoint is released: somebody may be reading it. */
+    void giveUp(int shard) {
+        var memory = held.remove(shard);
+        if (memory != null) {
+            givenUp.add(memory);
+        }
+    }
+
+    /**
+     * Compares what was read again with what was published.
+     *
+     * @throws CorruptBlockException naming host, file, tensor and byte of the first block that differs
+     */
+    void requireSame(BlockSums again) {
+        var expected = sums.get(again.shard().index());
+        var slices = again.shard().slices();
+        for (int position = 0; position < slices.size(); position++) {
+            var slice = slices.get(position);
+            int first = again.firstBlock(position);
+            for (int block = first; block < again.firstBlock(position + 1); block++) {
+                if (again.crc(block) != expected.crc(block)
+                        || !again.digest(block).equals(expected.digest(block))) {
+                    throw corrupt(slice, slice.begin() + (long) (block - first) * BLOCK_BYTES);
+                }
+            }
+        }
     }
 
     /**
@@ -193,9 +268,10 @@ public final class StoredCheckpoint {
         if (running != null) {
             running.fail(ref.model() + " " + ref.version() + " was released on host " + host);
         }
-        var memories = new ArrayList<>(held.values());
+        var memories = memories();
         memories.addAll(partial.release());
         held.clear();
+        givenUp.clear();
         leases.retire(() -> free.accept(memories));
     }
 
@@ -330,7 +406,7 @@ public final class StoredCheckpoint {
     }
 
     /** The same for a part of a shard, as it lies in the shard's memory. */
-    void check(Part part, MemorySegment bytes) {
+    public void check(Part part, MemorySegment bytes) {
         check(part.placements(), bytes);
     }
 
@@ -403,13 +479,20 @@ public final class StoredCheckpoint {
             });
         }
 
-        /** @param at the damaged block's first byte, counted from the tensor's */
         private CorruptBlockException corrupt(long at) {
-            var tensor = layout().tensors().get(range.tensor());
-            return new CorruptBlockException(host
-                    + ": " + layout().files().get(tensor.file()).name()
-                    + ": tensor \"" + tensor.name() + "\": block at byte " + at
-                    + " is not what was published as " + ref.model() + " " + ref.version());
+            return StoredCheckpoint.this.corrupt(range, at);
         }
+    }
+
+    /** @param at the damaged block's first byte, counted from the tensor's */
+    private CorruptBlockException corrupt(Slice range, long at) {
+        var tensor = layout().tensors().get(range.tensor());
+        var file = layout().files().get(tensor.file()).name();
+        return new CorruptBlockException(host, file, tensor.name(), at, ref.model() + " " + ref.version());
+    }
+
+    /** What a block that was damaged on its way to this host is called. */
+    public CorruptBlockException damaged(Slice block) {
+        return corrupt(block, block.begin());
     }
 }

@@ -93,8 +93,9 @@ final class ChunkReader implements AutoCloseable {
         requireChunk(channel, what, chunk, target.remaining(), frame.tag(), frame.length());
         if (!channel.readPayload(frame, target)) {
             channel.close();
-            throw channel.failure(
+            var damaged = channel.failure(
                     what + " chunk " + chunk + ": the CRC32C does not match, the bytes changed on their way", null);
+            throw new DamagedChunkException(String.valueOf(damaged.getMessage()), (long) chunk * Op.CHUNK_BYTES);
         }
     }
 

@@ -2,6 +2,7 @@ package dev.inflight.worker.update;
 
 import dev.inflight.protocol.plan.Bucket;
 import dev.inflight.worker.device.CudaSlotRing;
+import dev.inflight.worker.store.CorruptBlockException;
 
 /** Buckets that are copied from another GPU of this process and checked where they land. */
 final class CopiedIncoming implements Incoming {
@@ -10,6 +11,7 @@ final class CopiedIncoming implements Incoming {
     private final CudaSlotRing to;
     private final CudaLane lane;
     private final CudaBlockCheck check;
+    private final DamagedArrival damaged;
     private final LandingBoard landing;
     private final Located located;
     private final StageTimes times;
@@ -20,6 +22,7 @@ final class CopiedIncoming implements Incoming {
             CudaSlotRing to,
             CudaLane lane,
             CudaBlockCheck check,
+            DamagedArrival damaged,
             LandingBoard landing,
             Located located,
             StageTimes times) {
@@ -28,6 +31,7 @@ final class CopiedIncoming implements Incoming {
         this.to = to;
         this.lane = lane;
         this.check = check;
+        this.damaged = damaged;
         this.landing = landing;
         this.located = located;
         this.times = times;
@@ -49,10 +53,18 @@ final class CopiedIncoming implements Incoming {
             try (var checked = check.start(bucket, copy.ended(), to.buffer(), to.offset(slot))) {
                 copy.await(landing.patience());
                 owner.giveBack(bucket.index());
-                checked.await(landing.patience());
+                check(bucket, checked);
                 landing.landed(bucket.index(), located);
             }
             times.transferred(bucket.index(), copy.span());
+        }
+    }
+
+    private void check(Bucket bucket, CudaBlockCheck.Started started) throws InterruptedException {
+        try {
+            started.await(landing.patience());
+        } catch (CorruptBlockException e) {
+            throw damaged.landed(bucket, e);
         }
     }
 }

@@ -26,6 +26,7 @@ final class CudaOwnBuckets implements OwnBuckets {
     private final CudaSlotRing ring;
     private final CudaLane lane;
     private final CudaBlockCheck check;
+    private final Mending mending;
     private final StageTimes times;
     private final Map<Integer, Bucket> buckets = new HashMap<>();
     private final Lazy<HostCopies> hostCopies;
@@ -38,7 +39,9 @@ final class CudaOwnBuckets implements OwnBuckets {
             CudaLane lane,
             CudaBlockCheck check,
             Supplier<HostSlotRing> hostRing,
+            Mending mending,
             StageTimes times) {
+        this.mending = mending;
         this.checkpoint = checkpoint;
         this.ring = ring;
         this.lane = lane;
@@ -97,24 +100,61 @@ final class CudaOwnBuckets implements OwnBuckets {
 
     @Override
     public Landing bring(Bucket bucket, SlotRange at) {
-        long base = ring.offset(at.slot()) + at.offset();
-        var copies = lane.begin();
-        copyIn(bucket, base);
-        copies.end();
-        var checked = check.start(bucket, copies.ended(), ring.buffer(), base);
-        return new Landing() {
-            @Override
-            public void await(Duration patience) throws InterruptedException {
-                checked.await(patience);
-                times.moved(bucket.index(), copies.span());
-            }
+        return new Copied(bucket, ring.offset(at.slot()) + at.offset());
+    }
 
-            @Override
-            public void close() {
-                checked.close();
-                copies.close();
-            }
-        };
+    /** A bucket on its way to a slot. If it comes damaged it is copied again. */
+    private final class Copied implements Landing {
+        private final Bucket bucket;
+        private final long base;
+        private CudaLane.Copies copies;
+        private CudaBlockCheck.Started checked;
+        private boolean awaited;
+
+        Copied(Bucket bucket, long base) {
+            this.bucket = bucket;
+            this.base = base;
+            this.copies = copy();
+            this.checked = check();
+        }
+
+        private CudaLane.Copies copy() {
+            var begun = lane.begin();
+            copyIn(bucket, base);
+            begun.end();
+            return begun;
+        }
+
+        private CudaBlockCheck.Started check() {
+            return check.start(bucket, copies.ended(), ring.buffer(), base);
+        }
+
+        @Override
+        public void await(Duration patience) throws InterruptedException {
+            mending.bring(bucket, () -> {
+                if (awaited) {
+                    again();
+                }
+                awaited = true;
+                checked.await(patience);
+            });
+            times.moved(bucket.index(), copies.span());
+        }
+
+        private void again() {
+            var before = copies;
+            var checkedBefore = checked;
+            copies = copy();
+            checked = check();
+            checkedBefore.close();
+            before.close();
+        }
+
+        @Override
+        public void close() {
+            checked.close();
+            copies.close();
+        }
     }
 
     /** What lies side by side in host memory as it shall in the slot is one copy: hundreds of small ones cost time. */

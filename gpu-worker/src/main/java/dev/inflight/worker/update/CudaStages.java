@@ -25,6 +25,7 @@ final class CudaStages implements DeviceStages {
     private final StoredCheckpoint checkpoint;
     private final Slots slots;
     private final Closer closer;
+    private final Mending mending;
     private final StageTimes times;
     private final Peers peers;
     /** The GPU does not stop to use the rings: nobody else may. */
@@ -37,7 +38,14 @@ final class CudaStages implements DeviceStages {
 
     /** @param closer given everything that is taken */
     CudaStages(
-            CudaDevice device, StoredCheckpoint checkpoint, Slots slots, Closer closer, StageTimes times, Peers peers) {
+            CudaDevice device,
+            StoredCheckpoint checkpoint,
+            Slots slots,
+            Closer closer,
+            Mending mending,
+            StageTimes times,
+            Peers peers) {
+        this.mending = mending;
         this.device = device;
         this.checkpoint = checkpoint;
         this.slots = slots;
@@ -49,7 +57,14 @@ final class CudaStages implements DeviceStages {
     @Override
     public OwnBuckets own(List<Bucket> buckets, Presence presence) {
         return new CudaOwnBuckets(
-                buckets, checkpoint, ring(slots.count()), lane(), check(), () -> hostRing(slots.count()), times);
+                buckets,
+                checkpoint,
+                ring(slots.count()),
+                lane(),
+                check(),
+                () -> hostRing(slots.count()),
+                mending,
+                times);
     }
 
     @Override
@@ -110,11 +125,11 @@ final class CudaStages implements DeviceStages {
     }
 
     @Override
-    public Incoming copied(RemoteOwner owner, LandingBoard landing, Incoming.Located located) {
+    public Incoming copied(RemoteOwner owner, DamagedArrival damaged, LandingBoard landing, Incoming.Located located) {
         try {
             if (peers.of(owner.worker()) instanceof CudaOwnBuckets from
                     && landing.slots().ring() instanceof CudaSlotRing to) {
-                return new CopiedIncoming(owner, from.ring(), to, lane(), check(), landing, located, times);
+                return new CopiedIncoming(owner, from.ring(), to, lane(), check(), damaged, landing, located, times);
             }
             throw new UpdateException(
                     owner.worker() + " has no GPU and " + device.id() + " can not copy from it", null);

@@ -30,5 +30,5 @@ sealed interface DeviceStages permits HostStages, CudaStages {
     Collective collective(UpdatePlan plan, @Nullable Communicators communicators, Duration patience);
 
     /** How buckets of a worker that shares memory with this one come to landing slots, if the engine can not. */
-    Incoming copied(RemoteOwner owner, LandingBoard landing, Incoming.Located located);
+    Incoming copied(RemoteOwner owner, DamagedArrival damaged, LandingBoard landing, Incoming.Located located);
 }

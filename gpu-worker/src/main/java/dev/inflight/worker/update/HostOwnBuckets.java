@@ -32,6 +32,7 @@ final class HostOwnBuckets implements OwnBuckets {
     private final Presence presence;
     private final @Nullable HostSlotRing ring;
     private final int firstRingSlot;
+    private final Mending mending;
     private final StageTimes times;
     private final List<SlotInfo> slots = new ArrayList<>();
     private final Map<Integer, Long> lengths = new HashMap<>();
@@ -45,7 +46,9 @@ final class HostOwnBuckets implements OwnBuckets {
             StoredCheckpoint checkpoint,
             Presence presence,
             Supplier<HostSlotRing> takeRing,
+            Mending mending,
             StageTimes times) {
+        this.mending = mending;
         this.checkpoint = checkpoint;
         this.presence = presence;
         this.times = times;
@@ -107,12 +110,12 @@ final class HostOwnBuckets implements OwnBuckets {
     }
 
     @Override
-    public Landing bring(Bucket bucket, SlotRange at) {
+    public Landing bring(Bucket bucket, SlotRange at) throws InterruptedException {
         var bytes = bytes(bucket.index(), at);
         if (inArenas.containsKey(bucket.index())) {
-            check(bucket, bytes);
+            mending.bring(bucket, () -> check(bucket, bytes));
         } else {
-            bucket.placements().forEach(placement -> copy(placement, bytes));
+            mending.bring(bucket, () -> bucket.placements().forEach(placement -> copy(placement, bytes)));
         }
         return Landing.DONE;
     }

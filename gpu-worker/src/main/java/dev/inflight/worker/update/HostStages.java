@@ -18,10 +18,18 @@ final class HostStages implements DeviceStages {
     private final StoredCheckpoint checkpoint;
     private final Slots slots;
     private final Closer closer;
+    private final Mending mending;
     private final StageTimes times;
 
     /** @param closer given everything that is taken */
-    HostStages(HostDevice device, StoredCheckpoint checkpoint, Slots slots, Closer closer, StageTimes times) {
+    HostStages(
+            HostDevice device,
+            StoredCheckpoint checkpoint,
+            Slots slots,
+            Closer closer,
+            Mending mending,
+            StageTimes times) {
+        this.mending = mending;
         this.device = device;
         this.checkpoint = checkpoint;
         this.slots = slots;
@@ -31,7 +39,7 @@ final class HostStages implements DeviceStages {
 
     @Override
     public OwnBuckets own(List<Bucket> buckets, Presence presence) {
-        return new HostOwnBuckets(buckets, checkpoint, presence, () -> ring(slots.count()), times);
+        return new HostOwnBuckets(buckets, checkpoint, presence, () -> ring(slots.count()), mending, times);
     }
 
     @Override
@@ -56,7 +64,7 @@ final class HostStages implements DeviceStages {
     }
 
     @Override
-    public Incoming copied(RemoteOwner owner, LandingBoard landing, Incoming.Located located) {
+    public Incoming copied(RemoteOwner owner, DamagedArrival damaged, LandingBoard landing, Incoming.Located located) {
         throw new IllegalStateException("engines read the slots of " + owner.worker() + " where they are");
     }
 

@@ -33,7 +33,7 @@ interface OwnBuckets {
      *
      * @return comes to its end when the bucket is there and verified
      */
-    Landing bring(Bucket bucket, SlotRange at);
+    Landing bring(Bucket bucket, SlotRange at) throws InterruptedException;
 
     /**
      * The bytes of a bucket that is there, for a peer that shares no memory with this worker. They stay until the

@@ -95,6 +95,11 @@ final class RemoteOwner {
     }
 
     private UpdateException lost(PeerException e) {
-        return new UpdateException(String.valueOf(e.getMessage()), worker, e);
+        return lost(String.valueOf(e.getMessage()), e);
+    }
+
+    /** What to throw if nothing more is to be taken from it. */
+    UpdateException lost(String reason, PeerException cause) {
+        return new UpdateException(reason, worker, cause);
     }
 }

@@ -1,6 +1,8 @@
 package dev.inflight.worker.update;
 
 import dev.inflight.protocol.plan.Bucket;
+import dev.inflight.protocol.plan.Membership;
+import dev.inflight.worker.store.DamageTally;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.PeerException;
 import dev.inflight.worker.transport.SlotRange;
@@ -26,6 +28,8 @@ final class Repairs implements AutoCloseable {
     private final StoreBytes bytes;
     private final StoredCheckpoint checkpoint;
     private final Function<Bucket, Place> places;
+    private final Mending mending;
+    private final DamageTally tally;
     private final StageTimes times;
     private final Map<String, Integer> triedInVain = new HashMap<>();
 
@@ -42,7 +46,11 @@ final class Repairs implements AutoCloseable {
             StoreBytes bytes,
             StoredCheckpoint checkpoint,
             Function<Bucket, Place> places,
+            Mending mending,
+            DamageTally tally,
             StageTimes times) {
+        this.mending = mending;
+        this.tally = tally;
         this.lost = lost;
         this.bytes = bytes;
         this.checkpoint = checkpoint;
@@ -56,8 +64,10 @@ final class Repairs implements AutoCloseable {
         var board = place.board();
         int slot = board.enter(bucket.index());
         var inbound = board.slots().inbound(slot).asSlice(0, bucket.bytes());
-        take(bucket, place.owner(), inbound);
-        check(bucket, inbound);
+        mending.bring(bucket, () -> {
+            take(bucket, place.owner(), inbound);
+            check(bucket, inbound);
+        });
         board.slots().settle(slot, bucket.bytes(), board.patience());
         board.landed(bucket.index());
         var at = new SlotRange(slot, 0);
@@ -72,6 +82,10 @@ final class Repairs implements AutoCloseable {
             try {
                 times.landedBytes.add(bytes.copy(bucket, to, holders.hosts()));
                 times.transferNanos.add(System.nanoTime() - start);
+                times.damage.brought(
+                        bucket.index(),
+                        holders.hosts().stream().map(Membership.Host::name).toList(),
+                        tally);
                 return;
             } catch (PeerException e) {
                 if (Thread.currentThread().isInterrupted()) {

@@ -1,6 +1,7 @@
 package dev.inflight.worker.update;
 
 import dev.inflight.protocol.plan.Bucket;
+import dev.inflight.worker.store.CorruptBlockException;
 import dev.inflight.worker.store.StoredCheckpoint;
 import java.lang.foreign.MemorySegment;
 
@@ -11,10 +12,17 @@ final class SocketIncoming implements Incoming {
     private final LandingBoard landing;
     private final Located located;
     private final StageTimes times;
+    private final DamagedArrival damaged;
 
     SocketIncoming(
-            RemoteOwner owner, StoredCheckpoint checkpoint, LandingBoard landing, Located located, StageTimes times) {
+            RemoteOwner owner,
+            StoredCheckpoint checkpoint,
+            DamagedArrival damaged,
+            LandingBoard landing,
+            Located located,
+            StageTimes times) {
         this.owner = owner;
+        this.damaged = damaged;
         this.checkpoint = checkpoint;
         this.landing = landing;
         this.located = located;
@@ -26,7 +34,7 @@ final class SocketIncoming implements Incoming {
         int slot = landing.enter(bucket.index());
         var inbound = landing.slots().inbound(slot).asSlice(0, bucket.bytes());
         long start = System.nanoTime();
-        owner.fetch(bucket.index(), inbound);
+        fetch(bucket, inbound);
         times.transferNanos.add(System.nanoTime() - start);
         times.landedBytes.add(bucket.bytes());
         owner.giveBack(bucket.index());
@@ -35,9 +43,21 @@ final class SocketIncoming implements Incoming {
         landing.landed(bucket.index(), located);
     }
 
+    private void fetch(Bucket bucket, MemorySegment inbound) {
+        try {
+            owner.fetch(bucket.index(), inbound);
+        } catch (UpdateException e) {
+            throw damaged.named(bucket, e);
+        }
+    }
+
     private void check(Bucket bucket, MemorySegment inbound) {
         long start = System.nanoTime();
-        checkpoint.check(bucket, inbound);
+        try {
+            checkpoint.check(bucket, inbound);
+        } catch (CorruptBlockException e) {
+            throw damaged.landed(bucket, e);
+        }
         times.verifyNanos.add(System.nanoTime() - start);
     }
 }

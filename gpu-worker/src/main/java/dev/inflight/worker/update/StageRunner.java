@@ -1,5 +1,6 @@
 package dev.inflight.worker.update;
 
+import dev.inflight.protocol.log.UpdateFields;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -26,7 +27,7 @@ final class StageRunner implements AutoCloseable {
     /** Starts a task whose end is awaited by a later one. */
     <T> Future<T> start(Callable<T> task) {
         try {
-            return threads.submit(task);
+            return threads.submit(UpdateFields.carry(task));
         } catch (RejectedExecutionException e) {
             throw new UpdateException("cancelled", null, e);
         }
@@ -54,7 +55,7 @@ final class StageRunner implements AutoCloseable {
         var running = new ArrayList<Future<T>>();
         try {
             for (var task : tasks) {
-                running.add(completion.submit(task));
+                running.add(completion.submit(UpdateFields.carry(task)));
             }
             for (int i = 0; i < running.size(); i++) {
                 completion.take().get();

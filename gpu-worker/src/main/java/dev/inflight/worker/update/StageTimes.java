@@ -19,6 +19,7 @@ final class StageTimes {
     final LongAdder receivedBytes = new LongAdder();
     final LongAdder resentBytes = new LongAdder();
     final Set<String> sources = new ConcurrentSkipListSet<>();
+    final DamageLog damage = new DamageLog();
 
     Timeline timeline() {
         return timeline;
@@ -59,7 +60,9 @@ final class StageTimes {
                 landedBytes.sum(),
                 receivedBytes.sum(),
                 resentBytes.sum(),
-                List.copyOf(sources));
+                List.copyOf(sources),
+                0,
+                damage.all());
     }
 
     private static long micros(long nanos) {

@@ -6,6 +6,7 @@ import dev.inflight.protocol.plan.Part;
 import dev.inflight.protocol.plan.Placement;
 import dev.inflight.protocol.plan.ShardParts;
 import dev.inflight.protocol.plan.Slice;
+import dev.inflight.worker.store.CorruptBlockException;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.PartKey;
 import dev.inflight.worker.transport.PartReader;
@@ -112,12 +113,15 @@ final class StoreBytes implements AutoCloseable {
             var host = holders.get((part.index() + i) % holders.size());
             try {
                 read(part, host.endpoint(), memory.asSlice(0, part.bytes()));
+                checkpoint.check(part, memory.asSlice(0, part.bytes()));
                 var fetched = new Kept(part, memory);
                 kept.add(fetched);
                 return fetched;
             } catch (PeerException e) {
                 said.add(e.getMessage());
                 close(readers.remove(host.endpoint()));
+            } catch (CorruptBlockException e) {
+                said.add("host " + host.name() + " gave a bad part: " + e.getMessage());
             }
         }
         free.add(memory);

@@ -65,6 +65,7 @@ final class Streaming implements AutoCloseable {
     private final LongConsumer progress;
     private final Duration patience;
     private final StageTimes times;
+    private final Mending mending;
     private final DeviceStages device;
     private final CountDownLatch streaming = new CountDownLatch(1);
     private final List<SlotRef> slots = new ArrayList<>();
@@ -126,6 +127,7 @@ final class Streaming implements AutoCloseable {
         this.fail = fail;
         this.progress = progress;
         this.patience = Duration.ofMillis(order.stallTimeoutMs());
+        this.mending = new Mending(context.store(), checkpoint, times);
         this.device = stages();
         this.lostOwners = new LostOwners(patience);
         this.arrivals = new Arrivals(plan.buckets().size());
@@ -134,8 +136,9 @@ final class Streaming implements AutoCloseable {
 
     private DeviceStages stages() {
         return switch (context.device()) {
-            case HostDevice host -> new HostStages(host, checkpoint, order.slots(), closer, times);
-            case CudaDevice gpu -> new CudaStages(gpu, checkpoint, order.slots(), closer, times, this::peerBuckets);
+            case HostDevice host -> new HostStages(host, checkpoint, order.slots(), closer, mending, times);
+            case CudaDevice gpu ->
+                new CudaStages(gpu, checkpoint, order.slots(), closer, mending, times, this::peerBuckets);
         };
     }
 
@@ -445,7 +448,14 @@ final class Streaming implements AutoCloseable {
 
     private Repairs repairs() {
         var bytes = new StoreBytes(checkpoint, context.joins(), context.peers().timeout());
-        return new Repairs(lostOwners, bytes, checkpoint, this::placeOfMissing, times);
+        return new Repairs(
+                lostOwners,
+                bytes,
+                checkpoint,
+                this::placeOfMissing,
+                mending,
+                context.store().damage(),
+                times);
     }
 
     /** A bucket that would have landed keeps its turn. */
@@ -568,9 +578,12 @@ final class Streaming implements AutoCloseable {
             return new MappedIncoming(source.owner(), located);
         }
         var board = landings().board();
-        return source.owner().mapped()
-                ? device.copied(source.owner(), board, located)
-                : new SocketIncoming(source.owner(), checkpoint, board, located, times);
+        var owner = source.owner();
+        var damaged = new DamagedArrival(
+                owner, checkpoint, times.damage, context.store().damage());
+        return owner.mapped()
+                ? device.copied(owner, damaged, board, located)
+                : new SocketIncoming(owner, checkpoint, damaged, board, located, times);
     }
 
     private Incoming.Located located(int firstSlot) {

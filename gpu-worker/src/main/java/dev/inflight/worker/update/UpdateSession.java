@@ -6,6 +6,7 @@ import dev.inflight.protocol.cluster.WorkerCommand.Prepare;
 import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import dev.inflight.protocol.link.EngineMessage;
 import dev.inflight.protocol.link.WorkerMessage;
+import dev.inflight.protocol.log.UpdateFields;
 import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Owner;
 import dev.inflight.protocol.plan.Ownership;
@@ -76,6 +77,16 @@ public final class UpdateSession implements AutoCloseable {
         return order.epoch();
     }
 
+    /** The worker that takes part. */
+    public String worker() {
+        return context.worker();
+    }
+
+    /** Marks what this thread logs with this update, until it is closed. */
+    public UpdateFields fields() {
+        return UpdateFields.of(order.updateId(), order.epoch());
+    }
+
     /** The engine that takes this update, if any. */
     public @Nullable EngineSession engine() {
         return engine;
@@ -98,6 +109,7 @@ public final class UpdateSession implements AutoCloseable {
         }
         var checkpoint = phase("manifest", () -> context.store().adopt(order.checkpoint(), knowing()));
         use(checkpoint);
+        checkpoint.alsoHeldBy(order.membership().hosts());
         var needed = Needs.of(engine, checkpoint.layout());
         var members = members();
         var planned = phase("plan", () -> plan(checkpoint, members));

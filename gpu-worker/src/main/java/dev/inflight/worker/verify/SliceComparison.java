@@ -9,27 +9,40 @@ import dev.inflight.worker.store.SliceDigests;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SortedSet;
-import java.util.TreeSet;
+import java.util.function.LongConsumer;
 
 /** Compares an engine's slices of tensors with what they must be, block by block of the whole tensor. */
 final class SliceComparison {
     private static final long BLOCK = BlockHasher.BLOCK_BYTES;
 
-    private final LiveBytes live;
+    private final EngineBytes bytes;
     private final SliceDigests expected;
     private final int mostParts;
-    private final List<DumpPart> parts = new ArrayList<>();
-    private final List<Check> checks = new ArrayList<>();
-    private final SortedSet<Integer> differing = new TreeSet<>();
+    private final SortedSet<Integer> differing;
+    private final LongConsumer compared;
+    private List<DumpPart> parts = new ArrayList<>();
+    private List<Check> checks = new ArrayList<>();
     private long used;
 
     /** What a range of the slot must be once it is filled. */
     private record Check(int tensor, long offset, long bytes, TensorDigest digest) {}
 
-    SliceComparison(LiveBytes live, SliceDigests expected, int mostParts) {
-        this.live = live;
+    /**
+     * @param mostParts in one dump
+     * @param differing given the tensors that differ
+     * @param compared told how many more bytes were compared
+     */
+    SliceComparison(
+            EngineBytes bytes,
+            SliceDigests expected,
+            int mostParts,
+            SortedSet<Integer> differing,
+            LongConsumer compared) {
+        this.bytes = bytes;
         this.expected = expected;
         this.mostParts = mostParts;
+        this.differing = differing;
+        this.compared = compared;
     }
 
     /** Compares a slice now or with those that come after it. Its blocks are neighbours in the engine. */
@@ -38,25 +51,19 @@ final class SliceComparison {
         long offset = startPart();
         for (long from = 0; from < spec.bytes(); from += BLOCK) {
             long local = slice.local(from);
-            long bytes = slice.local(Math.min(from + BLOCK, spec.bytes())) - local;
-            if (bytes == 0) {
+            long length = slice.local(Math.min(from + BLOCK, spec.bytes())) - local;
+            if (length == 0) {
                 continue;
             }
-            if (offset + local - begin + bytes > live.slotBytes()) {
+            if (offset + local - begin + length > bytes.slotBytes()) {
                 endPart(spec, offset, begin, local);
                 flush();
                 begin = local;
                 offset = 0;
             }
-            checks.add(new Check(tensor, offset + local - begin, bytes, expected.digest(tensor, from)));
+            checks.add(new Check(tensor, offset + local - begin, length, expected.digest(tensor, from)));
         }
         endPart(spec, offset, begin, slice.bytes());
-    }
-
-    /** The tensors that differ, ascending. */
-    SortedSet<Integer> differing() throws InterruptedException {
-        flush();
-        return differing;
     }
 
     private long startPart() throws InterruptedException {
@@ -73,17 +80,21 @@ final class SliceComparison {
         }
     }
 
-    private void flush() throws InterruptedException {
+    /** Asks for what has not been asked for yet. */
+    void flush() throws InterruptedException {
         if (!parts.isEmpty()) {
-            live.dump(parts);
-            for (var check : checks) {
-                if (!live.digest(check.offset(), check.bytes()).equals(check.digest())) {
-                    differing.add(check.tensor());
+            var wanted = checks;
+            bytes.dump(parts, slot -> {
+                for (var check : wanted) {
+                    if (!EngineBytes.digest(slot, check.offset(), check.bytes()).equals(check.digest())) {
+                        differing.add(check.tensor());
+                    }
+                    compared.accept(check.bytes());
                 }
-            }
+            });
         }
-        parts.clear();
-        checks.clear();
+        parts = new ArrayList<>();
+        checks = new ArrayList<>();
         used = 0;
     }
 }

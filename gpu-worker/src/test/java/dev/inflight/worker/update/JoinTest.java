@@ -8,6 +8,7 @@ import com.typesafe.config.ConfigFactory;
 import dev.inflight.protocol.checkpoint.Dtype;
 import dev.inflight.protocol.checkpoint.SafetensorsWriter;
 import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.Damage;
 import dev.inflight.protocol.cluster.Exchange;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.cluster.LoadMode;
@@ -174,18 +175,38 @@ class JoinTest {
     }
 
     @Test
-    void aSourceWithABadByteIsAskedNoMore() throws Exception {
+    void aSourceWithBadBytesMendsThemBeforeItGivesThem() throws Exception {
+        start("a", "machine-a", 0);
+        start("c", "machine-c", 0);
+        var target = publish("a");
+        damageAllBlocks("a");
+        var report = join("c", target, host("a", 0));
+
+        assertThat(report.sources()).containsExactly("a");
+        assertThat(report.resentBytes()).isZero();
+        assertHolds("c", target);
+        var damage = hosts.get("a").store.damage();
+        assertThat(damage.found(Damage.Place.STORE)).isPositive().isEqualTo(damage.mended(Damage.Place.STORE));
+    }
+
+    @Test
+    void aSourceThatCanNotMendABadByteIsAskedNoMore() throws Exception {
         start("a", "machine-a", 0);
         // Slow enough for the other one to be asked.
         start("b", "machine-b", 12 * MIB);
         start("c", "machine-c", 0);
         var target = publish("a", "b");
         damageAllBlocks("a");
+        var files = Path.of(target.source());
+        var away = Files.move(files, files.resolveSibling("away"));
         var report = join("c", target, host("a", 0), host("b", 0));
+        Files.move(away, files);
 
         assertThat(report.sources()).containsExactly("b");
-        assertThat(report.resentBytes()).isPositive();
         assertHolds("c", target);
+        var damage = hosts.get("a").store.damage();
+        assertThat(damage.found(Damage.Place.STORE)).isPositive();
+        assertThat(damage.mended(Damage.Place.STORE)).isZero();
     }
 
     @Test
@@ -193,7 +214,8 @@ class JoinTest {
         start("a", "machine-a", 0);
         start("c", "machine-c", 0);
         var target = publish("a");
-        damageAllBlocks("a");
+        hosts.get("c").store.adopt(target, List.of(hosts.get("a").server.endpoint()));
+        hosts.get("a").server.close();
         var report = join("c", target, host("a", 0));
 
         assertThat(report.sources()).containsExactly(target.source());

@@ -10,6 +10,7 @@ import com.typesafe.config.ConfigFactory;
 import dev.inflight.protocol.checkpoint.Dtype;
 import dev.inflight.protocol.checkpoint.SafetensorsWriter;
 import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.Damage;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.Exchange;
 import dev.inflight.protocol.cluster.HostStoreCommand;
@@ -17,6 +18,7 @@ import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.Standby;
 import dev.inflight.protocol.cluster.Strategy;
+import dev.inflight.protocol.cluster.VerifyPoint;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.link.EngineMessage;
@@ -26,6 +28,7 @@ import dev.inflight.protocol.plan.Slots;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.update.UpdateSession.AbortOutcome;
 import dev.inflight.worker.verify.EngineVerifier;
+import dev.inflight.worker.verify.StagedVerifier;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
@@ -243,12 +246,36 @@ class UpdateSessionTest {
     }
 
     @Test
-    void aByteFlippedInTheHostStoreIsFoundBeforeTheEngineServesIt() throws Exception {
+    void aByteThatWasFlippedInTheHostStoreIsMendedAndTheUpdateGoesOn() throws Exception {
+        start("this-machine", "this-machine");
+        update(1, publish("v1", 1), LoadMode.SHADOW, 3);
+        var second = publish("v2", 2);
+        flipAByte(hosts.getFirst().store.adopt(second, List.of()));
+
+        var reports = update(2, second, LoadMode.SHADOW, 3);
+
+        assertThat(reports.get(1).damage()).isEmpty();
+        var found = reports.getFirst().damage();
+        assertThat(found).singleElement().satisfies(damage -> {
+            assertThat(damage.place()).isEqualTo(Damage.Place.STORE);
+            assertThat(damage.host()).isEqualTo("a");
+            assertThat(damage.file()).isEqualTo("v2.safetensors");
+            assertThat(damage.tensor()).startsWith("model.layers.");
+            assertThat(damage.mendedFrom()).isEqualTo(second.source());
+        });
+        assertThat(mismatches(second)).containsExactly(0L, 0L);
+        assertThat(update(3, second, LoadMode.SHADOW, 3))
+                .allMatch(report -> report.damage().isEmpty());
+    }
+
+    @Test
+    void aByteThatNobodyCanMendIsNamedAndTheShardIsNotServedAnyMore() throws Exception {
         start("this-machine", "this-machine");
         var first = publish("v1", 1);
         var second = publish("v2", 2);
         update(1, first, LoadMode.SHADOW, 3);
         flipAByte(hosts.getFirst().store.adopt(second, List.of()));
+        Files.delete(Path.of(second.source()));
         var sessions = sessions(2, second, LoadMode.SHADOW, 3);
         // The first buckets move at once, so it may be found in any of the steps.
         assertThatThrownBy(() -> {
@@ -256,8 +283,9 @@ class UpdateSessionTest {
                     begin(sessions);
                     together(sessions, UpdateSession::stream);
                 })
-                .hasStackTraceContaining("is not what was published as m v2")
-                .hasStackTraceContaining("tensor \"model.layers.");
+                .hasStackTraceContaining("a: v2.safetensors: tensor \"model.layers.")
+                .hasStackTraceContaining("is not what was published as m v2; it can not be mended")
+                .hasStackTraceContaining("v2.safetensors: no such file or directory");
         for (var session : sessions) {
             assertThat(session.abort("the test ends it"))
                     .isIn(
@@ -265,6 +293,9 @@ class UpdateSessionTest {
                             new AbortOutcome.Answered(new EngineMessage.Aborted(2, EngineStatus.State.SERVING, "v1")));
         }
         assertThat(mismatches(first)).containsExactly(0L, 0L);
+        assertThat(hosts.getFirst().store.held())
+                .extracting(held -> held.checkpoint().version())
+                .containsExactly("v1");
     }
 
     @Test
@@ -477,6 +508,63 @@ class UpdateSessionTest {
         assertThat(session.abort("again")).isEqualTo(new AbortOutcome.Untouched());
     }
 
+    @ParameterizedTest
+    @CsvSource({"IN_PLACE", "SHADOW"})
+    void whatEnginesHaveLoadedIsComparedBeforeItIsLive(LoadMode mode) throws Exception {
+        start("this-machine", "another-machine");
+        var first = publish("v1", 1);
+        var second = publish("v2", 2);
+        update(1, first, LoadMode.SHADOW, 3);
+        var sessions = prepare(2, second, mode, 3);
+        begin(sessions);
+        var reports = together(sessions, UpdateSession::stream);
+
+        var compared = new AtomicLong();
+        var verified = together(hosts, host -> staged(host, 2, second, compared).verified(reports.getFirst()));
+
+        assertThat(verified).allMatch(report -> report.engineVerifyMicros() > 0);
+        assertThat(compared).hasValue(second.bytes());
+        // As if other bytes had been published than the engine has: what it serves by now does not count.
+        assertThatThrownBy(() -> staged(hosts.getFirst(), 2, first, compared).verified(reports.getFirst()))
+                .hasMessageStartingWith("a: engine engine-a has loaded bytes that are not what was published as m v1: "
+                        + "v1.safetensors: tensor \"model.")
+                .hasMessageContaining(" more tensors");
+        together(sessions, UpdateSession::commit);
+        sessions.forEach(UpdateSession::close);
+        assertThat(mismatches(second)).containsExactly(0L, 0L);
+        assertThat(hosts).allMatch(host -> host.device.ringsOut() == 0);
+    }
+
+    @Test
+    void whatStoodByIsComparedBeforeItIsLiveAgain() throws Exception {
+        start("this-machine");
+        var first = publish("v1", 1);
+        var second = publish("v2", 2);
+        update(1, first, LoadMode.SHADOW, 3);
+        update(2, second, LoadMode.SHADOW, 3);
+        var swap = prepare(3, first, LoadMode.SHADOW, Strategy.STANDBY, 3);
+        begin(swap);
+        var report = together(swap, UpdateSession::stream).getFirst();
+
+        assertThat(staged(hosts.getFirst(), 3, first, new AtomicLong()).verified(report))
+                .isNotEqualTo(report);
+        assertThatThrownBy(() ->
+                        staged(hosts.getFirst(), 3, second, new AtomicLong()).verified(report))
+                .hasMessageContaining("not what was published as m v2");
+        swap.getFirst().abort("the test ends it");
+        // Nothing is staged any more: the engine says so, and is not taken for lost.
+        assertThatThrownBy(() ->
+                        staged(hosts.getFirst(), 3, first, new AtomicLong()).verified(report))
+                .isInstanceOfSatisfying(
+                        UpdateException.class, e -> assertThat(e.suspect()).isNull())
+                .hasMessageContaining("no update is running");
+    }
+
+    private StagedVerifier staged(TestHost host, long epoch, CheckpointRef target, AtomicLong compared) {
+        var order = order(epoch, target, LoadMode.SHADOW, Strategy.BROADCAST, 3);
+        return new StagedVerifier(host.context, order, host.engine, compared::set);
+    }
+
     @Test
     void anUpdateFailedFromOutsideEndsOnBothHostsAndTheNextOneWorks() throws Exception {
         start("this-machine", "another-machine");
@@ -581,7 +669,14 @@ class UpdateSessionTest {
 
     private List<UpdateSession> sessions(
             long epoch, CheckpointRef target, LoadMode mode, Strategy strategy, int slots) {
-        var order = new WorkerCommand.Prepare(
+        var order = order(epoch, target, mode, strategy, slots);
+        return hosts.stream()
+                .map(host -> new UpdateSession(host.context, order, host.engine, loaded::set))
+                .toList();
+    }
+
+    private WorkerCommand.Prepare order(long epoch, CheckpointRef target, LoadMode mode, Strategy strategy, int slots) {
+        return new WorkerCommand.Prepare(
                 epoch,
                 "update-" + epoch,
                 target,
@@ -592,10 +687,8 @@ class UpdateSessionTest {
                 exchange,
                 patience.toMillis(),
                 repairs,
+                VerifyPoint.ENGINE,
                 coordinator.getRef());
-        return hosts.stream()
-                .map(host -> new UpdateSession(host.context, order, host.engine, loaded::set))
-                .toList();
     }
 
     private static void begin(List<UpdateSession> sessions) throws Exception {

@@ -15,9 +15,23 @@ public sealed interface HostStoreEvent extends Wire {
      * @param place where the host is
      * @param coming checkpoints that it is replicating, each with the shards that are not held yet
      * @param leaving whether it is about to stop and waits for {@link HostStoreCommand.Dismiss}
+     * @param maxSourceBytesPerSecond most bytes that it sends to joining hosts in a second; 0 for no limit
      */
-    record HostState(String host, String endpoint, List<Held> held, Place place, List<Held> coming, boolean leaving)
+    record HostState(
+            String host,
+            String endpoint,
+            List<Held> held,
+            Place place,
+            List<Held> coming,
+            boolean leaving,
+            long maxSourceBytesPerSecond)
             implements HostStoreEvent {
+        /** A host that sends as fast as it can. */
+        public HostState(
+                String host, String endpoint, List<Held> held, Place place, List<Held> coming, boolean leaving) {
+            this(host, endpoint, held, place, coming, leaving, 0);
+        }
+
         /** A host that stays. */
         public HostState(String host, String endpoint, List<Held> held, Place place, List<Held> coming) {
             this(host, endpoint, held, place, coming, false);

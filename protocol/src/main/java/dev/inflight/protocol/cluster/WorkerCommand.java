@@ -24,6 +24,7 @@ public sealed interface WorkerCommand extends Wire {
      * @param stallTimeoutMs the worker fails the update when nothing moved for this long
      * @param repairs whether the update goes on without an owner that is lost: its buckets are then waited for until
      *     {@link Repair} says where else they are
+     * @param verify where the bytes are compared with what was published before the worker says that it is staged
      */
     record Prepare(
             long epoch,
@@ -36,9 +37,10 @@ public sealed interface WorkerCommand extends Wire {
             Exchange exchange,
             long stallTimeoutMs,
             boolean repairs,
+            VerifyPoint verify,
             ActorRef<WorkerEvent> replyTo)
             implements WorkerCommand {
-        /** An update that needs all of its owners. */
+        /** An update that needs all of its owners, verified on arrival. */
         public Prepare(
                 long epoch,
                 String updateId,
@@ -61,6 +63,7 @@ public sealed interface WorkerCommand extends Wire {
                     exchange,
                     stallTimeoutMs,
                     false,
+                    VerifyPoint.ARRIVAL,
                     replyTo);
         }
     }

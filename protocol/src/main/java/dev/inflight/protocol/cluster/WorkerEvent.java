@@ -1,6 +1,7 @@
 package dev.inflight.protocol.cluster;
 
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** What a GPU worker tells the coordinator. */
@@ -16,6 +17,7 @@ public sealed interface WorkerEvent extends Wire {
      * @param highestEpoch highest epoch it has seen
      * @param session the update it is part of, if any
      * @param engine its engine, if one is attached
+     * @param labels by which its engine can be selected
      */
     record WorkerState(
             String worker,
@@ -25,8 +27,26 @@ public sealed interface WorkerEvent extends Wire {
             @Nullable Integer nccl,
             long highestEpoch,
             @Nullable Session session,
-            @Nullable EngineStatus engine)
-            implements WorkerEvent {}
+            @Nullable EngineStatus engine,
+            Map<String, String> labels)
+            implements WorkerEvent {
+        public WorkerState {
+            labels = labels == null ? Map.of() : Map.copyOf(labels);
+        }
+
+        /** Without labels. */
+        public WorkerState(
+                String worker,
+                String host,
+                String device,
+                long slotBudgetBytes,
+                @Nullable Integer nccl,
+                long highestEpoch,
+                @Nullable Session session,
+                @Nullable EngineStatus engine) {
+            this(worker, host, device, slotBudgetBytes, nccl, highestEpoch, session, engine, Map.of());
+        }
+    }
 
     /**
      * An unfinished or just committed update on a worker.
@@ -59,9 +79,15 @@ public sealed interface WorkerEvent extends Wire {
 
     record Begun(String worker, long epoch) implements WorkerEvent {}
 
-    record Progress(String worker, long epoch, long loadedBytes) implements WorkerEvent {}
+    /** @param checkedBytes of what the engine has loaded, how much was compared in it with what was published */
+    record Progress(String worker, long epoch, long loadedBytes, long checkedBytes) implements WorkerEvent {
+        /** While nothing is compared in the engine. */
+        public Progress(String worker, long epoch, long loadedBytes) {
+            this(worker, epoch, loadedBytes, 0);
+        }
+    }
 
-    /** Every bucket is in the engine and verified. */
+    /** Every bucket is in the engine and verified where {@link WorkerCommand.Prepare#verify} says. */
     record Staged(String worker, long epoch, StageReport report) implements WorkerEvent {}
 
     /** @param suspect the worker or host whose loss caused it, if another's */
@@ -95,6 +121,7 @@ public sealed interface WorkerEvent extends Wire {
      * @param mismatched names of the first tensors that differ or are missing, 20 at most
      * @param mismatches how many differ or are missing
      * @param error why the comparison could not be made, if so
+     * @param files the checkpoint's files that those in {@code mismatched} are in
      */
     record Verified(
             String worker,
@@ -104,8 +131,27 @@ public sealed interface WorkerEvent extends Wire {
             long tensors,
             List<String> mismatched,
             long mismatches,
-            @Nullable String error)
-            implements WorkerEvent {}
+            @Nullable String error,
+            List<String> files)
+            implements WorkerEvent {
+        public Verified {
+            mismatched = List.copyOf(mismatched);
+            files = List.copyOf(files);
+        }
+
+        /** Without files, where nothing differs. */
+        public Verified(
+                String worker,
+                String verifyId,
+                @Nullable String engine,
+                @Nullable String version,
+                long tensors,
+                List<String> mismatched,
+                long mismatches,
+                @Nullable String error) {
+            this(worker, verifyId, engine, version, tensors, mismatched, mismatches, error, List.of());
+        }
+    }
 
     /**
      * Busy time of each stage on one worker in microseconds.
@@ -114,6 +160,8 @@ public sealed interface WorkerEvent extends Wire {
      * @param receivedBytes bytes that a join took from other hosts or the original files into the host store
      * @param resentBytes those of them that came more than once or were thrown away
      * @param sources names of the hosts that a join took bytes from
+     * @param engineVerifyMicros time in which the engine's copy was compared with what was published, after the stream
+     * @param damage blocks that were damaged and mended, {@value #MOST_DAMAGE} at most
      */
     record StageReport(
             long h2dMicros,
@@ -125,9 +173,59 @@ public sealed interface WorkerEvent extends Wire {
             long landedBytes,
             long receivedBytes,
             long resentBytes,
-            List<String> sources) {
+            List<String> sources,
+            long engineVerifyMicros,
+            List<Damage> damage) {
+        /** One bad module of memory can damage many blocks; the message stays small. */
+        public static final int MOST_DAMAGE = 20;
+
         public StageReport {
             sources = List.copyOf(sources);
+            damage = List.copyOf(damage);
+        }
+
+        /** Without anything found or compared in the engine. */
+        public StageReport(
+                long h2dMicros,
+                long verifyMicros,
+                long transferMicros,
+                long reloadMicros,
+                long streamMicros,
+                long loadedBytes,
+                long landedBytes,
+                long receivedBytes,
+                long resentBytes,
+                List<String> sources) {
+            this(
+                    h2dMicros,
+                    verifyMicros,
+                    transferMicros,
+                    reloadMicros,
+                    streamMicros,
+                    loadedBytes,
+                    landedBytes,
+                    receivedBytes,
+                    resentBytes,
+                    sources,
+                    0,
+                    List.of());
+        }
+
+        /** The same after the engine's copy was compared. */
+        public StageReport verifiedInEngine(long micros) {
+            return new StageReport(
+                    h2dMicros,
+                    verifyMicros,
+                    transferMicros,
+                    reloadMicros,
+                    streamMicros,
+                    loadedBytes,
+                    landedBytes,
+                    receivedBytes,
+                    resentBytes,
+                    sources,
+                    micros,
+                    damage);
         }
 
         /** Of a worker whose host replicated nothing. */

@@ -2,6 +2,7 @@ package dev.inflight.protocol.link;
 
 import dev.inflight.protocol.cluster.LoadMode;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** What a worker says to its engine. The engine carries messages out in order and answers every one in order. */
 public sealed interface WorkerMessage extends LinkMessage
@@ -75,10 +76,27 @@ public sealed interface WorkerMessage extends LinkMessage
     /** Drops an update. */
     record Abort(long epoch, String reason) implements WorkerMessage {}
 
-    /** Asks for live bytes, for verification; only between updates. */
-    record Dump(long id, SlotMemory slot, List<DumpPart> tensors) implements WorkerMessage {
+    /**
+     * Asks for bytes, for verification: live ones between updates, or those that the commit of a running update which
+     * has ended would make live.
+     *
+     * @param id names it in the answer
+     * @param slot where they go
+     * @param tensors which bytes
+     * @param epoch the running update; null for live bytes
+     */
+    record Dump(
+            long id,
+            SlotMemory slot,
+            List<DumpPart> tensors,
+            @Nullable Long epoch) implements WorkerMessage {
         public Dump {
             tensors = List.copyOf(tensors);
+        }
+
+        /** Of live bytes. */
+        public Dump(long id, SlotMemory slot, List<DumpPart> tensors) {
+            this(id, slot, tensors, null);
         }
     }
 }

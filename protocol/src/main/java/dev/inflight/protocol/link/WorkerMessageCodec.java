@@ -49,6 +49,9 @@ final class WorkerMessageCodec {
                     json.number("id", dump.id());
                     json.object("slot", dump.slot(), WorkerMessageCodec::write);
                     json.objects("tensors", dump.tensors(), WorkerMessageCodec::write);
+                    if (dump.epoch() != null) {
+                        json.number("epoch", dump.epoch());
+                    }
                 });
             case LinkError error -> LinkCodec.encode(error);
         };
@@ -71,7 +74,8 @@ final class WorkerMessageCodec {
                 new Dump(
                         fields.natural("id"),
                         fields.object("slot", WorkerMessageCodec::memory),
-                        fields.objects("tensors", WorkerMessageCodec::dumpPart));
+                        fields.objects("tensors", WorkerMessageCodec::dumpPart),
+                        fields.naturalOrNull("epoch"));
             case "error" -> new LinkError(fields.text("message"));
             default -> throw new LinkException("unknown verb \"%s\"".formatted(verb));
         };

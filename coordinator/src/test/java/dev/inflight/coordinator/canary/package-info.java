@@ -1,0 +1,4 @@
+@NullMarked
+package dev.inflight.coordinator.canary;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.inflight.coordinator.limits;
+
+import org.jspecify.annotations.NullMarked;

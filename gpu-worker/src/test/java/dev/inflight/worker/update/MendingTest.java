@@ -1,0 +1,244 @@
+package dev.inflight.worker.update;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import akka.actor.testkit.typed.javadsl.ActorTestKit;
+import com.typesafe.config.ConfigFactory;
+import dev.inflight.protocol.checkpoint.Dtype;
+import dev.inflight.protocol.checkpoint.SafetensorsWriter;
+import dev.inflight.protocol.cluster.Damage;
+import dev.inflight.protocol.cluster.Damage.Place;
+import dev.inflight.protocol.cluster.HostStoreCommand;
+import dev.inflight.protocol.cluster.HostStoreEvent;
+import dev.inflight.protocol.plan.Bucket;
+import dev.inflight.protocol.plan.Membership;
+import dev.inflight.protocol.plan.Part;
+import dev.inflight.protocol.plan.Placement;
+import dev.inflight.protocol.plan.ShardRange;
+import dev.inflight.protocol.plan.Slice;
+import dev.inflight.worker.store.CorruptBlockException;
+import dev.inflight.worker.store.StoreException;
+import dev.inflight.worker.store.StoredCheckpoint;
+import dev.inflight.worker.transport.PartKey;
+import dev.inflight.worker.transport.PartReader;
+import dev.inflight.worker.transport.PeerException;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Two hosts that hold the same shard, whose bytes are then damaged. */
+class MendingTest {
+    private static final int TENSOR_BYTES = 5 << 20;
+    private static final int AT = (1 << 20) + 17;
+    private static final ActorTestKit KIT = ActorTestKit.create(
+            ConfigFactory.parseString("akka.actor.provider = local, akka.fail-mixed-versions = off"));
+
+    @TempDir
+    Path directory;
+
+    private final byte[] published = new byte[TENSOR_BYTES];
+    private Path file;
+    private TestHost a;
+    private TestHost b;
+    private StoredCheckpoint onA;
+    private StoredCheckpoint onB;
+
+    @AfterAll
+    static void stopKit() {
+        KIT.shutdownTestKit();
+    }
+
+    @BeforeEach
+    void start() throws Exception {
+        a = new TestHost("a", "one-machine", directory, 6 << 20);
+        b = new TestHost("b", "another-machine", directory, 6 << 20);
+        new Random(1).nextBytes(published);
+        file = directory.resolve("v1.safetensors");
+        SafetensorsWriter.write(
+                file,
+                Map.of(),
+                List.of(SafetensorsWriter.Tensor.of("weight", Dtype.U8, List.of((long) TENSOR_BYTES), published)));
+        onA = load(a);
+        onB = load(b);
+        onA.alsoHeldBy(List.of(host(a), host(b)));
+        onB.alsoHeldBy(List.of(host(a), host(b)));
+    }
+
+    @AfterEach
+    void stop() throws IOException {
+        a.close();
+        b.close();
+    }
+
+    private static StoredCheckpoint load(TestHost host) throws InterruptedException {
+        List<HostStoreCommand.Holder> alone = List.of(host.holder(0, 0));
+        return host.load(
+                "v1",
+                host.directory.resolve("v1.safetensors"),
+                1,
+                alone,
+                KIT.<HostStoreEvent>createTestProbe().getRef());
+    }
+
+    private static Membership.Host host(TestHost host) {
+        return new Membership.Host(host.name, host.server.endpoint(), List.of(new ShardRange(0, 0)));
+    }
+
+    private static void flip(StoredCheckpoint checkpoint) {
+        var bytes = checkpoint.bytes(new Slice(0, 0, TENSOR_BYTES));
+        bytes.set(ValueLayout.JAVA_BYTE, AT, (byte) (bytes.get(ValueLayout.JAVA_BYTE, AT) ^ 4));
+    }
+
+    private void flipInFile() throws IOException {
+        try (var open = new RandomAccessFile(file.toFile(), "rw")) {
+            long at = open.length() - TENSOR_BYTES + AT;
+            open.seek(at);
+            int was = open.read();
+            open.seek(at);
+            open.write(was ^ 4);
+        }
+    }
+
+    private static List<Part> parts(StoredCheckpoint checkpoint) {
+        return checkpoint.parts(0).parts();
+    }
+
+    private boolean isWhole(StoredCheckpoint checkpoint) {
+        return checkpoint.bytes(new Slice(0, 0, TENSOR_BYTES)).mismatch(MemorySegment.ofArray(published)) == -1;
+    }
+
+    @Test
+    void whatIsDamagedIsTakenFromAnotherHost() throws Exception {
+        flip(onA);
+        Files.delete(file);
+
+        var mended = a.store.mend(onA, parts(onA));
+
+        assertThat(mended).containsExactly(new Damage(Place.STORE, "a", "v1.safetensors", "weight", 1 << 20, "host b"));
+        assertThat(isWhole(onA)).isTrue();
+        assertThat(a.store.mend(onA, parts(onA))).isEmpty();
+        assertThat(a.store.damage().found(Place.STORE)).isOne();
+        assertThat(a.store.damage().mended(Place.STORE)).isOne();
+    }
+
+    @Test
+    void aHostThatIsDamagedAlikeMendsItselfFromTheFilesFirst() throws Exception {
+        flip(onA);
+        flip(onB);
+
+        assertThat(a.store.mend(onA, parts(onA)).getFirst().mendedFrom()).isEqualTo("host b");
+        assertThat(isWhole(onA)).isTrue();
+        assertThat(isWhole(onB)).isTrue();
+        assertThat(b.store.damage().mended(Place.STORE)).isOne();
+    }
+
+    @Test
+    void whatNobodyHasAnyMoreIsRefusedAndNoLongerHeld() throws Exception {
+        flip(onA);
+        flip(onB);
+        flipInFile();
+        long start = System.nanoTime();
+
+        assertThatThrownBy(() -> a.store.mend(onA, parts(onA)))
+                .isInstanceOf(StoreException.class)
+                .hasMessageStartingWith("a: v1.safetensors: tensor \"weight\": block at byte 1048576 is not what was"
+                        + " published as m v1; it can not be mended, so shard 0 is not served any more: host b: ")
+                .hasMessageContaining("; files in " + file + ": ");
+
+        // Each asks the other, which must not become a wait of one for the other.
+        assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(TestHost.PATIENCE);
+        assertThat(a.store.held()).isEmpty();
+        assertThat(b.store.held()).isEmpty();
+        assertThat(a.store.damage().found(Place.FILE)).isOne();
+        assertThatThrownBy(() -> read(a)).hasMessageContaining("does not hold shard 0");
+    }
+
+    @Test
+    void whatWasGivenUpCanBeRestoredOnceItsFilesAreRight() throws Exception {
+        flip(onA);
+        flipInFile();
+        onA.alsoHeldBy(List.of());
+        assertThatThrownBy(() -> a.store.mend(onA, parts(onA))).isInstanceOf(StoreException.class);
+        var restore = new HostStoreCommand.Restore(
+                "r",
+                onA.ref(),
+                List.of(new ShardRange(0, 0)),
+                KIT.<HostStoreEvent>createTestProbe().getRef());
+
+        assertThatThrownBy(() -> a.store.restore(restore, bytes -> {}))
+                .hasMessage(file + ": a: v1.safetensors: tensor \"weight\": block at byte 1048576 is not what was"
+                        + " published as m v1");
+        flipInFile();
+        a.store.restore(restore, bytes -> {});
+
+        assertThat(isWhole(onA)).isTrue();
+        assertThat(a.store.held()).hasSize(1);
+    }
+
+    @Test
+    void aPeerIsGivenMendedParts() throws Exception {
+        flip(onA);
+
+        assertThat(read(a)).isEqualTo(published);
+        assertThat(isWhole(onA)).isTrue();
+    }
+
+    /** All parts of the shard, as a joining host reads them. */
+    private byte[] read(TestHost from) throws PeerException {
+        var all = new byte[TENSOR_BYTES];
+        try (var arena = Arena.ofConfined();
+                var reader = PartReader.connect(from.server.endpoint(), "", TestHost.PATIENCE, TestHost.PATIENCE)) {
+            for (var part : parts(onA)) {
+                reader.request(new PartKey(onA.key(), 0, part.offset(), part.bytes()));
+                var bytes = arena.allocate(part.bytes());
+                reader.read(bytes, more -> {});
+                MemorySegment.copy(bytes, ValueLayout.JAVA_BYTE, 0, all, (int) part.offset(), (int) part.bytes());
+            }
+        }
+        return all;
+    }
+
+    @Test
+    void whatIsDamagedInASlotOnlyIsCopiedAgainButNotForEver() throws Exception {
+        var times = new StageTimes();
+        var mending = new Mending(a.store, onA, times);
+        var block = new Slice(0, 0, 1 << 20);
+        var bucket = new Bucket(3, 0, 0, List.of(new Placement(block, 0)), 1 << 20);
+        var attempts = new AtomicInteger();
+
+        mending.bring(bucket, () -> {
+            if (attempts.incrementAndGet() == 1) {
+                throw onA.damaged(block);
+            }
+        });
+
+        assertThat(attempts).hasValue(2);
+        assertThat(times.report(0).damage())
+                .containsExactly(new Damage(Place.SLOT, "a", "v1.safetensors", "weight", 0, "host a"));
+        var failures = new ArrayList<Integer>();
+        assertThatThrownBy(() -> mending.bring(bucket, () -> {
+                    failures.add(failures.size());
+                    throw onA.damaged(block);
+                }))
+                .isInstanceOf(CorruptBlockException.class);
+        assertThat(failures).hasSize(3);
+        assertThat(a.store.damage().found(Place.SLOT)).isEqualTo(4);
+        assertThat(a.store.damage().mended(Place.SLOT)).isOne();
+    }
+}
