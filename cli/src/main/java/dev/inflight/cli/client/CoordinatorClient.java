@@ -150,6 +150,15 @@ public final class CoordinatorClient implements AutoCloseable {
         return json.convertValue(post("/v1/operations/" + id + "/cancel", Map.of(), origin), Operation.class);
     }
 
+    /** The same when it has ended, or after half a second. */
+    public Operation operationSoon(String id) throws InterruptedException {
+        return json.convertValue(get(longPoll(id)), Operation.class);
+    }
+
+    private static String longPoll(String id) {
+        return "/v1/operations/" + id + "?waitMs=" + POLL_MILLIS;
+    }
+
     /** Compares every engine's live tensors with the manifest and waits for the verdict. */
     public Operation verify(String model, Consumer<Operation> progress) throws InterruptedException {
         return verify(model, Origin.UNKNOWN, progress);
@@ -216,7 +225,7 @@ public final class CoordinatorClient implements AutoCloseable {
      * @param progress called on this thread after every answer, about twice a second
      */
     public Operation await(String id, Consumer<Operation> progress) throws InterruptedException {
-        String path = "/v1/operations/" + id + "?waitMs=" + POLL_MILLIS;
+        String path = longPoll(id);
         int silent = 0;
         while (true) {
             try {

@@ -10,8 +10,9 @@ import org.jspecify.annotations.Nullable;
 /** Starts one engine process of the wanted kind beside its worker. */
 final class EngineLauncher {
     private static final String REFERENCE_MAIN = "dev.inflight.engine.ReferenceEngine";
-    /** Parameters live outside the heap. */
-    private static final List<String> REFERENCE_FLAGS = List.of("-Xmx256m", "-XX:+UseSerialGC");
+    /** Parameters live outside the heap, and are only copied. */
+    private static final List<String> REFERENCE_FLAGS =
+            List.of("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1");
 
     private final LocalRun run;
     private final Installation installation;

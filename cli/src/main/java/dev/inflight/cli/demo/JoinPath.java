@@ -25,7 +25,7 @@ public enum JoinPath {
         return Map.of("inflight.worker.peer.map-shared-memory", mapSharedMemory);
     }
 
-    /** The most that this machine can bring that way, in 10^9 bytes per second; measured while nothing else runs. */
+    /** The most that can be brought that way beside what this machine does anyway just now, in 10^9 bytes per second. */
     double ceilingGBps(Progress progress) throws InterruptedException {
         return switch (this) {
             case TCP -> {

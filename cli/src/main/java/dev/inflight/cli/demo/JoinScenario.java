@@ -39,7 +39,9 @@ public final class JoinScenario {
         List<FleetHost> serving = scenario.fleet().hosts();
         Joining.Joined joined;
         Bystanders.Seen seen;
+        double ceiling;
         try (Bystanders others = Bystanders.ask(scenario, serving)) {
+            ceiling = options.path().ceilingGBps(scenario.progress());
             scenario.progress().step(starting(options.joiners()));
             List<FleetHost> joiners = addWarm(options, scenario);
             others.eventBegins();
@@ -49,7 +51,6 @@ public final class JoinScenario {
             seen = others.stop();
         }
         boolean verified = scenario.verify();
-        double ceiling = options.path().ceilingGBps(scenario.progress());
         JoinReport report = report(name, options, scenario, joined, seen, verified, ceiling);
         return new ScenarioOutcome<>(report, seen.firstProblem());
     }

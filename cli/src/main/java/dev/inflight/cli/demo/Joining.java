@@ -7,6 +7,7 @@ import dev.inflight.cli.client.Operation;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -28,6 +29,7 @@ final class Joining {
     private final String version;
     private final Map<String, FleetHost.Engine> joiners = new LinkedHashMap<>();
     private final Map<String, Set<String>> operations = new LinkedHashMap<>();
+    private final Set<String> over = new HashSet<>();
     private final Map<String, Long> servingNanos = new HashMap<>();
     private Map<String, JsonNode> shown = Map.of();
 
@@ -91,7 +93,7 @@ final class Joining {
     Joined awaitServing() throws InterruptedException {
         long deadline = System.nanoTime() + LIMIT.toNanos();
         while (look() < joiners.size()) {
-            pause(deadline);
+            awaitChange(deadline);
         }
         int attempts = 0;
         long resent = 0;
@@ -139,13 +141,33 @@ final class Joining {
         return servingNanos.size();
     }
 
+    /** Waits for the end of a join, which the coordinator tells by itself: to be asked again and again would slow it. */
+    private void awaitChange(long deadline) throws InterruptedException {
+        for (Map.Entry<String, Set<String>> joiner : operations.entrySet()) {
+            for (String id : joiner.getValue()) {
+                if (!servingNanos.containsKey(joiner.getKey()) && !over.contains(id)) {
+                    requireTime(deadline);
+                    if (!client().operationSoon(id).running()) {
+                        over.add(id);
+                    }
+                    return;
+                }
+            }
+        }
+        pause(deadline);
+    }
+
     private void pause(long deadline) throws InterruptedException {
+        requireTime(deadline);
+        Thread.sleep(POLL);
+    }
+
+    private void requireTime(long deadline) {
         scenario.requireAllAlive();
         if (System.nanoTime() > deadline) {
             throw new ScenarioFailedException(
                     "after " + LIMIT.toSeconds() + " s not everybody serves " + version + ": " + missing());
         }
-        Thread.sleep(POLL);
     }
 
     private List<String> missing() {

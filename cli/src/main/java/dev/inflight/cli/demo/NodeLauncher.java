@@ -11,7 +11,11 @@ final class NodeLauncher {
     private static final String MAIN = "dev.inflight.cli.Inflight";
     private static final List<String> COORDINATOR_FLAGS =
             List.of("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1");
-    private static final List<String> WORKER_FLAGS = List.of("-Xmx512m", "-XX:+UseSerialGC");
+    /**
+     * The copies and CRC32C that updates and joins consist of are machine code anyway, and a thorough compiler takes
+     * processor time from them for as long as these processes live.
+     */
+    private static final List<String> WORKER_FLAGS = List.of("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1");
     /** One host has all workers and all of a real model's manifest. The heap takes no memory while updates run. */
     private static final List<String> CUDA_WORKER_FLAGS =
             List.of("-Xms2g", "-Xmx2g", "-XX:+AlwaysPreTouch", "-XX:+UseSerialGC");

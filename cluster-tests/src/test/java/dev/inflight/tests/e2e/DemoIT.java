@@ -125,6 +125,19 @@ class DemoIT {
     }
 
     @Test
+    void theNextCoordinatorEndsAnUpdateWhoseCoordinatorIsKilled() throws Exception {
+        JsonNode report = scenario("kill-coordinator", "--size", "128MiB", "--mode", "shadow");
+        assertThat(report.path("coordinators").asInt()).isEqualTo(3);
+        assertThat(report.path("outcome").asText()).isIn("aborted", "committed");
+        assertThat(report.path("version").asText())
+                .isEqualTo(report.path("outcome").asText().equals("aborted") ? "v1" : "v2");
+        assertThat(report.path("detectedBy").asText()).isEqualTo("refused connection");
+        assertThat(report.path("failoverSeconds").asDouble()).isBetween(0.1, 15.0);
+        // Engines serve in the shadow whoever decides.
+        assertThat(report.path("stallMs").asDouble()).isLessThan(2000);
+    }
+
+    @Test
     void leavesNothingBehindOnCtrlC() throws Exception {
         try (Launched demo = Launched.start("demo", "--size", "16MiB", "--json")) {
             awaitFleet(demo);

@@ -73,6 +73,11 @@ final class Launched implements AutoCloseable {
         }
     }
 
+    /** The launcher becomes the JVM that it starts. */
+    long pid() {
+        return process.pid();
+    }
+
     int exitCode() {
         return process.exitValue();
     }

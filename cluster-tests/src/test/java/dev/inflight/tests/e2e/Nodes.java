@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /** A coordinator and worker host in one process, started as {@code ./inflight node}. */
 final class Nodes implements AutoCloseable {
@@ -61,6 +62,13 @@ final class Nodes implements AutoCloseable {
     /** The socket of one of its workers. */
     String link(int worker) {
         return announcement.at("/links/" + worker + "/socket").asText();
+    }
+
+    /** How many files, sockets and the like its process has open. */
+    long descriptors() throws IOException {
+        try (Stream<Path> open = Files.list(Path.of("/proc", String.valueOf(node.pid()), "fd"))) {
+            return open.count();
+        }
     }
 
     /** Runs a command against this coordinator. */

@@ -31,7 +31,9 @@ public final class GatedLink implements AutoCloseable {
     private final Path worker;
     private final Path listening;
     private final ServerSocketChannel server;
+    /** Verbs of answers that are kept back; none while it is open. */
     private Set<String> shut = Set.of();
+
     private @Nullable Passage passage;
 
     private GatedLink(Path worker, Path listening, ServerSocketChannel server) {
@@ -59,17 +61,22 @@ public final class GatedLink implements AutoCloseable {
         return listening;
     }
 
-    /** Keeps {@code loaded} and {@code ended} back from now on. */
+    /** Keeps {@code loaded} and {@code ended} back from now on, so that an update stays streaming. */
     public void shut() {
         shut("loaded", "ended");
     }
 
-    /** Keeps answers of these kinds back from now on. */
-    public synchronized void shut(String... verbs) {
-        shut = Set.of(verbs);
+    /** Keeps answers with these verbs back from now on. */
+    public void shut(String... verbs) {
+        shut(Set.of(verbs));
     }
 
-    /** Whether the engine has said one of these things, and its worker does not know of it. */
+    /** The same. */
+    public synchronized void shut(Set<String> verbs) {
+        shut = Set.copyOf(verbs);
+    }
+
+    /** Whether the engine has answered something and its worker does not know of it. */
     public synchronized boolean holds() {
         return passage != null && !passage.held.isEmpty();
     }

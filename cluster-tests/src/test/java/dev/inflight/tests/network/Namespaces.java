@@ -38,12 +38,16 @@ final class Namespaces implements AutoCloseable {
         this.network = "10." + (20 + pid % 200) + ".7.";
     }
 
-    /** The calling test is skipped, loudly, where this machine allows no namespaces. */
-    static Namespaces require() throws IOException, InterruptedException {
+    /**
+     * The calling test is skipped, loudly, where this machine allows no namespaces.
+     *
+     * @param what is tested
+     */
+    static Namespaces require(String what) throws IOException, InterruptedException {
         for (String program : List.of("ip", "tc")) {
             if (Stream.of(System.getenv("PATH").split(":"))
                     .noneMatch(directory -> Files.isExecutable(Path.of(directory, program)))) {
-                skip("there is no " + program + " on PATH; install iproute2 (apt-get install iproute2)");
+                skip(what, "there is no " + program + " on PATH; install iproute2 (apt-get install iproute2)");
             }
         }
         removeAbandoned();
@@ -56,8 +60,10 @@ final class Namespaces implements AutoCloseable {
             namespaces.probe();
         } catch (IOException e) {
             namespaces.close();
-            skip("this machine allows no network namespaces (it takes root, or CAP_NET_ADMIN and CAP_SYS_ADMIN): "
-                    + e.getMessage());
+            skip(
+                    what,
+                    "this machine allows no network namespaces (it takes root, or CAP_NET_ADMIN and CAP_SYS_ADMIN): "
+                            + e.getMessage());
         }
         return namespaces;
     }
@@ -215,9 +221,9 @@ final class Namespaces implements AutoCloseable {
         return Stream.concat(first.stream(), second.stream()).toList();
     }
 
-    private static void skip(String why) {
+    private static void skip(String what, String why) {
         System.err.println("************************************************************************");
-        System.err.println("*  SKIPPED: joins over slow links: " + why);
+        System.err.println("*  SKIPPED: " + what + ": " + why);
         System.err.println("************************************************************************");
         Assumptions.abort(why);
     }

@@ -7,9 +7,12 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.inflight.cli.client.CoordinatorClient;
 import dev.inflight.cli.client.Operation;
 import dev.inflight.cli.client.UpdateRequest;
+import dev.inflight.cli.load.LoadGenerator;
+import dev.inflight.cli.load.LoadSettings;
 import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.tests.Eventually;
 import dev.inflight.tests.fleet.EngineProcess;
+import dev.inflight.tests.fleet.GatedLink;
 import dev.inflight.tests.fleet.TestCheckpoint;
 import dev.inflight.tests.multijvm.ClassArchive;
 import dev.inflight.tests.multijvm.MultiJvm;
@@ -29,6 +32,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongFunction;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -48,6 +52,7 @@ final class NetworkFleet implements AutoCloseable {
     private final Namespaces network;
     private final Path directory;
     private final Path logs;
+    private final Map<String, String> settings;
     private final Map<String, TestCheckpoint> checkpoints = new HashMap<>();
     private final List<Host> hosts = new ArrayList<>();
     private final Process coordinatorProcess;
@@ -58,6 +63,7 @@ final class NetworkFleet implements AutoCloseable {
         private final int number;
         private final boolean seesSource;
         private final String name;
+        private final GatedLink gate;
         private Process process;
         private @Nullable EngineProcess engine;
 
@@ -65,6 +71,8 @@ final class NetworkFleet implements AutoCloseable {
             this.number = number;
             this.seesSource = seesSource;
             this.name = directory.getFileName() + "-" + number;
+            this.gate =
+                    GatedLink.open(directory.resolve("gate-" + number + ".sock"), directory.resolve(name + "-0.sock"));
             this.process = start();
         }
 
@@ -101,6 +109,38 @@ final class NetworkFleet implements AutoCloseable {
             }
         }
 
+        /** Ends its process with SIGKILL. */
+        void kill() throws InterruptedException {
+            process.destroyForcibly().waitFor();
+        }
+
+        /** Starts its process anew, which knows nothing, and returns when the coordinator has heard of its store. */
+        void restart() throws IOException {
+            process = start();
+            awaitUp();
+            Eventually.until(
+                    name + " has reported",
+                    START_LIMIT,
+                    () -> coordinator
+                            .status()
+                            .path("hosts")
+                            .valueStream()
+                            .anyMatch(host -> host.path("host").asText().equals(name)
+                                    && host.path("checkpoints").isEmpty()));
+        }
+
+        /** Between its worker and its engine. */
+        GatedLink gate() {
+            return gate;
+        }
+
+        EngineProcess engine() {
+            if (engine == null) {
+                throw new IllegalStateException(name + " has no engine");
+            }
+            return engine;
+        }
+
         void cut() throws IOException, InterruptedException {
             network.cut(number);
         }
@@ -111,21 +151,23 @@ final class NetworkFleet implements AutoCloseable {
 
         /** Asserts that its engine answers as the weights do. */
         void requireServing(String version) throws Exception {
-            if (engine == null) {
-                throw new IllegalStateException(name + " has no engine");
-            }
-            engine.requireServing(version, checkpoints.get(version).answers());
+            engine().requireServing(version, checkpoints.get(version).answers());
         }
 
         /** Ends its engine and returns when the coordinator knows. */
-        private void killEngine() {
+        void killEngine() {
             if (engine != null) {
                 engine.kill();
             }
             Eventually.until(name + " has no engine", START_LIMIT, () -> !status().isObject());
         }
 
-        private void awaitUp() {
+        /** Waits for the end of its process, which nobody brings about: it finds out itself that the others removed it. */
+        void awaitEnd() {
+            Eventually.until(name + " has ended", START_LIMIT, () -> !process.isAlive());
+        }
+
+        void awaitUp() {
             Eventually.until(name + " is up", START_LIMIT, () -> {
                 if (!process.isAlive()) {
                     throw new IllegalStateException(name + " ended with " + process.exitValue());
@@ -134,13 +176,15 @@ final class NetworkFleet implements AutoCloseable {
             });
         }
 
-        private void startEngine() throws IOException {
-            engine = EngineProcess.start(
-                    directory, "engine-" + number, MODEL, directory.resolve(name + "-0.sock"), TensorParallel.NONE);
+        void startEngine() throws IOException {
+            engine = EngineProcess.start(directory, "engine-" + number, MODEL, gate.socket(), TensorParallel.NONE);
         }
     }
 
-    private NetworkFleet(Namespaces network, Path directory, Path logs, long bytes, int tensors) throws IOException {
+    private NetworkFleet(
+            Namespaces network, Path directory, Path logs, long bytes, int tensors, Map<String, String> settings)
+            throws IOException {
+        this.settings = settings;
         this.network = network;
         this.directory = directory;
         this.logs = logs;
@@ -164,11 +208,17 @@ final class NetworkFleet implements AutoCloseable {
      * @param bytes of each checkpoint
      */
     static NetworkFleet start(Namespaces network, int count, long bytes, int tensors) throws Exception {
+        return start(network, count, bytes, tensors, Map.of());
+    }
+
+    /** The same with settings of all nodes, over those that they have anyway. */
+    static NetworkFleet start(Namespaces network, int count, long bytes, int tensors, Map<String, String> settings)
+            throws Exception {
         // Under /tmp itself: engines' sockets lie in it, and their paths may have 107 bytes.
         Path directory = Files.createTempDirectory(Path.of("/tmp"), "inflight-test-");
         Path logs = Files.createDirectories(
                 Path.of("target", "network", directory.getFileName().toString()));
-        NetworkFleet fleet = new NetworkFleet(network, directory, logs, bytes, tensors);
+        NetworkFleet fleet = new NetworkFleet(network, directory, logs, bytes, tensors, settings);
         try {
             fleet.add(count);
             return fleet;
@@ -234,6 +284,15 @@ final class NetworkFleet implements AutoCloseable {
         assertThat(updated.succeeded()).as("%s", updated).isTrue();
     }
 
+    /** Keeps asking the engines of these hosts until it is stopped. */
+    LoadGenerator ask(List<Host> of) {
+        Map<URI, Map<String, LongFunction<String>>> answers = new HashMap<>();
+        Map<String, LongFunction<String>> right = new HashMap<>();
+        checkpoints.forEach((version, checkpoint) -> right.put(version, checkpoint.answers()));
+        of.forEach(host -> answers.put(host.engine().http(), right));
+        return LoadGenerator.start(answers, LoadSettings.steady(7));
+    }
+
     /** Ids of the joins that run. */
     Set<String> joins() throws InterruptedException {
         Set<String> joins = new HashSet<>();
@@ -262,6 +321,7 @@ final class NetworkFleet implements AutoCloseable {
                 new ArrayList<>(hosts.stream().map(host -> host.process).toList());
         processes.add(coordinatorProcess);
         hosts.stream().filter(host -> host.engine != null).forEach(host -> host.engine.kill());
+        hosts.forEach(host -> host.gate.close());
         coordinator.close();
         // Not in order: a fleet that ends as a whole has nobody to hand anything over to.
         processes.forEach(Process::destroyForcibly);
@@ -304,6 +364,7 @@ final class NetworkFleet implements AutoCloseable {
         command.add("-Dinflight.home=" + Path.of("..").toAbsolutePath().normalize());
         command.add("-Dinflight.worker.peer.map-shared-memory=off");
         command.add("-Dinflight.worker.slot-memory=24MiB");
+        settings.forEach((path, value) -> command.add("-D" + path + "=" + value));
         // Its class path holds the multi-node testkit too.
         command.add("-Dakka.fail-mixed-versions=off");
         command.addAll(List.of("-cp", ClassArchive.classPath(), "dev.inflight.cli.Inflight", "node"));

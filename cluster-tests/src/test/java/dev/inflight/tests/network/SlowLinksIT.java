@@ -30,7 +30,7 @@ class SlowLinksIT {
     /** They pass on to each other what they have got, so that the source's link carries every byte about once. */
     @Test
     void manyJoinAtOnceInAboutTheTimeOfOne() throws Exception {
-        try (Namespaces network = Namespaces.require()) {
+        try (Namespaces network = Namespaces.require("joins over slow links")) {
             Duration one = join(network, 1);
             Duration many = join(network, JOINERS);
             System.out.println("1 joiner: " + one.toMillis() + " ms; " + JOINERS + " joiners: " + many.toMillis()
@@ -41,7 +41,7 @@ class SlowLinksIT {
 
     @Test
     void aJoinerWithoutItsNetworkIsGivenUpAndJoinsWhenItIsBack() throws Exception {
-        try (Namespaces network = Namespaces.require();
+        try (Namespaces network = Namespaces.require("joins over slow links");
                 NetworkFleet fleet = NetworkFleet.start(network, 1, BYTES, TENSORS)) {
             NetworkFleet.Host source = fleet.hosts().getFirst();
             fleet.publish(V1);

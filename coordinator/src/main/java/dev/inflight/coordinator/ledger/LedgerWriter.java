@@ -79,6 +79,9 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
 
     private static final Duration AGAIN = Duration.ofMillis(250);
 
+    /** The two sides of a cut notice it and decide at most so far apart, down-removal-margin left out. */
+    private static final Duration UNTIL_DOWNED = Duration.ofSeconds(2);
+
     private final LedgerSettings settings;
     private final String role;
     private final ActorRef<LedgerEvent> coordinator;
@@ -120,10 +123,18 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
                                 // Those out of reach count until their nodes are removed.
                                 listing -> new Listed(listing.getAllServiceInstances(ReplicaCommand.KEY)))));
         timers.startTimerWithFixedDelay(Tick.AGAIN, AGAIN);
-        // A node that has been up for so long has waited already: who is missing now is gone, not late.
         Duration up = Duration.ofSeconds(context.getSystem().uptime());
-        Duration left = settings.recoveryTimeout().minus(up);
-        timers.startSingleTimer(Tick.RECOVERY_OVER, left.compareTo(AGAIN) < 0 ? AGAIN : left);
+        timers.startSingleTimer(Tick.RECOVERY_OVER, recoveryWait(settings.recoveryTimeout(), up));
+    }
+
+    /**
+     * How long to wait for replicas that are missing. A node that has been up for the whole time has waited already: who
+     * is missing is gone rather than late. But if it is cut off, it takes a moment longer to be downed.
+     */
+    static Duration recoveryWait(Duration timeout, Duration up) {
+        Duration left = timeout.minus(up);
+        Duration least = timeout.compareTo(UNTIL_DOWNED) < 0 ? timeout : UNTIL_DOWNED;
+        return left.compareTo(least) < 0 ? least : left;
     }
 
     /**

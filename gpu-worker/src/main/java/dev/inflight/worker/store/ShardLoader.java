@@ -17,6 +17,7 @@ final class ShardLoader {
     private final ArenaPool arenas;
     private final BooleanSupplier makeRoom;
     private final ShardReader reader;
+    private final PartBuffers buffers = new PartBuffers();
     private final Map<Integer, ShardMemory> loaded = new HashMap<>();
 
     /**
@@ -32,7 +33,7 @@ final class ShardLoader {
 
     BlockSums load(Shard shard) throws InterruptedException {
         if (files.inPlace()) {
-            loaded.put(shard.index(), new ShardMemory.InPlace(shard, files.layout(), files));
+            loaded.put(shard.index(), new ShardMemory.InPlace(shard, files.layout(), files, buffers));
             return reader.sumInPlace(shard);
         }
         var offsets = ShardOffsets.of(shard);

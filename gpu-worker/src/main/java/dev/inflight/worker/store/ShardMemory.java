@@ -6,8 +6,8 @@ import dev.inflight.protocol.plan.Shard;
 import dev.inflight.protocol.plan.ShardOffsets;
 import dev.inflight.protocol.plan.Slice;
 import dev.inflight.worker.transport.FileRange;
+import dev.inflight.worker.transport.PartBytes;
 import java.lang.foreign.MemorySegment;
-import org.jspecify.annotations.Nullable;
 
 /** Where the bytes of one held shard are. Immutable; thread-safe. */
 sealed interface ShardMemory {
@@ -17,12 +17,13 @@ sealed interface ShardMemory {
     /** Bytes of the slice at a position in the shard. */
     MemorySegment slice(int position);
 
-    /** A part of the shard in one piece, copied if it does not lie so. */
-    MemorySegment bytes(Part part);
-
-    /** Where another process that sees this machine's shared memory finds a part; null if it is not in one piece. */
-    @Nullable
-    FileRange file(Part part);
+    /**
+     * A part of the shard in one piece, copied if it does not lie so.
+     *
+     * @param mappable whether the asker sees this host's shared memory
+     * @param release run when it is closed
+     */
+    PartBytes give(Part part, boolean mappable, Runnable release);
 
     /** A copy in the host's shared memory. */
     record Copied(Shard shard, ShardOffsets offsets, ArenaBlock memory) implements ShardMemory {
@@ -38,13 +39,13 @@ sealed interface ShardMemory {
         }
 
         @Override
-        public MemorySegment bytes(Part part) {
-            return memory.segment().asSlice(part.offset(), part.bytes());
+        public PartBytes give(Part part, boolean mappable, Runnable release) {
+            var file = mappable ? new FileRange(memory.path().toString(), memory.base() + part.offset()) : null;
+            return new PartBytes(bytes(part), file, release);
         }
 
-        @Override
-        public FileRange file(Part part) {
-            return new FileRange(memory.path().toString(), memory.base() + part.offset());
+        MemorySegment bytes(Part part) {
+            return memory.segment().asSlice(part.offset(), part.bytes());
         }
 
         /** First byte of the slice at a position in the shard. */
@@ -54,7 +55,8 @@ sealed interface ShardMemory {
     }
 
     /** The checkpoint's own files, which lie in {@code /dev/shm}, or the arena that a trainer wrote. */
-    record InPlace(Shard shard, CheckpointLayout layout, TensorFiles files) implements ShardMemory {
+    record InPlace(Shard shard, CheckpointLayout layout, TensorFiles files, PartBuffers buffers)
+            implements ShardMemory {
         @Override
         public long memoryBytes() {
             return 0;
@@ -66,16 +68,24 @@ sealed interface ShardMemory {
         }
 
         @Override
-        public MemorySegment bytes(Part part) {
-            if (part.placements().size() == 1) {
-                return mapped(part.placements().getFirst().slice());
+        public PartBytes give(Part part, boolean mappable, Runnable release) {
+            if (part.placements().size() > 1) {
+                return gathered(part, release);
             }
-            var gathered = MemorySegment.ofArray(new byte[Math.toIntExact(part.bytes())]);
+            var slice = part.placements().getFirst().slice();
+            return new PartBytes(mapped(slice), mappable ? file(slice) : null, release);
+        }
+
+        private PartBytes gathered(Part part, Runnable release) {
+            var buffer = buffers.take();
             for (var placement : part.placements()) {
                 var slice = placement.slice();
-                MemorySegment.copy(mapped(slice), 0, gathered, placement.offset(), slice.bytes());
+                MemorySegment.copy(mapped(slice), 0, buffer, placement.offset(), slice.bytes());
             }
-            return gathered;
+            return new PartBytes(buffer.asSlice(0, part.bytes()), null, () -> {
+                buffers.give(buffer);
+                release.run();
+            });
         }
 
         private MemorySegment mapped(Slice slice) {
@@ -83,12 +93,7 @@ sealed interface ShardMemory {
             return files.map(tensor.file()).asSlice(tensor.begin() + slice.begin(), slice.bytes());
         }
 
-        @Override
-        public @Nullable FileRange file(Part part) {
-            if (part.placements().size() > 1) {
-                return null;
-            }
-            var slice = part.placements().getFirst().slice();
+        private FileRange file(Slice slice) {
             var tensor = layout.tensors().get(slice.tensor());
             return new FileRange(files.path(tensor.file()).toString(), tensor.begin() + slice.begin());
         }

@@ -188,10 +188,11 @@ public final class StoredCheckpoint {
     @Nullable
     CorruptBlockException damage(Part part) {
         var memory = held.get(part.shard());
-        try {
-            if (memory != null) {
-                check(part, memory.bytes(part));
-            }
+        if (memory == null) {
+            return null;
+        }
+        try (var here = memory.give(part, false, () -> {})) {
+            check(part, here.bytes());
             return null;
         } catch (CorruptBlockException e) {
             return e;
@@ -312,7 +313,7 @@ public final class StoredCheckpoint {
 
     private static PartBytes given(Part part, ShardMemory memory, boolean mappable, Runnable release) {
         try {
-            return new PartBytes(memory.bytes(part), mappable ? memory.file(part) : null, release);
+            return memory.give(part, mappable, release);
         } catch (RuntimeException e) {
             release.run();
             throw e;
