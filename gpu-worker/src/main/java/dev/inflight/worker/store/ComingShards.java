@@ -21,8 +21,8 @@ final class ComingShards {
     /** Of each shard, the blocks that were here before or that somebody needs. */
     private final Map<Integer, BitSet> expected = new HashMap<>();
 
-    /** Of each shard, the blocks that were here before. */
-    private final Map<Integer, BitSet> before = new HashMap<>();
+    /** All that were ever added, also when they are complete. */
+    private final Set<Integer> added = new HashSet<>();
 
     /** Shards of which somebody has, or had, all that it needed. */
     private final Set<Integer> worthKeeping = new HashSet<>();
@@ -34,13 +34,13 @@ final class ComingShards {
         this.checkpoint = checkpoint;
     }
 
-    /** Memory is there for these. What is here of them was kept for somebody. */
+    /** Memory is there for these. What is here of them was kept for somebody, and has been checked just now. */
     void add(List<PartialShard> shards) {
         for (var shard : shards) {
             var here = shard.blocks();
             incomplete.put(shard.index(), shard);
-            before.put(shard.index(), here);
-            expected.put(shard.index(), (BitSet) here.clone());
+            added.add(shard.index());
+            expected.put(shard.index(), here);
             if (!here.isEmpty()) {
                 worthKeeping.add(shard.index());
             }
@@ -108,16 +108,9 @@ final class ComingShards {
         return true;
     }
 
-    /** Whether none of these blocks was here before. */
-    boolean wereAbsent(List<BlockRun> runs) {
-        for (var run : runs) {
-            var earlier = before.get(run.shard());
-            int next = earlier == null ? run.first() : earlier.nextSetBit(run.first());
-            if (next >= 0 && next < run.end()) {
-                return false;
-            }
-        }
-        return true;
+    /** Whether these blocks are of shards that were added: then each was checked when it came, or when its shard was added. */
+    boolean areChecked(List<BlockRun> runs) {
+        return runs.stream().allMatch(run -> added.contains(run.shard()));
     }
 
     /** What has not come of some parts: runs of blocks, each a part of its own. */

@@ -59,6 +59,31 @@ final class PartialShard {
         return (BitSet) here.clone();
     }
 
+    /**
+     * Checks the blocks that are here. Those that are no longer what was published are not here any more.
+     *
+     * @return how many these are
+     */
+    synchronized int forgetDamaged() {
+        int forgotten = 0;
+        var slices = parts.shard().slices();
+        for (int position = 0; position < slices.size(); position++) {
+            var bytes = memory.slice(position);
+            int first = sums.firstBlock(position);
+            for (int block = here.nextSetBit(first);
+                    block >= 0 && block < sums.firstBlock(position + 1);
+                    block = here.nextSetBit(block + 1)) {
+                long at = (block - first) * BLOCK;
+                int length = (int) Math.min(BLOCK, bytes.byteSize() - at);
+                if (BlockHasher.crc(bytes, at, length) != sums.crc(block)) {
+                    here.clear(block);
+                    forgotten++;
+                }
+            }
+        }
+        return forgotten;
+    }
+
     /** What of a part is not here: runs of blocks, each a part of its own, in order. */
     synchronized List<Part> missing(Part part) {
         var missing = new ArrayList<Part>();
@@ -79,6 +104,14 @@ final class PartialShard {
         }
         add(begin, end, missing);
         return missing;
+    }
+
+    /** Bytes of some parts that are not here. */
+    long missing(List<Part> some) {
+        return some.stream()
+                .flatMap(part -> missing(part).stream())
+                .mapToLong(Part::bytes)
+                .sum();
     }
 
     private void add(long begin, long end, List<Part> to) {

@@ -93,12 +93,10 @@ final class PartialShards {
 
     /** Bytes that are still to be touched of what is kept. */
     private static long missing(List<PartialShard> kept, Need need) {
+        var parts = need.parts().stream().collect(Collectors.groupingBy(Part::shard));
         return kept.stream()
                 .filter(shard -> !shard.memory().memory().file().isTouched())
-                .flatMap(shard -> need.parts().stream()
-                        .filter(part -> part.shard() == shard.index())
-                        .flatMap(part -> shard.missing(part).stream()))
-                .mapToLong(Part::bytes)
+                .mapToLong(shard -> shard.missing(parts.getOrDefault(shard.index(), List.of())))
                 .sum();
     }
 

@@ -12,6 +12,8 @@ import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What this host is taking of one checkpoint from others, part by part. Workers of the host that join the same checkpoint
@@ -20,6 +22,8 @@ import org.jspecify.annotations.Nullable;
  * user had all that it needed; the rest is dropped. Thread-safe.
  */
 public final class Replica {
+    private static final Logger LOG = LoggerFactory.getLogger(Replica.class);
+
     private final StoredCheckpoint checkpoint;
     private final ArenaPool arenas;
     private final Runnable changed;
@@ -72,6 +76,7 @@ public final class Replica {
 
     private void add(Need need) {
         var memory = checkpoint.memoryFor(need, arenas);
+        memory.forEach(this::check);
         lock.lock();
         try {
             shards.add(memory);
@@ -79,6 +84,19 @@ public final class Replica {
             signal();
         } finally {
             lock.unlock();
+        }
+    }
+
+    /** What is kept from earlier may have been damaged since. */
+    private void check(PartialShard shard) {
+        int damaged = shard.forgetDamaged();
+        if (damaged > 0) {
+            LOG.warn(
+                    "{} {}: {} blocks of shard {} that were kept are damaged and are brought again",
+                    checkpoint.ref().model(),
+                    checkpoint.ref().version(),
+                    damaged,
+                    shard.index());
         }
     }
 
@@ -218,11 +236,11 @@ public final class Replica {
         }
     }
 
-    /** Whether none of a bucket was here before: every block of it is checked when it comes. */
+    /** Whether all of a bucket is brought here: every block of it is checked when it comes, or was when it was begun with. */
     public boolean brings(Bucket bucket) {
         lock.lock();
         try {
-            return shards.wereAbsent(checkpoint.blocks(bucket.placements()));
+            return shards.areChecked(checkpoint.blocks(bucket.placements()));
         } finally {
             lock.unlock();
         }

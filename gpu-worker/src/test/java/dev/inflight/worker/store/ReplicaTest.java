@@ -19,6 +19,7 @@ import dev.inflight.worker.device.ShmNames;
 import dev.inflight.worker.transport.PartKey;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -249,7 +250,7 @@ class ReplicaTest {
         assertThat(store.part(key(parts(0).getFirst()), true, SOON)).isNull();
 
         var rest = store.replicate(joined);
-        assertThat(rest.brings(bucket(0))).isFalse();
+        assertThat(rest.brings(bucket(0))).isTrue();
         assertThat(rest.brings(bucket(1))).isTrue();
         var missing = rest.missing(parts(0));
         assertThat(missing).doesNotContainAnyElementsOf(some.parts());
@@ -259,6 +260,27 @@ class ReplicaTest {
         missing.forEach(part -> bring(rest, part));
         rest.leave();
         assertThat(joined.heldShards()).containsExactly(0);
+    }
+
+    @Test
+    void whatWasDamagedSinceItWasKeptComesAgain() {
+        var need = new Need(Set.of(0), parts(0).subList(0, 2));
+        var replica = store.replicate(joined, need);
+        need.parts().forEach(part -> bring(replica, part));
+        replica.satisfied(need);
+        replica.leave();
+        var first = parts(0).getFirst();
+        try (var served = joined.lease(first, false)) {
+            var byteAt = Objects.requireNonNull(served).bytes();
+            byteAt.set(ValueLayout.JAVA_BYTE, 1 << 20, (byte) ~byteAt.get(ValueLayout.JAVA_BYTE, 1 << 20));
+        }
+        var again = store.replicate(joined, need);
+        assertThat(again.missing(need.parts())).singleElement().satisfies(missing -> {
+            assertThat(missing.offset()).isEqualTo(first.offset() + (1 << 20));
+            bring(again, missing);
+        });
+        assertThat(again.missing(need.parts())).isEmpty();
+        again.leave();
     }
 
     @Test
