@@ -41,6 +41,22 @@ class WorkerSettingsTest {
     }
 
     @Test
+    void aPeerServerIsReachedWhereItListensUnlessAnotherEndpointIsAdvertised() {
+        assertThat(settings("").peerAdvertised()).isNull();
+        for (String endpoint : List.of("10.0.0.1:25521", "host-1.example:1", "[fe80::1]:65535")) {
+            assertThat(settings("inflight.worker.peer.advertised = \"" + endpoint + "\"")
+                            .peerAdvertised())
+                    .isEqualTo(endpoint);
+        }
+        for (String wrong : List.of("10.0.0.1", "10.0.0.1:0", ":25521", "fe80::1:25521", "a b:1")) {
+            assertThatThrownBy(() -> settings("inflight.worker.peer.advertised = \"" + wrong + "\""))
+                    .isInstanceOf(ConfigException.BadValue.class)
+                    .hasMessageContaining("inflight.worker.peer.advertised")
+                    .hasMessageContaining("\"" + wrong + "\" is not host:port");
+        }
+    }
+
+    @Test
     void anEngineHasItsHostsLabelsAndItsOwnComeFirst() {
         EngineLabels labels = settings("inflight.worker { labels { tenant = a, domain = chat, tier = 1 },"
                         + " engine-labels { \"engine-1\" { tenant = b } } }")

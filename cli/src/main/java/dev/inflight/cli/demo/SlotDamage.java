@@ -57,8 +57,7 @@ final class SlotDamage {
     }
 
     Place inflict() throws InterruptedException, IOException {
-        List<Path> rings = Victim.files(host.process().pid(), "slots");
-        for (Path ring : rings) {
+        for (Path ring : rings()) {
             clearHeads(ring);
         }
         CompletableFuture<Boolean> streaming = new CompletableFuture<>();
@@ -74,7 +73,7 @@ final class SlotDamage {
                     throw new ScenarioFailedException(
                             "the update ended too early: " + get(update).reason());
                 }
-                Victim victim = damage(rings);
+                Victim victim = damage();
                 long since = System.nanoTime();
                 return place(victim, get(update), since);
             } finally {
@@ -83,12 +82,12 @@ final class SlotDamage {
         }
     }
 
-    private Victim damage(List<Path> rings) throws InterruptedException, IOException {
+    private Victim damage() throws InterruptedException, IOException {
         long engine = scenario.fleet().pid(host.engines().getFirst());
         signal("STOP", engine);
         try {
             wire.release();
-            Path ring = awaitTwoLanded(rings);
+            Path ring = awaitTwoLanded();
             Victim victim = Victim.find(version, ring, List.of(new Victim.Range(0, slotBytes))).stream()
                     .findFirst()
                     .orElseThrow(() -> new ScenarioFailedException("nothing of v2 is in the first slot"));
@@ -99,10 +98,14 @@ final class SlotDamage {
         }
     }
 
-    private Path awaitTwoLanded(List<Path> rings) throws InterruptedException, IOException {
+    private List<Path> rings() throws IOException {
+        return Victim.files(host.process().pid(), "slots");
+    }
+
+    private Path awaitTwoLanded() throws InterruptedException, IOException {
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(LIMIT_SECONDS);
         while (System.nanoTime() < deadline) {
-            for (Path ring : rings) {
+            for (Path ring : rings()) {
                 if (hasHead(ring, 0) && hasHead(ring, slotBytes)) {
                     return ring;
                 }

@@ -11,7 +11,7 @@ public enum FailureCause {
     /** A worker, an engine or the coordinator would not take it: the request or the software does not fit. */
     REFUSED("cannot take part|refused|does not support|under another version|no engine"),
     /** A checkpoint, tensor, bucket or chunk was not what it should have been. */
-    CORRUPT("crc32c|damaged|is not what was published|its digest is now|the files changed|changed since"),
+    CORRUPT("crc32c|damaged|not what was published|its digest is now|the files changed|changed since"),
     /** An engine's process or its connection to the worker is gone. */
     ENGINE_LOST("engine \\S+ (was lost|is no longer connected)"),
     /** A worker, its host or the way to it is gone. */

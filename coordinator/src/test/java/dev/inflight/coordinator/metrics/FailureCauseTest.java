@@ -13,6 +13,8 @@ class FailureCauseTest {
             value = {
                 "CORRUPT | w1/0: peer 10.0.0.2:25521: bucket 3 chunk 1: the CRC32C does not match, the bytes changed on their way",
                 "CORRUPT | w1/0: a.safetensors: tensor x: block at byte 0 is not what was published as m v2",
+                "CORRUPT | w1/0: w1: engine e1 has loaded bytes that are not what was published as m v2: a.safetensors: tensor x",
+                "CORRUPT | no live host can load shards [0] again: w1: /c: w1: a: tensor x: block at byte 0 is not what was published as m v1",
                 "CORRUPT | no live host can load shards [0] again: w1: /c: its digest is now aa, published as m v1 was bb",
                 "ENGINE_LOST | w1/0: engine e1 was lost: Connection reset (suspect: e1)",
                 "ENGINE_LOST | committed, but not live on {w1/0=engine e1 was lost: the socket ended}",

@@ -4,19 +4,27 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
+import akka.actor.testkit.typed.javadsl.TestProbe;
 import com.typesafe.config.ConfigFactory;
 import dev.inflight.protocol.checkpoint.Dtype;
 import dev.inflight.protocol.checkpoint.SafetensorsWriter;
 import dev.inflight.protocol.cluster.Damage;
 import dev.inflight.protocol.cluster.Damage.Place;
+import dev.inflight.protocol.cluster.Exchange;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent;
+import dev.inflight.protocol.cluster.LoadMode;
+import dev.inflight.protocol.cluster.Strategy;
+import dev.inflight.protocol.cluster.VerifyPoint;
+import dev.inflight.protocol.cluster.WorkerCommand;
+import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.plan.Bucket;
 import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Part;
 import dev.inflight.protocol.plan.Placement;
 import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.protocol.plan.Slice;
+import dev.inflight.protocol.plan.Slots;
 import dev.inflight.worker.store.CorruptBlockException;
 import dev.inflight.worker.store.StoreException;
 import dev.inflight.worker.store.StoredCheckpoint;
@@ -35,6 +43,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -166,7 +175,6 @@ class MendingTest {
         assertThat(a.store.held()).isEmpty();
         assertThat(b.store.held()).isEmpty();
         assertThat(a.store.damage().found(Place.FILE)).isOne();
-        assertThatThrownBy(() -> read(a)).hasMessageContaining("does not hold shard 0");
     }
 
     @Test
@@ -212,6 +220,60 @@ class MendingTest {
             }
         }
         return all;
+    }
+
+    @Test
+    void aChunkThatIsDamagedOnTheWireIsNamedAndItsBucketComesFromAStore() throws Exception {
+        TestProbe<WorkerEvent> coordinator = KIT.createTestProbe();
+        try (var wire = new FlippingWire(a.server.endpoint());
+                var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            var holder = new Membership.Host("a", wire.endpoint(), List.of(new ShardRange(0, 0)));
+            var membership = new Membership(
+                    List.of(holder, new Membership.Host("b", b.server.endpoint(), List.of())),
+                    List.of(new Membership.Worker("a/0", 0, true), new Membership.Worker("b/0", 1, true)));
+            var order = new WorkerCommand.Prepare(
+                    1,
+                    "u",
+                    onA.ref(),
+                    LoadMode.IN_PLACE,
+                    Strategy.BROADCAST,
+                    membership,
+                    new Slots(3, 2 << 20, "test"),
+                    Exchange.TRANSFERS,
+                    TestHost.PATIENCE.toMillis(),
+                    true,
+                    VerifyPoint.ARRIVAL,
+                    coordinator.getRef());
+            var owner = new UpdateSession(a.context, order, a.engine, bytes -> {});
+            var receiver = new UpdateSession(b.context, order, b.engine, bytes -> {});
+            var prepared = threads.submit(owner::prepare);
+            receiver.prepare();
+            prepared.get();
+            owner.begin();
+            receiver.begin();
+            var sent = threads.submit(owner::stream);
+            var received = threads.submit(receiver::stream);
+
+            var lost = coordinator.expectMessageClass(WorkerEvent.OwnerLost.class, TestHost.PATIENCE);
+            assertThat(lost.reason())
+                    .startsWith("b: v1.safetensors: tensor \"weight\": block at byte ")
+                    .contains("on the way from a/0", "the CRC32C does not match");
+            owner.drop("b/0");
+            receiver.repair(List.of("a/0"), List.of(holder));
+
+            assertThat(received.get().damage()).singleElement().satisfies(damage -> {
+                assertThat(damage.place()).isEqualTo(Place.WIRE);
+                assertThat(damage.host()).isEqualTo("b");
+                assertThat(damage.tensor()).isEqualTo("weight");
+                assertThat(damage.mendedFrom()).isEqualTo("stores of a");
+            });
+            assertThat(sent.get().damage()).isEmpty();
+            assertThat(b.store.damage().mended(Place.WIRE)).isOne();
+            owner.commit();
+            receiver.commit();
+            owner.close();
+            receiver.close();
+        }
     }
 
     @Test
