@@ -121,12 +121,12 @@ final class JoinLosses implements AutoCloseable {
             assertThat(load.failed()).as(load.firstProblem()).isZero();
             assertThat(load.mixed()).as(load.firstProblem()).isZero();
         }
-        fleet.verify();
         if (meetings.getLast().loss().ofASource()) {
             // Its host began anew, and holds nothing.
             fleet.replaceEngines(List.of(second));
             await(second);
         }
+        fleet.verify();
     }
 
     private interface Deed {
