@@ -42,6 +42,12 @@ final class LostOperations {
         return id == null ? null : lost.remove(id);
     }
 
+    /** Whether engines of a model may have become something else than what the ledger says, which is yet to be found out. */
+    boolean mayHaveMoved(String model) {
+        return lost.values().stream()
+                .anyMatch(start -> start.moves() && start.model().equals(model));
+    }
+
     /** Those of which no worker has anything left. */
     List<Settled> settle(Fleet fleet, VersionLedger ledger) {
         List<Settled> settled = new ArrayList<>();

@@ -31,6 +31,7 @@ import dev.inflight.coordinator.operation.SessionEvent;
 import dev.inflight.coordinator.publish.LeaseRouting;
 import dev.inflight.coordinator.update.UpdateKind;
 import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.LeaseCommand;
 import dev.inflight.protocol.cluster.OperationReply;
@@ -504,9 +505,11 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 .ifPresent(at -> timers.startSingleTimer(JoinsDue.RETRY, JoinsDue.RETRY, Duration.ofNanos(at - now)));
     }
 
-    /** Whether no operation has to do with a worker's engine. */
+    /** Whether no operation has to do with a worker's engine, those of a former coordinator included. */
     private boolean isFree(FleetWorker worker) {
+        EngineStatus engine = worker.engine();
         return worker.unfinished() == null
+                && (engine == null || !lost.mayHaveMoved(engine.model()))
                 && !claims.ofOthers("").containsKey(worker.id())
                 && !operations.haveToDoWith(worker);
     }
