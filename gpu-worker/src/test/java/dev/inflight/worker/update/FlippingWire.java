@@ -46,7 +46,9 @@ final class FlippingWire implements AutoCloseable {
                 to) {
             var buffer = new byte[BUFFER_BYTES];
             long passed = 0;
-            for (int read = from.getInputStream().read(buffer); read >= 0; read = from.getInputStream().read(buffer)) {
+            for (int read = from.getInputStream().read(buffer);
+                    read >= 0;
+                    read = from.getInputStream().read(buffer)) {
                 boolean here = passed <= FLIPPED_BYTE && FLIPPED_BYTE < passed + read;
                 if (weights && here && flipped.compareAndSet(false, true)) {
                     buffer[(int) (FLIPPED_BYTE - passed)] ^= 4;
