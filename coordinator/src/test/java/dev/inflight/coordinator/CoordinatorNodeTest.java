@@ -263,6 +263,41 @@ class CoordinatorNodeTest {
     }
 
     @Test
+    void joinsDoNotUndoWhatALostCoordinatorCommitted() throws Exception {
+        startWithTwoHosts();
+        for (String version : List.of("v1", "v2")) {
+            succeed("/v1/checkpoints", publish(version, "/ckpt/" + version));
+        }
+        succeed("/v1/updates", "{\"model\":\"m\",\"version\":\"v1\"}");
+        String id = succeed("/v1/updates", "{\"model\":\"m\",\"version\":\"v2\"}")
+                .get("id")
+                .asText();
+        kit.shutdownTestKit();
+        // As if the coordinator had been killed after its workers had committed, and before it could say so.
+        Path ledger = dataDirectory.resolve("ledger.jsonl");
+        List<String> lines = Files.readAllLines(ledger);
+        assertThat(lines.removeIf(line -> line.contains("\"operation-ended\"") && line.contains(id)))
+                .isTrue();
+        Files.write(ledger, lines);
+        kit = ActorTestKit.create("inflight", CONFIG);
+        for (String host : List.of("h1", "h2")) {
+            kit.spawn(FakeHost.create(host, List.of()));
+            kit.spawn(FakeWorker.create(host + "/0", "v2", new Session(41, id, 2, Session.Phase.COMMITTED, "v1")));
+        }
+        start();
+        JsonNode ended = get("/v1/operations/" + id + "?waitMs=20000");
+        assertThat(ended.get("phase").asText()).as("%s", ended).isEqualTo("committed");
+        awaitStatus(all -> all.get("workers")
+                .valueStream()
+                .allMatch(worker -> worker.at("/engine/version").asText().equals("v2")));
+        assertThat(get("/v1/history?model=m")
+                        .get("operations")
+                        .valueStream()
+                        .map(row -> row.get("kind").asText()))
+                .doesNotContain("join");
+    }
+
+    @Test
     void aJvmTrainerSendsTheSameCommands() throws Exception {
         startWithTwoHosts();
         ActorRef<TrainerCommand> trainer = kit.spawn(Trainer.create());
