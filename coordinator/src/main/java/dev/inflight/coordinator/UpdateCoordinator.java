@@ -34,26 +34,15 @@ import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.LeaseCommand;
-import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
-import dev.inflight.protocol.cluster.Origin;
-import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.TrainerCommand;
-import dev.inflight.protocol.cluster.TrainerCommand.CanaryUpdate;
-import dev.inflight.protocol.cluster.TrainerCommand.Cancel;
-import dev.inflight.protocol.cluster.TrainerCommand.DecideCanary;
-import dev.inflight.protocol.cluster.TrainerCommand.Enqueue;
 import dev.inflight.protocol.cluster.TrainerCommand.GetOperation;
-import dev.inflight.protocol.cluster.TrainerCommand.Publish;
-import dev.inflight.protocol.cluster.TrainerCommand.Rollback;
 import dev.inflight.protocol.cluster.TrainerCommand.UpdateWeights;
-import dev.inflight.protocol.cluster.TrainerCommand.VerifyModel;
 import dev.inflight.protocol.cluster.Wire;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
-import java.util.Objects;
 import java.util.Set;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -128,6 +117,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private final Settling settling;
     private final Recovery recovery;
     private final UpdateTurns turns;
+    private final TrainerCommands commands;
     private final CoordinatorMetrics metrics;
     private final Surroundings surroundings;
     private Fleet fleet = Fleet.EMPTY;
@@ -200,6 +190,18 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 metrics,
                 context.getSystem().ignoreRef(),
                 this::begin);
+        this.commands = new TrainerCommands(
+                () -> fleet,
+                operations,
+                ledger,
+                history,
+                keys,
+                journal,
+                starts,
+                sessions,
+                turns,
+                canaries,
+                this::proceed);
         restore(state);
         ActorRef<FleetMonitor.Event> monitor = context.spawn(
                 companions.fleetMonitor().apply(context.messageAdapter(Fleet.class, FleetChanged::new)), FLEET_MONITOR);
@@ -306,52 +308,12 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             from.command().replyTo().tell(CUT_OFF);
             return this;
         }
-        carryOut(from.command(), null);
+        commands.carryOut(from.command(), null);
         return this;
     }
 
-    /** @param asking the canary that asks for it; null if a trainer does */
-    private void carryOut(TrainerCommand command, @Nullable String asking) {
-        switch (command) {
-            case Publish publish -> {
-                if (!isRepeated(publish, publish.origin(), publish.replyTo())) {
-                    publish(publish);
-                }
-            }
-            case UpdateWeights update -> {
-                if (!isRepeated(update, update.origin(), update.replyTo())) {
-                    update(update, asking);
-                }
-            }
-            case Enqueue enqueue -> {
-                UpdateWeights update = enqueue.update();
-                if (!isRepeated(update, update.origin(), update.replyTo())) {
-                    turns.enqueue(enqueue);
-                    proceed();
-                }
-            }
-            case Cancel cancel -> {
-                turns.cancel(cancel);
-                proceed();
-            }
-            case CanaryUpdate canary -> {
-                if (!isRepeated(canary, canary.origin(), canary.replyTo())) {
-                    canary(canary);
-                }
-            }
-            case DecideCanary decision -> canaries.decide(decision);
-            case Rollback rollback -> {
-                if (!isRepeated(rollback, rollback.origin(), rollback.replyTo())) {
-                    rollback(rollback, asking);
-                }
-            }
-            case VerifyModel verify -> {
-                if (!isRepeated(verify, verify.origin(), verify.replyTo())) {
-                    verify(verify);
-                }
-            }
-            case GetOperation get -> tellOperation(get);
-        }
+    private void begin(OperationStarted start, UpdateWeights update, CheckpointRef checkpoint) {
+        commands.begin(start, update, checkpoint);
     }
 
     private boolean isCutOff() {
@@ -363,133 +325,12 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         return this;
     }
 
-    private void publish(Publish publish) {
-        Refused refused = Admission.of(operations, ledger, fleet).refusal(publish);
-        if (refused != null) {
-            publish.replyTo().tell(refused);
-            return;
-        }
-        OperationStarted start = starts.publish(publish);
-        sessions.publish(start, publish.source(), fleet, replyTo(start, publish.replyTo()));
-    }
-
-    private void canary(CanaryUpdate canary) {
-        UpdateWeights all = Admission.update(canary);
-        Refused refused = turns.refusal(all);
-        CheckpointRef checkpoint = ledger.find(canary.model(), canary.version());
-        if (refused != null || checkpoint == null) {
-            canary.replyTo().tell(Objects.requireNonNull(refused));
-            return;
-        }
-        OperationStarted start = starts.canary(canary, checkpoint);
-        refused = canaries.start(start, canary, fleet, replyTo(start, canary.replyTo()));
-        if (refused != null) {
-            keys.refused(start, refused);
-            if (start.idempotencyKey() == null) {
-                canary.replyTo().tell(refused);
-            }
-        }
-    }
-
-    /** @param canary which asks for it; null if a trainer does */
-    private void update(UpdateWeights update, @Nullable String canary) {
-        // What a canary has begun must not be stopped half-way by a limit.
-        Refused refused = canary == null
-                ? turns.refusal(update)
-                : Admission.of(operations, ledger, fleet).within(canary).refusal(update);
-        CheckpointRef checkpoint = ledger.find(update.model(), update.version());
-        if (refused != null || checkpoint == null) {
-            update.replyTo().tell(Objects.requireNonNull(refused));
-            return;
-        }
-        OperationStarted start = starts.update(update, checkpoint);
-        begin(start, update, checkpoint, replyTo(start, update.replyTo()));
-    }
-
-    /** Begins an update that waited for its turn; who asked has been answered. */
-    private void begin(OperationStarted start, UpdateWeights update, CheckpointRef checkpoint) {
-        begin(start, update, checkpoint, null);
-    }
-
-    private void begin(
-            OperationStarted start,
-            UpdateWeights update,
-            CheckpointRef checkpoint,
-            @Nullable ActorRef<OperationReply> replyTo) {
-        turns.begun(start, checkpoint);
-        boolean standby = !update.strategy().equals(Strategy.BROADCAST.label());
-        sessions.update(start, checkpoint, update.mode(), standby, update.verify(), fleet, replyTo);
-    }
-
     /** Begins updates whose turn has come, once all that a former coordinator may have begun is known. */
     private Behavior<Command> proceed() {
         if (learned && !fleet.incomplete()) {
             turns.proceed(timers, TurnsDue.NOW);
         }
         return this;
-    }
-
-    /** @param canary which asks for it; null if a trainer does */
-    private void rollback(Rollback rollback, @Nullable String canary) {
-        String former = history.previous(
-                rollback.model(), rollback.group(), fleet.workers().values());
-        Refused refused = Admission.of(operations, ledger, fleet).within(canary).refusal(rollback, former);
-        String target = rollback.to() == null ? former : rollback.to();
-        CheckpointRef checkpoint = target == null ? null : ledger.find(rollback.model(), target);
-        if (refused != null || checkpoint == null) {
-            rollback.replyTo().tell(Objects.requireNonNull(refused));
-            return;
-        }
-        OperationStarted start = starts.rollback(rollback, checkpoint);
-        sessions.update(start, checkpoint, rollback.mode(), true, null, fleet, replyTo(start, rollback.replyTo()));
-    }
-
-    private void verify(VerifyModel verify) {
-        Refused refused = Admission.of(operations, ledger, fleet).refusal(verify);
-        if (refused != null) {
-            verify.replyTo().tell(refused);
-            return;
-        }
-        OperationStarted start = starts.verify(verify);
-        sessions.verify(start, fleet, replyTo(start, verify.replyTo()));
-    }
-
-    /** Who hears at once that an operation was taken: those with a key wait for the ledger. */
-    private @Nullable ActorRef<OperationReply> replyTo(OperationStarted start, ActorRef<OperationReply> requester) {
-        if (start.idempotencyKey() == null) {
-            return requester;
-        }
-        keys.begin(start, requester);
-        return null;
-    }
-
-    /** Answers a command whose key was used before. */
-    private boolean isRepeated(TrainerCommand command, Origin origin, ActorRef<OperationReply> replyTo) {
-        OperationStarted first = keys.find(origin.idempotencyKey());
-        if (first == null) {
-            return false;
-        }
-        Refused refused = IdempotencyKeys.refusal(first, Starts.request(command));
-        if (refused != null) {
-            replyTo.tell(refused);
-        } else if (!keys.await(first, replyTo)) {
-            tellOperation(new GetOperation(first.id(), replyTo));
-        }
-        return true;
-    }
-
-    private void tellOperation(GetOperation get) {
-        Operation operation = operation(get.id());
-        if (operation == null) {
-            journal.tell(get);
-        } else {
-            get.replyTo().tell(operation);
-        }
-    }
-
-    private @Nullable Operation operation(String id) {
-        Operation waiting = turns.operation(id);
-        return waiting == null ? operations.operation(id) : waiting;
     }
 
     /** Starts the joins that are due, and sees to it that later ones are. */
@@ -545,7 +386,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     private Behavior<Command> onLedger(FromLedger from) {
         if (from.event() instanceof LedgerEvent.Kept kept && !canaries.kept(kept.operation())) {
-            Operation operation = operation(kept.operation());
+            Operation operation = commands.operation(kept.operation());
             if (operation != null) {
                 keys.answer(kept.operation(), operation);
             }
@@ -628,7 +469,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             case SessionEvent.PublishEnded ended -> onPublishEnded(ended);
             case SessionEvent.UpdateEnded ended -> onUpdateEnded(ended);
             case SessionEvent.VerifyEnded ended -> end(ended.operation(), Set.of(), null);
-            case SessionEvent.CanaryAsks asks -> carryOut(asks.command(), asks.id());
+            case SessionEvent.CanaryAsks asks -> commands.carryOut(asks.command(), asks.id());
             case SessionEvent.CanaryMoves moves -> {
                 canaries.moved(moves.moved());
                 journal.moves(moves.moved(), moves.token());
