@@ -6,12 +6,9 @@ import dev.inflight.protocol.cluster.WorkerCommand.Prepare;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import dev.inflight.protocol.link.NeededBytes;
-import dev.inflight.protocol.link.SlotMemory;
-import dev.inflight.protocol.link.SlotRef;
 import dev.inflight.protocol.link.WorkerMessage;
 import dev.inflight.protocol.plan.Bucket;
 import dev.inflight.protocol.plan.Membership;
-import dev.inflight.protocol.plan.Owner;
 import dev.inflight.protocol.plan.UpdatePlan;
 import dev.inflight.worker.aeron.Cast;
 import dev.inflight.worker.device.CudaDevice;
@@ -22,23 +19,18 @@ import dev.inflight.worker.nccl.Group;
 import dev.inflight.worker.store.Need;
 import dev.inflight.worker.store.Replica;
 import dev.inflight.worker.store.StoredCheckpoint;
-import dev.inflight.worker.transport.BucketTransfer;
 import dev.inflight.worker.transport.PeerException;
 import dev.inflight.worker.transport.TransferKey;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Future;
 import java.util.function.BiConsumer;
 import java.util.function.LongConsumer;
 import java.util.stream.Collectors;
-import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -68,12 +60,9 @@ final class Streaming implements AutoCloseable {
     private final Mending mending;
     private final DeviceStages device;
     private final CountDownLatch streaming = new CountDownLatch(1);
-    private final List<SlotRef> slots = new ArrayList<>();
-    private final List<Source> sources = new ArrayList<>();
+    private final EngineSlots slots = new EngineSlots();
+    private final Receiving receiving;
     private @Nullable Own own;
-    private @Nullable Landings landing;
-    private @Nullable Landings spare;
-    private final LostOwners lostOwners;
     private volatile @Nullable Collective collective;
     private final List<Future<Void>> moving = new ArrayList<>();
     private Presence presence = Presence.ALWAYS;
@@ -87,17 +76,6 @@ final class Streaming implements AutoCloseable {
      */
     private record Own(
             OwnBuckets buckets, SlotBoard board, @Nullable Cast cast) {}
-
-    /** Landing slots and the engine's number of the first. */
-    private record Landings(LandingBoard board, int firstSlot) {}
-
-    /**
-     * A remote owner.
-     *
-     * @param firstSlot the engine's number of the first slot its buckets lie in
-     * @param lands whether they are moved to landing slots
-     */
-    private record Source(RemoteOwner owner, int firstSlot, boolean lands) {}
 
     /**
      * @param members who moves bytes to engines; in a join without the hosts that they come from
@@ -129,9 +107,10 @@ final class Streaming implements AutoCloseable {
         this.patience = Duration.ofMillis(order.stallTimeoutMs());
         this.mending = new Mending(context.store(), checkpoint, times);
         this.device = stages();
-        this.lostOwners = new LostOwners(patience);
         this.arrivals = new Arrivals(plan.buckets().size());
         this.runner = new StageRunner("inflight-update-" + order.epoch() + "-" + context.worker());
+        this.receiving =
+                new Receiving(context, order, checkpoint, plan, device, slots, arrivals, mending, times, closer);
     }
 
     private DeviceStages stages() {
@@ -161,7 +140,7 @@ final class Streaming implements AutoCloseable {
         if (order.exchange() == Exchange.NCCL) {
             joinMembers();
         } else if (engine != null) {
-            openTransfers();
+            receiving.open(runner, members, buckets);
         }
     }
 
@@ -169,7 +148,7 @@ final class Streaming implements AutoCloseable {
         var board = new SlotBoard(order.slots().count(), readable.firstRingSlot(), patience);
         var cast = casts() ? cast(board) : null;
         own = new Own(readable, board, cast);
-        announce(readable.memories());
+        slots.announce(readable.memories());
         consumers().forEach(board::join);
         context.hub().serve(order.epoch(), context.worker(), board, readable, cast, this::consumerLost);
         closer.add(() -> context.hub().withdraw(order.epoch(), context.worker()));
@@ -280,7 +259,7 @@ final class Streaming implements AutoCloseable {
                 .filter(bucket -> !plan.owners().get(bucket.owner()).worker().equals(context.worker()))
                 .toList();
         // Taken first, so that it is given back last.
-        var into = others.isEmpty() ? null : landings();
+        var into = others.isEmpty() ? null : receiving.landings();
         var broadcasts = device.collective(plan, context.communicators(), patience);
         collective = broadcasts;
         var mine = own;
@@ -289,7 +268,7 @@ final class Streaming implements AutoCloseable {
         }
         if (into != null) {
             into.board().expect(others, plan.buckets().size());
-            broadcasts.receiveInto(into.board(), engine == null ? null : located(into.firstSlot()));
+            broadcasts.receiveInto(into.board(), engine == null ? null : receiving.located(into.firstSlot()));
         }
         Callable<Void> join = () -> {
             broadcasts.join(this::group);
@@ -302,84 +281,12 @@ final class Streaming implements AutoCloseable {
     private Group group(Communicators communicators) throws InterruptedException {
         var members =
                 order.membership().workers().stream().map(Membership.Worker::id).toList();
-        var place = endpoint(endpoints(order.membership()), members.getFirst());
+        var place = Endpoints.of(order.membership()).of(members.getFirst());
         return communicators.join(
                 order.epoch(),
                 members,
                 context.worker(),
                 arrival -> context.peers().meet(place, arrival));
-    }
-
-    /** Numbers slots for the engine; returns the number of the first. */
-    private int announce(List<SlotMemory> more) {
-        int first = slots.size();
-        more.forEach(memory -> slots.add(new SlotRef(slots.size(), memory)));
-        return first;
-    }
-
-    private void openTransfers() throws InterruptedException {
-        var remote = plan.owners().stream()
-                .filter(owner -> !owner.worker().equals(context.worker())
-                        && !bucketsOf(owner.worker()).isEmpty())
-                .toList();
-        var endpoints = endpoints(members);
-        var opening = new ArrayList<Callable<BucketTransfer>>();
-        for (var owner : remote) {
-            var key = new TransferKey(order.epoch(), owner.worker(), context.worker());
-            opening.add(() -> opened(context.peers()
-                    .open(endpoint(endpoints, owner.worker()), key, order.exchange() == Exchange.AERON)));
-        }
-        var transfers = runner.all(opening);
-        for (int i = 0; i < remote.size(); i++) {
-            addSource(remote.get(i), transfers.get(i));
-        }
-    }
-
-    private BucketTransfer opened(BucketTransfer transfer) {
-        closer.add(transfer::close);
-        return transfer;
-    }
-
-    private void addSource(Owner owner, BucketTransfer transfer) {
-        var remote = new RemoteOwner(owner.worker(), bucketsOf(owner.worker()), transfer, order.repairs());
-        if (remote.mapped() && device.engineReadsPeers()) {
-            if (order.repairs()) {
-                spare();
-            }
-            sources.add(new Source(remote, announce(HostOwnBuckets.memories(remote.slots())), false));
-        } else {
-            sources.add(new Source(remote, landings().firstSlot(), true));
-        }
-    }
-
-    /** One ring for all owners. */
-    private Landings landings() {
-        var known = landing;
-        if (known == null) {
-            known = landings(order.slots().count());
-            landing = known;
-        }
-        return known;
-    }
-
-    /**
-     * One slot for what is missing of lost owners whose slots the engine reads: it maps slots only when an update begins.
-     */
-    private Landings spare() {
-        var known = spare;
-        if (known == null) {
-            known = landings(1);
-            spare = known;
-        }
-        return known;
-    }
-
-    private Landings landings(int count) {
-        var taken = device.landing(count);
-        var ring = taken.ring();
-        int first =
-                announce(IntStream.range(0, ring.count()).mapToObj(ring::memory).toList());
-        return new Landings(new LandingBoard(taken, patience), first);
     }
 
     /**
@@ -414,57 +321,7 @@ final class Streaming implements AutoCloseable {
         if (mine != null) {
             mine.board().holdUp(heldUp);
         }
-        boards().forEach(board -> board.holdUp(heldUp));
-        lostOwners.tell(owners, hosts);
-        for (var source : sources) {
-            if (owners.contains(source.owner().worker())) {
-                Thread.ofVirtual().name("inflight-lost-owner").start(source.owner()::leave);
-            }
-        }
-    }
-
-    private List<LandingBoard> boards() {
-        return Stream.of(landing, spare)
-                .filter(Objects::nonNull)
-                .map(Landings::board)
-                .toList();
-    }
-
-    private void lost(RemoteOwner owner, List<Bucket> missing, UpdateException why) {
-        LOG.info(
-                "epoch {}: {} buckets of owner {} did not come: {}",
-                order.epoch(),
-                missing.size(),
-                owner.worker(),
-                why.getMessage());
-        var reason = String.valueOf(why.getMessage());
-        lostOwners.missed(owner.worker(), reason);
-        missing.forEach(bucket -> arrivals.lost(bucket.index()));
-        if (!owner.mapped()) {
-            // Otherwise the engine may be reading in its slots, which it must not be told to use again.
-            order.replyTo().tell(new WorkerEvent.OwnerLost(context.worker(), order.epoch(), owner.worker(), reason));
-        }
-    }
-
-    private Repairs repairs() {
-        var bytes = new StoreBytes(checkpoint, context.joins(), context.peers().timeout());
-        return new Repairs(
-                lostOwners,
-                bytes,
-                checkpoint,
-                this::placeOfMissing,
-                mending,
-                context.store().damage(),
-                times);
-    }
-
-    /** A bucket that would have landed keeps its turn. */
-    private Repairs.Place placeOfMissing(Bucket bucket) {
-        var owner = plan.owners().get(bucket.owner()).worker();
-        boolean lands = sources.stream()
-                .anyMatch(source -> source.lands() && source.owner().worker().equals(owner));
-        var place = lands ? landings() : spare();
-        return new Repairs.Place(owner, place.board(), place.firstSlot());
+        receiving.repair(owners, hosts);
     }
 
     private List<Bucket> bucketsOf(String worker) {
@@ -475,21 +332,6 @@ final class Streaming implements AutoCloseable {
         return plan.buckets().stream()
                 .collect(Collectors.groupingBy(
                         bucket -> plan.owners().get(bucket.owner()).worker()));
-    }
-
-    private static Map<String, String> endpoints(Membership membership) {
-        return membership.workers().stream()
-                .collect(Collectors.toMap(
-                        Membership.Worker::id,
-                        member -> membership.hosts().get(member.host()).endpoint()));
-    }
-
-    private static String endpoint(Map<String, String> endpoints, String worker) {
-        var endpoint = endpoints.get(worker);
-        if (endpoint == null) {
-            throw new UpdateException("worker " + worker + " is not a member", worker);
-        }
-        return endpoint;
     }
 
     /** What the engine is told first. */
@@ -503,7 +345,7 @@ final class Streaming implements AutoCloseable {
                 order.mode(),
                 needed.tensors(),
                 needed.heldBytes(),
-                slots);
+                slots.all());
     }
 
     /** Runs all stages to their end, after which the engine has everything; the first failure ends the others. */
@@ -514,7 +356,7 @@ final class Streaming implements AutoCloseable {
         moving.forEach(started -> stages.add(() -> StageRunner.await(started)));
         var broadcasts = collective;
         if (broadcasts == null) {
-            expectLandings();
+            receiving.expectLandings();
         } else {
             stages.add(broadcasts::queue);
             stages.add(broadcasts::finish);
@@ -523,16 +365,7 @@ final class Streaming implements AutoCloseable {
         if (mine != null && mine.cast() != null) {
             stages.add(new CastStage(mine.cast(), bucketsOf(context.worker()), mine.buckets(), mine.board(), patience));
         }
-        for (var source : sources) {
-            try {
-                stages.add(new FetchStage(source.owner(), incoming(source), this::lost));
-            } catch (UpdateException e) {
-                if (!source.owner().isMissed(e)) {
-                    throw e;
-                }
-                lost(source.owner(), source.owner().buckets(), e);
-            }
-        }
+        stages.addAll(receiving.stages());
         if (engine != null) {
             stages.add(new ReloadStage(
                     engine,
@@ -542,7 +375,7 @@ final class Streaming implements AutoCloseable {
                     needed,
                     presence,
                     arrivals,
-                    repairs(),
+                    receiving.repairs(),
                     patience,
                     context.engineTimeout(),
                     times,
@@ -559,44 +392,13 @@ final class Streaming implements AutoCloseable {
         }
     }
 
-    private void expectLandings() {
-        if (landing != null) {
-            landing.board()
-                    .expect(
-                            sources.stream()
-                                    .filter(Source::lands)
-                                    .flatMap(source -> source.owner().buckets().stream())
-                                    .sorted(Comparator.comparingInt(Bucket::index))
-                                    .toList(),
-                            plan.buckets().size());
-        }
-    }
-
-    private Incoming incoming(Source source) {
-        var located = located(source.firstSlot());
-        if (!source.lands()) {
-            return new MappedIncoming(source.owner(), located);
-        }
-        var board = landings().board();
-        var owner = source.owner();
-        var damaged = new DamagedArrival(
-                owner, checkpoint, times.damage, context.store().damage());
-        return owner.mapped()
-                ? device.copied(owner, damaged, board, located)
-                : new SocketIncoming(owner, checkpoint, damaged, board, located, times);
-    }
-
-    private Incoming.Located located(int firstSlot) {
-        return (bucket, at, release) -> arrivals.arrived(bucket, at, firstSlot, release);
-    }
-
     /** Ends every wait of a running stage. Does not block. */
     void cancel(String reason) {
         var mine = own;
         if (mine != null) {
             mine.board().fail(reason);
         }
-        boards().forEach(board -> board.fail(reason));
+        receiving.fail(reason);
         var broadcasts = collective;
         if (broadcasts != null) {
             broadcasts.cancel();
