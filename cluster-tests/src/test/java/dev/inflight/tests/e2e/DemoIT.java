@@ -103,7 +103,6 @@ class DemoIT {
     }
 
     @Test
-    @Tag("heavy")
     void flippedBitsAreFoundNamedAndNeverServed() throws Exception {
         JsonNode report = scenario("corrupt", "--size", "32MiB");
         assertThat(report.path("outcome").asText()).as("%s", report).isEqualTo("detected");
