@@ -20,6 +20,7 @@ from inflight.adapters.torch_module import TorchModuleAdapter
 from inflight.engine.architecture import BertEmbedder, embedding_digest
 from inflight.gate import Gate
 from inflight.session import Session
+from inflight.slices import WHOLE
 from inflight.tools.onnx_weights import extract
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -99,6 +100,8 @@ def test_an_updated_model_embeds_like_a_fresh_one_bit_by_bit(versions, mode):
 
 class EngineProcess:
     """An engine process attached to us as its worker."""
+
+    share = WHOLE
 
     def __init__(self, directory: Path, *flags: str):
         self._listener = socket.socket(socket.AF_UNIX)
