@@ -29,9 +29,12 @@ class Arrival:
         at = bisect_left(self.ranges, (begin, begin))
         return (at < len(self.ranges) and self.ranges[at][0] < end) or (at > 0 and self.ranges[at - 1][1] > begin)
 
-    def add(self, begin: int, end: int) -> None:
+    def add(self, begin: int, end: int) -> int:
+        """Returns how many more bytes of the slice these are."""
         self.ranges.insert(bisect_left(self.ranges, (begin, end)), (begin, end))
-        self.held += self.slice.local(end) - self.slice.local(begin)
+        more = self.slice.local(end) - self.slice.local(begin)
+        self.held += more
+        return more
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,10 @@ class Batch:
 
 
 class Update:
-    """A running update, from ``begin`` to ``commit`` or ``abort``."""
+    """A running update, from ``begin`` to ``commit`` or ``abort``.
+
+    What its end must know is counted as buckets come, while others are on their way.
+    """
 
     def __init__(self, begin: link.Begin, slots: dict[int, MappedSlot], share: TensorParallel, wants: Wants):
         self.begin = begin
@@ -53,11 +59,9 @@ class Update:
         self.ended = False
         self._slots = slots
         self._arrivals: dict[str, Arrival] = {}
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """Bytes that this engine holds of every tensor that came."""
-        return {name: arrival.slice.size for name, arrival in self._arrivals.items()}
+        self.sizes: dict[str, int] = {}  # Bytes that this engine holds of every tensor that came.
+        self._size = 0  # Their sum.
+        self._held = 0  # How many of them have come.
 
     def check(self, message: link.Load, adapter: Adapter) -> Batch:
         """Checks all of a load's parts. Raises RefusedError, or what the adapter does; nothing has changed then."""
@@ -87,24 +91,30 @@ class Update:
 
     def add(self, batch: Batch) -> None:
         """Notes that the parts were copied."""
-        self._arrivals.update(batch.fresh)
+        for name, arrival in batch.fresh.items():
+            self._arrivals[name] = arrival
+            self.sizes[name] = arrival.slice.size
+            self._size += arrival.slice.size
         for arrival, begin, end in batch.ranges:
             if end > begin:
-                arrival.add(begin, end)
+                self._held += arrival.add(begin, end)
 
     def require_complete(self) -> int:
         """Raises RefusedError unless all that ``begin`` announced has come. Returns how many tensors that are."""
+        if self._held != self._size:
+            self._refuse_incomplete()
+        tensors = len(self._arrivals)
+        if (tensors, self._held) != (self.begin.tensors, self.begin.bytes):
+            expected = f"{self.begin.tensors} tensors of {self.begin.bytes} bytes"
+            raise RefusedError(f"{tensors} tensors of {self._held} bytes came, {expected} were announced")
+        return tensors
+
+    def _refuse_incomplete(self) -> None:
         for name, arrival in self._arrivals.items():
             if arrival.held != arrival.slice.size:
                 raise RefusedError(
                     f'tensor "{name}": only {arrival.held} of the {arrival.slice.size} bytes held here came'
                 )
-        tensors = len(self._arrivals)
-        total = sum(arrival.held for arrival in self._arrivals.values())
-        if (tensors, total) != (self.begin.tensors, self.begin.bytes):
-            expected = f"{self.begin.tensors} tensors of {self.begin.bytes} bytes"
-            raise RefusedError(f"{tensors} tensors of {total} bytes came, {expected} were announced")
-        return tensors
 
     def _first_part(self, part: link.TensorPart, adapter: Adapter) -> Arrival:
         if not self._wants.take(part.name):

@@ -92,6 +92,8 @@ class TorchModuleAdapter:
                 copies.finish()
                 storage.require_agreement(p, target)
             copies.load(p, target)
+            if shadow:
+                storage.ready_to_swap()
         copies.finish()
 
     def end(self, names: Collection[str]) -> None:
@@ -101,8 +103,6 @@ class TorchModuleAdapter:
         for storage in self._storages:
             if storage.held[0].name not in names and not any(held.name in names for held in storage.held):
                 raise TorchAdapterError(f'the module\'s "{storage.held[0].name}" has not come')
-            if self._mode == SHADOW:
-                storage.ready_to_swap()
 
     def commit(self) -> None:
         if self._mode == SHADOW:
