@@ -204,6 +204,7 @@ final class CanaryDesk {
                         start.group(),
                         mode(start),
                         start.strategy() == null ? "auto" : start.strategy(),
+                        start.requester(),
                         state,
                         resumed,
                         fleet,

@@ -95,6 +95,9 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             Refused.Code.UNAVAILABLE,
             "this coordinator reaches no majority of the cluster's members and decides nothing; ask again");
 
+    /** How soon a coordinator that was cut off looks again. */
+    private static final Duration CUT_OFF_RETRY = Duration.ofSeconds(1);
+
     /** More than can be asked within a request's time; what comes beside them is asked again. */
     private static final int MOST_STASHED = 1000;
 
@@ -304,12 +307,17 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     }
 
     private Behavior<Command> onTrainer(FromTrainer from) {
-        if (isCutOff() && !(from.command() instanceof GetOperation)) {
-            from.command().replyTo().tell(CUT_OFF);
-            return this;
-        }
-        commands.carryOut(from.command(), null);
+        carryOut(from.command(), null);
         return this;
+    }
+
+    /** @param asking the canary that asks for it; null if a trainer does */
+    private void carryOut(TrainerCommand command, @Nullable String asking) {
+        if (isCutOff() && !(command instanceof GetOperation)) {
+            command.replyTo().tell(CUT_OFF);
+        } else {
+            commands.carryOut(command, asking);
+        }
     }
 
     private void begin(OperationStarted start, UpdateWeights update, CheckpointRef checkpoint) {
@@ -328,7 +336,11 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     /** Begins updates whose turn has come, once all that a former coordinator may have begun is known. */
     private Behavior<Command> proceed() {
         if (learned && !fleet.incomplete()) {
-            turns.proceed(timers, TurnsDue.NOW);
+            if (isCutOff()) {
+                timers.startSingleTimer(TurnsDue.NOW, TurnsDue.NOW, CUT_OFF_RETRY);
+            } else {
+                turns.proceed(timers, TurnsDue.NOW);
+            }
         }
         return this;
     }
@@ -469,7 +481,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             case SessionEvent.PublishEnded ended -> onPublishEnded(ended);
             case SessionEvent.UpdateEnded ended -> onUpdateEnded(ended);
             case SessionEvent.VerifyEnded ended -> end(ended.operation(), Set.of(), null);
-            case SessionEvent.CanaryAsks asks -> commands.carryOut(asks.command(), asks.id());
+            case SessionEvent.CanaryAsks asks -> carryOut(asks.command(), asks.id());
             case SessionEvent.CanaryMoves moves -> {
                 canaries.moved(moves.moved());
                 journal.moves(moves.moved(), moves.token());

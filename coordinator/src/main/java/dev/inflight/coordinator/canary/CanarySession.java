@@ -197,7 +197,7 @@ public final class CanarySession extends AbstractBehavior<CanarySession.Command>
         }
         step = ask.step();
         String key = start.id() + "/" + step.name().toLowerCase(Locale.ROOT) + "-" + ask.attempt();
-        Origin origin = new Origin(start.id(), key);
+        Origin origin = new Origin(start.requester(), key);
         String group = course.group(step);
         tell(
                 step == Step.REVERT

@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
  * @param group of which engines some try it and all are meant; null for all of the model
  * @param mode load mode of its updates; null lets the coordinator choose
  * @param strategy of its updates
+ * @param requester who asked for it, and so for its updates; null if the request did not say
  * @param state where it is
  * @param resumed whether a former coordinator began it
  * @param fleet the fleet at the start; later ones come as messages
@@ -30,6 +31,7 @@ public record CanaryStart(
         @Nullable String group,
         @Nullable LoadMode mode,
         String strategy,
+        @Nullable String requester,
         CanaryMoved state,
         boolean resumed,
         Fleet fleet,

@@ -92,6 +92,7 @@ class CanaryCourseTest {
                 null,
                 null,
                 "auto",
+                null,
                 state,
                 resumed,
                 fleet.view(),

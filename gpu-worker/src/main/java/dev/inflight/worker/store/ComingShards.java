@@ -21,9 +21,6 @@ final class ComingShards {
     /** Of each shard, the blocks that were here before or that somebody needs. */
     private final Map<Integer, BitSet> expected = new HashMap<>();
 
-    /** All that were ever added, also when they are complete. */
-    private final Set<Integer> added = new HashSet<>();
-
     /** Shards of which somebody has, or had, all that it needed. */
     private final Set<Integer> worthKeeping = new HashSet<>();
 
@@ -39,7 +36,6 @@ final class ComingShards {
         for (var shard : shards) {
             var here = shard.blocks();
             incomplete.put(shard.index(), shard);
-            added.add(shard.index());
             expected.put(shard.index(), here);
             if (!here.isEmpty()) {
                 worthKeeping.add(shard.index());
@@ -108,11 +104,6 @@ final class ComingShards {
         return true;
     }
 
-    /** Whether these blocks are of shards that were added: then each was checked when it came, or when its shard was added. */
-    boolean areChecked(List<BlockRun> runs) {
-        return runs.stream().allMatch(run -> added.contains(run.shard()));
-    }
-
     /** What has not come of some parts: runs of blocks, each a part of its own. */
     List<Part> missing(List<Part> parts) {
         return parts.stream()
@@ -144,7 +135,7 @@ final class ComingShards {
      */
     List<PartialShard> end(Replica replica, boolean keep) {
         var kept = incomplete.values().stream()
-                .filter(shard -> keep && worthKeeping.contains(shard.index()))
+                .filter(shard -> keep && worthKeeping.contains(shard.index()) && !checkpoint.holds(shard.index()))
                 .toList();
         var dropped = new ArrayList<>(surplus);
         incomplete.values().stream().filter(shard -> !kept.contains(shard)).forEach(dropped::add);

@@ -481,7 +481,7 @@ public final class HostStore implements AutoCloseable {
             digests.add(
                     shard,
                     checkpoint.holds(index)
-                            ? digests.compute(shard)
+                            ? computed(digests, checkpoint, shard)
                             : exchange.sliceDigests(endpoints(holders, index), key, share, index));
         }
         return digests;
@@ -500,10 +500,25 @@ public final class HostStore implements AutoCloseable {
             throw new StoreException("host " + host + " does not hold shard " + shard + " of " + key);
         }
         try {
-            return new SliceDigests(checkpoint, share)
-                    .compute(checkpoint.sharding().shards().get(shard));
+            return computed(
+                    new SliceDigests(checkpoint, share),
+                    checkpoint,
+                    checkpoint.sharding().shards().get(shard));
         } catch (SliceException e) {
             throw new StoreException(String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    /** Its bytes are not freed meanwhile. */
+    private static byte[] computed(SliceDigests digests, StoredCheckpoint checkpoint, Shard shard)
+            throws InterruptedException {
+        if (!checkpoint.use()) {
+            throw new StoreException("the shards of " + checkpoint.key() + " are being freed; try again");
+        }
+        try {
+            return digests.compute(shard);
+        } finally {
+            checkpoint.endUse();
         }
     }
 

@@ -87,19 +87,19 @@ final class Mender {
     }
 
     /**
-     * The same for one part that a peer asks for. Where it is being mended already this does not wait: that may itself
-     * wait for the very peer.
+     * The same for one part that a peer asks for.
      *
-     * @throws StoreException also if it is being mended now
+     * @return false if it is being mended already; this does not wait, since that may itself wait for the very peer
+     * @throws StoreException as {@link #mend}
      */
-    void mendForPeer(StoredCheckpoint checkpoint, Part part) throws InterruptedException {
+    boolean mendForPeer(StoredCheckpoint checkpoint, Part part) throws InterruptedException {
         var key = new Key(checkpoint.key(), part.id());
         if (!enterNow(key)) {
-            throw new StoreException("host " + checkpoint.host() + " is mending part " + part.index() + " of shard "
-                    + part.shard() + " itself");
+            return false;
         }
         try {
             mendNow(checkpoint, part);
+            return true;
         } finally {
             leave(key);
         }
@@ -154,6 +154,10 @@ final class Mender {
                 LOG.warn("mended from {}: {}", right.from(), damage.getMessage());
                 return damage.mended(Place.STORE, right.from());
             }
+        }
+        if (checkpoint.damage(part) == null) {
+            tally.addMended(Place.STORE);
+            return damage.mended(Place.STORE, "a copy that was loaded meanwhile");
         }
         giveUp.accept(checkpoint, part.shard());
         var message = damage.getMessage() + "; it can not be mended, so shard " + part.shard()

@@ -37,20 +37,22 @@ final class PartGiving {
         if (replica != null && !checkpoint.holds(key.shard()) && !replica.await(part, patience)) {
             return null;
         }
-        requireWhole(checkpoint, part);
-        return checkpoint.lease(part, mappable);
+        return isWhole(checkpoint, part) ? checkpoint.lease(part, mappable) : null;
     }
 
-    /** What is damaged here must not be found by every joiner anew. */
-    private void requireWhole(StoredCheckpoint checkpoint, Part part) throws InterruptedException {
-        if (checkpoint.use()) {
-            try {
-                if (checkpoint.damage(part) != null) {
-                    mender.mendForPeer(checkpoint, part);
-                }
-            } finally {
-                checkpoint.endUse();
-            }
+    /**
+     * What is damaged here must not be found by every joiner anew.
+     *
+     * @return false if it is being mended
+     */
+    private boolean isWhole(StoredCheckpoint checkpoint, Part part) throws InterruptedException {
+        if (!checkpoint.use()) {
+            return true;
+        }
+        try {
+            return checkpoint.damage(part) == null || mender.mendForPeer(checkpoint, part);
+        } finally {
+            checkpoint.endUse();
         }
     }
 

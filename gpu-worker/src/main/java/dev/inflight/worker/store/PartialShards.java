@@ -29,7 +29,12 @@ final class PartialShards {
     @Nullable
     PartialShard find(int shard) {
         var come = coming.get(shard);
-        return come == null ? kept.get(shard) : come;
+        if (come != null) {
+            return come;
+        }
+        var known = kept.get(shard);
+        // It may have gone from the one to the other in between.
+        return known == null ? coming.get(shard) : known;
     }
 
     boolean isKept(int shard) {

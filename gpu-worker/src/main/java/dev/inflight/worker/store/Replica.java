@@ -236,16 +236,6 @@ public final class Replica {
         }
     }
 
-    /** Whether all of a bucket is brought here: every block of it is checked when it comes, or was when it was begun with. */
-    public boolean brings(Bucket bucket) {
-        lock.lock();
-        try {
-            return shards.areChecked(checkpoint.blocks(bucket.placements()));
-        } finally {
-            lock.unlock();
-        }
-    }
-
     /** Whether all of a bucket is here. */
     public boolean isHere(Bucket bucket) {
         return areHere(checkpoint.blocks(bucket.placements()));

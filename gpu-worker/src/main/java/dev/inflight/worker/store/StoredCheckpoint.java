@@ -20,6 +20,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
@@ -145,6 +146,11 @@ public final class StoredCheckpoint {
         return first;
     }
 
+    /** Whether all of a bucket is of these shards. */
+    public boolean isOf(Bucket bucket, Set<Integer> shards) {
+        return blocks(bucket.placements()).stream().allMatch(run -> shards.contains(run.shard()));
+    }
+
     /** A replica that has ended with these shards incomplete, of which some are kept as they are. */
     void ended(Replica which, Collection<PartialShard> kept, Collection<Integer> incomplete) {
         kept.forEach(partial::keep);
@@ -167,7 +173,7 @@ public final class StoredCheckpoint {
 
     /** Whether some bytes are kept here. */
     boolean hasBytes() {
-        return !held.isEmpty() || partial.areKept();
+        return !held.isEmpty() || partial.areKept() || !givenUp.isEmpty();
     }
 
     /** Whether a shard, or some of it, is kept here. */

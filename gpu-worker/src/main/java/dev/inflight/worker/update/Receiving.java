@@ -232,7 +232,7 @@ final class Receiving {
         var reason = String.valueOf(why.getMessage());
         lostOwners.missed(owner.worker(), reason);
         missing.forEach(bucket -> arrivals.lost(bucket.index()));
-        if (!owner.mapped()) {
+        if (!owner.mapped() || !device.engineReadsPeers()) {
             // Otherwise the engine may be reading in its slots, which it must not be told to use again.
             order.replyTo().tell(new WorkerEvent.OwnerLost(context.worker(), order.epoch(), owner.worker(), reason));
         }

@@ -25,6 +25,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Future;
@@ -193,7 +194,11 @@ final class Streaming implements AutoCloseable {
         var need = Need.of(checkpoint, needed, mine);
         var replica = context.store().replicate(checkpoint, need);
         closer.add(replica::leave);
-        presence = new Replicated(replica, patience.plus(context.joins().partTimeout()));
+        presence = new Replicated(
+                checkpoint,
+                replica,
+                replica.coming(),
+                patience.plus(context.joins().partTimeout()));
         var membership = order.membership();
         var replication = new Replication(
                 checkpoint,
@@ -208,8 +213,13 @@ final class Streaming implements AutoCloseable {
         moving.add(runner.start(() -> move(replication::call)));
     }
 
-    /** @param patience longest time in which nothing comes: a stalled source is given up before that */
-    private record Replicated(Replica replica, Duration patience) implements Presence {
+    /**
+     * @param incomplete shards that were incomplete when this update began; those that others had completed before may
+     *     have been damaged since
+     * @param patience longest time in which nothing comes: a stalled source is given up before that
+     */
+    private record Replicated(StoredCheckpoint checkpoint, Replica replica, Set<Integer> incomplete, Duration patience)
+            implements Presence {
         @Override
         public boolean isHere(Bucket bucket) {
             return replica.isHere(bucket);
@@ -217,7 +227,7 @@ final class Streaming implements AutoCloseable {
 
         @Override
         public boolean isChecked(Bucket bucket) {
-            return replica.brings(bucket);
+            return checkpoint.isOf(bucket, incomplete);
         }
 
         @Override

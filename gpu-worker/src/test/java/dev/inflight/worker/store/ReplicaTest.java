@@ -250,8 +250,8 @@ class ReplicaTest {
         assertThat(store.part(key(parts(0).getFirst()), true, SOON)).isNull();
 
         var rest = store.replicate(joined);
-        assertThat(rest.brings(bucket(0))).isTrue();
-        assertThat(rest.brings(bucket(1))).isTrue();
+        assertThat(joined.isOf(bucket(0), rest.coming())).isTrue();
+        assertThat(joined.isOf(bucket(1), rest.coming())).isTrue();
         var missing = rest.missing(parts(0));
         assertThat(missing).doesNotContainAnyElementsOf(some.parts());
         assertThat(missing.stream().mapToLong(Part::bytes).sum()
