@@ -125,6 +125,7 @@ class DemoIT {
     }
 
     @Test
+    @Tag("heavy")
     void theNextCoordinatorEndsAnUpdateWhoseCoordinatorIsKilled() throws Exception {
         JsonNode report = scenario("kill-coordinator", "--size", "128MiB", "--mode", "shadow");
         assertThat(report.path("coordinators").asInt()).isEqualTo(3);

@@ -78,17 +78,21 @@ public final class ProcessFleet implements AutoCloseable {
             workers.add(node("worker", index, settings));
         }
         List<String> first = List.of(coordinators.getFirst().address());
-        for (NodeProcess node : nodes()) {
-            node.start(first);
+        for (NodeProcess coordinator : coordinators) {
+            coordinator.start(first);
+            coordinator.awaitUp();
+            connect(coordinator);
+            // One after the other: the oldest decides, and the next oldest after it.
+            awaitMembers(coordinators.indexOf(coordinator) + 1);
+        }
+        for (NodeProcess worker : workers) {
+            worker.start(first);
         }
         for (int index = 0; index < workerCount; index++) {
             gates.add(GatedLink.open(
                     directory.resolve("gate-" + index + ".sock"),
                     workers.get(index).socket()));
             engines.add(startEngine(index));
-        }
-        for (NodeProcess coordinator : coordinators) {
-            connect(coordinator);
         }
         awaitMembers();
         awaitAttached();
@@ -232,7 +236,10 @@ public final class ProcessFleet implements AutoCloseable {
         for (NodeProcess node : nodes()) {
             node.awaitUp();
         }
-        int wanted = coordinators.size() + workers.size();
+        awaitMembers(coordinators.size() + workers.size());
+    }
+
+    private void awaitMembers(int wanted) {
         Eventually.until(wanted + " members are up", LIMIT, () -> {
             JsonNode members = client().status().at("/cluster/members");
             long up = members.valueStream()

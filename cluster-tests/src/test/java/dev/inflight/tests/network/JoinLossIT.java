@@ -14,8 +14,9 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * Losses in joins, in whatever phase, by kill or by network: the join ends in time, nobody else notices, and who comes back
- * joins.
+ * joins. Takes minutes.
  */
+@Tag("heavy")
 class JoinLossIT {
     private static Namespaces network;
     private static JoinLosses losses;
@@ -52,7 +53,6 @@ class JoinLossIT {
         losses.outlives(List.of(new Meeting(Loss.SOURCE_KILLED, Phase.STREAMING)));
     }
 
-    @Tag("heavy")
     @ParameterizedTest
     @EnumSource(names = {"JOINER_KILLED", "JOINER_CUT_OFF"})
     void ofTheHostThatJoinsInEachPhase(Loss loss) throws Exception {
@@ -60,14 +60,12 @@ class JoinLossIT {
                 Stream.of(Phase.values()).map(phase -> new Meeting(loss, phase)).toList());
     }
 
-    @Tag("heavy")
     @ParameterizedTest
     @EnumSource
     void ofASourceByKill(Phase phase) throws Exception {
         losses.outlives(List.of(new Meeting(Loss.SOURCE_KILLED, phase)));
     }
 
-    @Tag("heavy")
     @ParameterizedTest
     @EnumSource
     void ofASourceByItsNetwork(Phase phase) throws Exception {
