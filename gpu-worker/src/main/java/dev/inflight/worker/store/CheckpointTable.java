@@ -58,8 +58,7 @@ final class CheckpointTable {
     /** Like {@link #hold} for a checkpoint of which no shard is held; the oldest such one may be forgotten for it. */
     synchronized StoredCheckpoint adopt(CheckpointRef ref, Supplier<StoredCheckpoint> fresh) {
         var adopted = entries.entrySet().stream()
-                .filter(entry -> entry.getValue().stored().memoryBytes() == 0
-                        && !entry.getValue().stored().hasBytes()
+                .filter(entry -> entry.getValue().stored().isForgettable()
                         && entry.getValue().stored().replica() == null)
                 .map(Map.Entry::getKey)
                 .toList();

@@ -173,7 +173,12 @@ public final class StoredCheckpoint {
 
     /** Whether some bytes are kept here. */
     boolean hasBytes() {
-        return !held.isEmpty() || partial.areKept() || !givenUp.isEmpty();
+        return !held.isEmpty() || partial.areKept();
+    }
+
+    /** Whether nothing of it is here that would have to be freed, not even shards that were given up. */
+    boolean isForgettable() {
+        return !hasBytes() && givenUp.isEmpty();
     }
 
     /** Whether a shard, or some of it, is kept here. */
