@@ -18,6 +18,12 @@ import java.util.function.LongConsumer;
 final class EngineComparison {
     private static final int MOST_PARTS = 4096;
 
+    /**
+     * @param tensors how many the engine wants, all of which were compared
+     * @param differing indexes of those that differ
+     */
+    record Compared(long tensors, SortedSet<Integer> differing) {}
+
     private final UpdateContext context;
     private final EngineSession engine;
 
@@ -32,12 +38,10 @@ final class EngineComparison {
      * @param holders who holds the blocks of slices
      * @param bytes the engine's live tensors or its staged ones
      * @param compared told how many more bytes were compared
-     * @return indexes of the tensors that differ
      * @throws SliceException naming a tensor that can not be cut
      * @throws RuntimeException if the engine or a holder does not give what is asked for
      */
-    SortedSet<Integer> differing(
-            StoredCheckpoint checkpoint, Membership holders, EngineBytes bytes, LongConsumer compared)
+    Compared compare(StoredCheckpoint checkpoint, Membership holders, EngineBytes bytes, LongConsumer compared)
             throws SliceException, InterruptedException {
         var needed = NeededBytes.of(
                 checkpoint.layout(), engine.hello().share(), engine.hello().wholeTensors());
@@ -60,6 +64,6 @@ final class EngineComparison {
         }
         slices.flush();
         bytes.finish();
-        return differing;
+        return new Compared(needed.tensors(), differing);
     }
 }

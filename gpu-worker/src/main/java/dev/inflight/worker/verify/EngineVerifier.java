@@ -4,7 +4,6 @@ import dev.inflight.protocol.checkpoint.TensorSpec;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
-import dev.inflight.protocol.link.NeededBytes;
 import dev.inflight.protocol.link.SliceException;
 import dev.inflight.worker.link.EngineSession;
 import dev.inflight.worker.store.StoredCheckpoint;
@@ -45,11 +44,8 @@ public final class EngineVerifier {
 
     private WorkerEvent compare(WorkerCommand.Verify order, StoredCheckpoint checkpoint, EngineBytes live)
             throws SliceException, InterruptedException {
-        var differing =
-                new EngineComparison(context, engine).differing(checkpoint, order.holders(), live, compared -> {});
-        var hello = engine.hello();
-        long wanted = NeededBytes.of(checkpoint.layout(), hello.share(), hello.wholeTensors())
-                .tensors();
+        var compared = new EngineComparison(context, engine).compare(checkpoint, order.holders(), live, more -> {});
+        var differing = compared.differing();
         var tensors = checkpoint.layout().tensors();
         var first = differing.stream().limit(MOST_NAMES).map(tensors::get).toList();
         var files = checkpoint.layout().files();
@@ -58,7 +54,7 @@ public final class EngineVerifier {
                 order.verifyId(),
                 status.engine(),
                 status.version(),
-                wanted,
+                compared.tensors(),
                 first.stream().map(TensorSpec::name).toList(),
                 differing.size(),
                 null,

@@ -61,7 +61,8 @@ public final class StagedVerifier {
         var done = new long[1];
         try (var bytes = new EngineBytes(context.device(), staged, context.engineTimeout(), order.epoch())) {
             var differing = new EngineComparison(context, staged)
-                    .differing(checkpoint, order.membership(), bytes, more -> compared.accept(done[0] += more));
+                    .compare(checkpoint, order.membership(), bytes, more -> compared.accept(done[0] += more))
+                    .differing();
             if (!differing.isEmpty()) {
                 context.store().damage().addFound(Place.ENGINE);
                 throw new UpdateException(message(checkpoint, staged.hello().engine(), differing), null);
