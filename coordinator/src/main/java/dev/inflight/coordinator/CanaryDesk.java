@@ -16,7 +16,7 @@ import dev.inflight.coordinator.ledger.LedgerEntry.CanaryMoved;
 import dev.inflight.coordinator.ledger.LedgerEntry.CanaryPhase;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
 import dev.inflight.coordinator.ledger.LedgerState;
-import dev.inflight.coordinator.operation.SessionEvent;
+import dev.inflight.coordinator.session.SessionEvent;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.EngineSelection;
 import dev.inflight.protocol.cluster.LoadMode;

@@ -7,7 +7,7 @@ import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.coordinator.fleet.JoinSources;
 import dev.inflight.coordinator.join.JoinSettings;
 import dev.inflight.coordinator.join.Joins;
-import dev.inflight.coordinator.operation.SessionEvent;
+import dev.inflight.coordinator.session.SessionEvent;
 import dev.inflight.coordinator.update.UpdateKind;
 import dev.inflight.coordinator.update.UpdateSession;
 import dev.inflight.protocol.cluster.CheckpointRef;

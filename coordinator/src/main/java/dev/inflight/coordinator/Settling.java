@@ -2,7 +2,7 @@ package dev.inflight.coordinator;
 
 import akka.actor.typed.javadsl.TimerScheduler;
 import dev.inflight.coordinator.fleet.Fleet;
-import dev.inflight.coordinator.operation.SessionEvent;
+import dev.inflight.coordinator.session.SessionEvent;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;

@@ -11,7 +11,7 @@ import dev.inflight.coordinator.canary.CanaryCourse.Step;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.ledger.LedgerEntry.CanaryPhase;
 import dev.inflight.coordinator.operation.Json;
-import dev.inflight.coordinator.operation.SessionEvent;
+import dev.inflight.coordinator.session.SessionEvent;
 import dev.inflight.protocol.cluster.EngineSelection;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;

@@ -3,7 +3,7 @@ package dev.inflight.coordinator.canary;
 import akka.actor.typed.ActorRef;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.ledger.LedgerEntry.CanaryMoved;
-import dev.inflight.coordinator.operation.SessionEvent;
+import dev.inflight.coordinator.session.SessionEvent;
 import dev.inflight.protocol.cluster.LoadMode;
 import java.time.InstantSource;
 import java.util.concurrent.CompletionStage;

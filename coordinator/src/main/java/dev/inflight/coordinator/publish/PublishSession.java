@@ -12,7 +12,7 @@ import dev.inflight.coordinator.fleet.FleetHost;
 import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.coordinator.fleet.ShardSet;
 import dev.inflight.coordinator.operation.Json;
-import dev.inflight.coordinator.operation.SessionEvent;
+import dev.inflight.coordinator.session.SessionEvent;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent;

@@ -2,7 +2,7 @@ package dev.inflight.coordinator.publish;
 
 import akka.actor.typed.ActorRef;
 import dev.inflight.coordinator.fleet.Fleet;
-import dev.inflight.coordinator.operation.SessionEvent;
+import dev.inflight.coordinator.session.SessionEvent;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import java.util.Collection;
 import java.util.List;

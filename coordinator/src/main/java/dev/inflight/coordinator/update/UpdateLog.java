@@ -1,6 +1,6 @@
 package dev.inflight.coordinator.update;
 
-import dev.inflight.coordinator.operation.SessionEvent;
+import dev.inflight.coordinator.session.SessionEvent;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.log.UpdateFields;

@@ -6,7 +6,7 @@ import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.coordinator.fleet.JoinSources;
 import dev.inflight.coordinator.fleet.WorkerClaims;
-import dev.inflight.coordinator.operation.SessionEvent;
+import dev.inflight.coordinator.session.SessionEvent;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.VerifyPoint;

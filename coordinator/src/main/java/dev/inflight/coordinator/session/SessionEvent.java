@@ -1,4 +1,4 @@
-package dev.inflight.coordinator.operation;
+package dev.inflight.coordinator.session;
 
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.ledger.LedgerEntry.CanaryMoved;
