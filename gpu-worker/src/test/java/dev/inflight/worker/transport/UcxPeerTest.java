@@ -188,7 +188,7 @@ class UcxPeerTest {
         }
 
         public static void main(String[] args) throws Exception {
-            var ucx = UcxNode.start();
+            var ucx = TestUcx.start();
             if (args[0].equals("serve")) {
                 var service = new StubService();
                 var bytes = landing(PART_BYTES);
