@@ -29,8 +29,7 @@ final class OperationRun {
     Operation await(Request request) throws InterruptedException {
         try (CoordinatorClient client = coordinator.connect();
                 Progress progress = answer.progress()) {
-            return request.send(
-                    client, shown -> progress.advance(shown.step(), shown.doneBytes(), shown.totalBytes()));
+            return request.send(client, shown -> progress.advance(shown.step(), shown.doneBytes(), shown.totalBytes()));
         }
     }
 

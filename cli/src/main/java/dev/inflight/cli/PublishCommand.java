@@ -35,8 +35,8 @@ final class PublishCommand implements Callable<Integer> {
     @Override
     public Integer call() throws InterruptedException {
         String path = source.toAbsolutePath().normalize().toString();
-        Operation operation = run.await(
-                (client, progress) -> client.publish(model, version, path, origin.origin(), progress));
+        Operation operation =
+                run.await((client, progress) -> client.publish(model, version, path, origin.origin(), progress));
         return run.print(operation, PublishCommand::text);
     }
 

@@ -1,7 +1,7 @@
 package dev.inflight.cli;
 
-import dev.inflight.cli.client.CanaryResult;
 import dev.inflight.cli.client.CanaryDecision;
+import dev.inflight.cli.client.CanaryResult;
 import dev.inflight.cli.client.Operation;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;

@@ -31,8 +31,8 @@ final class VerifyCommand implements Callable<Integer> {
         VerifyRequest request = new VerifyRequest(model, selection.group(), selection.select());
         Operation operation = run.await((client, progress) -> client.verify(request, origin.origin(), progress));
         int exitCode = run.print(operation, VerifyCommand::text);
-        boolean verified =
-                operation.result() != null && operation.result().path("verified").asBoolean();
+        boolean verified = operation.result() != null
+                && operation.result().path("verified").asBoolean();
         return exitCode == ExitCode.OK && !verified ? ExitCode.FAILED : exitCode;
     }
 

@@ -82,8 +82,7 @@ class JoinOverLinkIT {
         Process receiver = start(network, 1, "receive", String.valueOf(PORT), String.valueOf(BYTES));
         try (BufferedReader lines = receiver.inputReader()) {
             assertThat(lines.readLine()).isEqualTo("listening");
-            Process sender =
-                    start(network, 0, "send", network.address(1), String.valueOf(PORT), String.valueOf(BYTES));
+            Process sender = start(network, 0, "send", network.address(1), String.valueOf(PORT), String.valueOf(BYTES));
             try {
                 return BYTES / (Long.parseLong(lines.readLine()) / 1e9);
             } finally {

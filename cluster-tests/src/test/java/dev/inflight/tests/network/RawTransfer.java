@@ -21,9 +21,7 @@ final class RawTransfer {
         switch (arguments[0]) {
             case "receive" -> receive(Integer.parseInt(arguments[1]), Long.parseLong(arguments[2]));
             case "send" ->
-                send(
-                        new InetSocketAddress(arguments[1], Integer.parseInt(arguments[2])),
-                        Long.parseLong(arguments[3]));
+                send(new InetSocketAddress(arguments[1], Integer.parseInt(arguments[2])), Long.parseLong(arguments[3]));
             default -> throw new IllegalArgumentException("neither receive nor send: " + arguments[0]);
         }
     }
