@@ -36,6 +36,9 @@ class JoinOverLinkIT {
     private static final Map<String, String> WARM =
             Map.of("inflight.worker.store.warm-bytes", String.valueOf(BYTES + BYTES / 50));
 
+    /** In which answers get to their usual pace, and in which that pace is measured. */
+    private static final Duration WINDOW = Duration.ofSeconds(4);
+
     private static final Duration JOIN_LIMIT = Duration.ofSeconds(90);
     private static final String VERSION = NetworkFleet.VERSIONS.getFirst();
 
@@ -50,21 +53,30 @@ class JoinOverLinkIT {
             double ceiling = raw(network);
 
             try (LoadGenerator others = fleet.ask(List.of(source))) {
+                Thread.sleep(WINDOW);
+                others.lap();
+                Thread.sleep(WINDOW);
+                LoadReport before = others.lap();
                 joiner.startEngine();
+                awaitSeen(joiner);
+                others.lap();
                 Set<String> joins = new TreeSet<>();
                 Duration took = awaitServing(fleet, joiner, joins);
-                LoadReport asked = others.stop();
+                LoadReport during = others.stop();
                 double rate = BYTES / (took.toNanos() / 1e9);
                 System.out.printf(
                         Locale.ROOT,
-                        "join of %d MiB over %.0f Mbit/s: %.3f s, %.1f MB/s; one raw connection: %.1f MB/s; ratio %.3f; %s%n",
+                        "join of %d MiB over %.0f Mbit/s: %.3f s, %.1f MB/s; one raw connection: %.1f MB/s; ratio %.3f;"
+                                + " the source's engine: before %s, during %s%n",
                         BYTES >> 20,
                         LINK_BYTES_PER_SECOND * 8 / 1e6,
                         took.toNanos() / 1e9,
                         rate / 1e6,
                         ceiling / 1e6,
                         rate / ceiling,
-                        asked);
+                        before,
+                        during);
+                assertThat(during.failed() + during.mixed()).isZero();
                 for (String join : joins) {
                     System.out.println(join + ": " + fleet.operation(join).result());
                 }
@@ -75,13 +87,16 @@ class JoinOverLinkIT {
         }
     }
 
+    private static void awaitSeen(NetworkFleet.Host joiner) {
+        Eventually.until("its engine is seen", JOIN_LIMIT, () -> joiner.status().isObject());
+    }
+
     /**
      * From when the engine without weights is seen until it serves.
      *
      * @param joins is given the ids of the joins that were seen meanwhile
      */
     private static Duration awaitServing(NetworkFleet fleet, NetworkFleet.Host joiner, Set<String> joins) {
-        Eventually.until("its engine is seen", JOIN_LIMIT, () -> joiner.status().isObject());
         long begin = System.nanoTime();
         Eventually.until("it serves", JOIN_LIMIT, () -> {
             joins.addAll(fleet.joins());
