@@ -1,10 +1,12 @@
 package dev.inflight.worker.transport;
 
+import dev.inflight.protocol.cluster.BandwidthLimit;
 import dev.inflight.worker.aeron.CastOffer;
 import dev.inflight.worker.nccl.RankArrival;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
@@ -36,6 +38,8 @@ final class PeerResponder {
 
         record Meet(RankArrival arrival) implements Request {}
 
+        record Limits(List<BandwidthLimit> limits) implements Request {}
+
         record Part(Payload.PartQuery query) implements Request {}
 
         record Ucx(Payload.UcxQuery query) implements Request {}
@@ -54,7 +58,7 @@ final class PeerResponder {
     private final FrameChannel channel;
     private final ChunkWriter chunks;
     private final PeerService service;
-    private final RateLimit partLimit;
+    private final ConnectionPace pace;
     private final Consumer<PeerSession.Ending> ending;
     private final BlockingQueue<Request> requests = new ArrayBlockingQueue<>(MAX_OUTSTANDING);
     private final Thread thread;
@@ -71,12 +75,12 @@ final class PeerResponder {
             FrameChannel channel,
             ChunkWriter chunks,
             PeerService service,
-            RateLimit partLimit,
+            ConnectionPace pace,
             Consumer<PeerSession.Ending> ending) {
         this.channel = channel;
         this.chunks = chunks;
         this.service = service;
-        this.partLimit = partLimit;
+        this.pace = pace;
         this.ending = ending;
         this.thread =
                 Thread.ofVirtual().name("peer-responder " + channel.peer()).unstarted(this::run);
@@ -131,6 +135,7 @@ final class PeerResponder {
             case MANIFEST -> enqueue(new Request.Manifest(Payload.manifestQuery(payload)));
             case SLICE_DIGESTS -> enqueue(new Request.SliceDigests(Payload.sliceDigestsQuery(payload)));
             case MEET -> enqueue(new Request.Meet(Payload.arrival(payload)));
+            case LIMITS -> enqueue(new Request.Limits(Payload.limits(payload)));
             case PART -> enqueue(new Request.Part(Payload.partQuery(payload)));
             case UCX -> enqueue(new Request.Ucx(Payload.ucxQuery(payload)));
             case OPEN -> enqueue(new Request.Open(Payload.key(payload)));
@@ -183,6 +188,7 @@ final class PeerResponder {
             ending.accept(new PeerSession.Ending.Refused("internal error: " + e));
         } finally {
             chunks.close();
+            pace.close();
         }
     }
 
@@ -193,6 +199,7 @@ final class PeerResponder {
             case Request.Manifest manifest -> answerDocument(() -> service.manifest(manifest.digest()));
             case Request.SliceDigests digests -> answerDocument(() -> sliceDigests(digests.query()));
             case Request.Meet meet -> channel.send(Op.GROUP, 0, Payload.group(service.meet(meet.arrival())));
+            case Request.Limits limits -> pace.keepTo(limits.limits());
             case Request.Part part -> givePart(part.query());
             case Request.Ucx ucx -> channel.send(Op.UCX_ANSWER, 0, Payload.message(chunks.useUcx(ucx.query())));
             case Request.Open open -> open(open.key());
@@ -220,7 +227,7 @@ final class PeerResponder {
             return;
         }
         channel.send(Op.DOCUMENT, 0, Payload.length(bytes.length));
-        sendChunks(MemorySegment.ofArray(bytes));
+        chunks.write(MemorySegment.ofArray(bytes), count -> {});
     }
 
     private byte[] sliceDigests(Payload.SliceDigestsQuery query) throws PeerException, InterruptedException {
@@ -277,7 +284,7 @@ final class PeerResponder {
     private void sendBucket(TransferKey key, int bucket) throws PeerException, InterruptedException {
         var bytes = service.bytes(key, bucket);
         channel.send(Op.BUCKET, bucket, Payload.length(bytes.byteSize()));
-        sendChunks(bytes);
+        chunks.write(bytes, pace::takeBucket);
     }
 
     private void givePart(Payload.PartQuery query) throws PeerException, InterruptedException {
@@ -292,11 +299,7 @@ final class PeerResponder {
                 return;
             }
             channel.send(Op.PART_BYTES, 0, Payload.length(bytes));
-            chunks.write(part.bytes(), partLimit::take);
+            chunks.write(part.bytes(), pace::takePart);
         }
-    }
-
-    private void sendChunks(MemorySegment bytes) throws PeerException, InterruptedException {
-        chunks.write(bytes, count -> {});
     }
 }

@@ -30,6 +30,11 @@
  * chunks; or, if the client named the server's own machine, by {@code PART_AT}, which says where in a file in shared
  * memory the part lies. A part that is still on its way to the server is waited for. {@code FAILED} ends the connection.
  *
+ * <p><b>Pace.</b> {@code LIMITS} has no answer and says under which limits all that is sent from then on counts: their
+ * number (4 bytes), and for each the bytes per second (8 bytes) and the name of its scope. Connections that name the same
+ * scope share its limit. While a chunk waits for its turn the server sends {@code WAIT} about twice a second, which is no
+ * answer either.
+ *
  * <p><b>Liveness.</b> Each side sends {@code PING} whenever it has sent nothing for a second (or a quarter of the other
  * side's idle timeout, if shorter), so a server that waits for a bucket and a consumer busy with its engine are both
  * told from dead ones. A side that waits and hears nothing for its idle timeout closes the connection.

@@ -1,6 +1,7 @@
 package dev.inflight.worker.update;
 
 import dev.inflight.protocol.checkpoint.CheckpointException;
+import dev.inflight.protocol.cluster.BandwidthLimit;
 import dev.inflight.protocol.cluster.LeaseId;
 import dev.inflight.protocol.plan.JoinPlanner;
 import dev.inflight.protocol.plan.Membership;
@@ -13,6 +14,7 @@ import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.PartKey;
 import dev.inflight.worker.transport.PartReader;
 import dev.inflight.worker.transport.PeerException;
+import dev.inflight.worker.transport.SourcePace;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -40,6 +42,7 @@ final class Replication implements Callable<Void> {
     private final List<Membership.Host> hosts;
     private final JoinSettings settings;
     private final Duration peerTimeout;
+    private final List<BandwidthLimit> limits;
     private final StageTimes times;
     private final Runnable moved;
 
@@ -48,6 +51,7 @@ final class Replication implements Callable<Void> {
      * @param receiver this host
      * @param hosts hosts that may have some of it
      * @param peerTimeout longest silence of a source
+     * @param limits what sources keep to, beside their own
      * @param moved run when some bytes have come; must not block
      */
     Replication(
@@ -58,6 +62,7 @@ final class Replication implements Callable<Void> {
             List<Membership.Host> hosts,
             JoinSettings settings,
             Duration peerTimeout,
+            List<BandwidthLimit> limits,
             StageTimes times,
             Runnable moved) {
         this.checkpoint = checkpoint;
@@ -67,6 +72,7 @@ final class Replication implements Callable<Void> {
         this.hosts = hosts;
         this.settings = settings;
         this.peerTimeout = peerTimeout;
+        this.limits = limits;
         this.times = times;
         this.moved = moved;
     }
@@ -112,7 +118,12 @@ final class Replication implements Callable<Void> {
         PartReader reader = null;
         try {
             reader = PartReader.connect(
-                    source.endpoint(), settings.machine(), settings.ucx(), peerTimeout, settings.partTimeout());
+                    source.endpoint(),
+                    settings.machine(),
+                    settings.ucx(),
+                    peerTimeout,
+                    settings.partTimeout(),
+                    new SourcePace(limits, () -> heldUp(pulls, source, asked)));
             if (pulls.opened(source.name(), reader)) {
                 readAll(pulls, parts, source, reader, asked);
             }
@@ -128,6 +139,18 @@ final class Replication implements Callable<Void> {
             }
             pulls.ended(source.name(), reader, asked);
         }
+    }
+
+    /**
+     * A source has a reader wait for its turn, which is no stall. All hosts keep to the limits of a model or tenant; but one
+     * that is slow of its own accord is given up like any that gives nothing, if another holds what was asked for.
+     *
+     * @return whether the reader shall wait for as long as it takes
+     */
+    private boolean heldUp(Pulls pulls, Membership.Host source, ArrayDeque<Integer> asked) {
+        replica.heldUp();
+        var next = asked.peek();
+        return !limits.isEmpty() || next == null || !pulls.isHeldElsewhere(source.name(), next);
     }
 
     private void readAll(
