@@ -98,7 +98,10 @@ final class UpdateTurns {
         this.limits = new UpdateLimits(settings);
         this.refusals = new TurnRefusals(settings, fleet, operations, ledger, limits);
         this.queue = new UpdateQueue(
-                limits, update -> refusals.obstacle(command(update)), update -> refusals.bytes(update.operation()));
+                limits,
+                update -> refusals.obstacle(command(update)),
+                update -> refusals.bytes(update.operation()),
+                new SharedEngines(fleet)::areIn);
     }
 
     void restore(LedgerState state) {
