@@ -74,6 +74,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     private record FromLedger(LedgerEvent event) implements Command {}
 
+    private record Unreported(String name) implements Command {}
+
     private enum TurnsDue implements Command {
         /** An update that waited may begin, or has waited long enough. */
         NOW
@@ -82,8 +84,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private enum JoinsDue implements Command {
         /** A join that failed is to be tried again. */
         RETRY,
-        /** What was there before this coordinator has reported. */
-        LEARNED
+        /** Who was there before this coordinator is listed. */
+        LISTED
     }
 
     static final String FLEET_MONITOR = "fleet-monitor";
@@ -123,9 +125,9 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private final TrainerCommands commands;
     private final CoordinatorMetrics metrics;
     private final Surroundings surroundings;
+    private final RollCall rollCall;
     private Fleet fleet = Fleet.EMPTY;
     private @Nullable JsonNode lastUpdate;
-    private boolean learned;
 
     private UpdateCoordinator(
             ActorContext<Command> context,
@@ -165,7 +167,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 desk.joins());
         Duration patience =
                 surroundings.patience(context.getSystem(), settings.update().recoveryWindow());
-        timers.startSingleTimer(JoinsDue.LEARNED, JoinsDue.LEARNED, patience);
+        timers.startSingleTimer(JoinsDue.LISTED, JoinsDue.LISTED, patience);
+        this.rollCall = new RollCall(timers, settings.update().recoveryWindow(), Unreported::new, context.getLog());
         this.settling = new Settling(timers, Unsettled::new);
         this.sessions = new Sessions(
                 context,
@@ -301,6 +304,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 .onMessage(JoinsDue.class, this::onJoinsDue)
                 .onMessage(TurnsDue.class, due -> proceed())
                 .onMessage(FromLedger.class, this::onLedger)
+                .onMessage(Unreported.class, this::onUnreported)
                 .onSignal(PostStop.class, stopped -> onStop())
                 .onSignal(PreRestart.class, restarted -> onStop())
                 .build();
@@ -335,11 +339,11 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     /** Begins updates whose turn has come, once all that a former coordinator may have begun is known. */
     private Behavior<Command> proceed() {
-        if (learned && !fleet.incomplete()) {
+        if (rollCall.areAllListed()) {
             if (isCutOff()) {
                 timers.startSingleTimer(TurnsDue.NOW, TurnsDue.NOW, CUT_OFF_RETRY);
             } else {
-                turns.proceed(timers, TurnsDue.NOW);
+                turns.proceed(timers, TurnsDue.NOW, rollCall.isComplete());
             }
         }
         return this;
@@ -349,9 +353,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private void startJoins() {
         long now = nanoTime.getAsLong();
         desk.joins().retain(fleet.workers().keySet());
-        boolean complete = learned && !fleet.incomplete();
         desk.joins()
-                .due(fleet, ledger::versions, this::isFree, complete, now)
+                .due(fleet, ledger::versions, this::isFree, rollCall.isComplete(), now)
                 .forEach(due -> sessions.join(starts.join(due), due, fleet));
         desk.joins()
                 .nextRetry(now)
@@ -368,7 +371,19 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     }
 
     private Behavior<Command> onJoinsDue(JoinsDue due) {
-        learned |= due == JoinsDue.LEARNED;
+        if (due == JoinsDue.LISTED) {
+            rollCall.allListed();
+        }
+        return goOn();
+    }
+
+    private Behavior<Command> onUnreported(Unreported unreported) {
+        rollCall.giveUp(unreported.name());
+        return goOn();
+    }
+
+    /** More may be known than before of what a former coordinator left. */
+    private Behavior<Command> goOn() {
         settleLost();
         proceed();
         startJoins();
@@ -417,15 +432,13 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         releaseUnused();
         turns.begunBefore(fleet).forEach(lost::add);
         recovery.observe(fleet);
-        settleLost();
-        proceed();
-        startJoins();
-        return this;
+        rollCall.observe(fleet);
+        return goOn();
     }
 
     /** Enters how operations of a former coordinator ended, once all that may know it have reported. */
     private void settleLost() {
-        if (!learned || fleet.incomplete()) {
+        if (!rollCall.isComplete()) {
             return;
         }
         for (LostOperations.Settled settled : lost.settle(fleet, ledger)) {

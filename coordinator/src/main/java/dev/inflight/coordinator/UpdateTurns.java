@@ -151,12 +151,16 @@ final class UpdateTurns {
         operations.update(start.asOperation("queued"));
     }
 
-    /** Begins what may begin and ends what has waited too long. */
-    void proceed(TimerScheduler<UpdateCoordinator.Command> timers, UpdateCoordinator.Command due) {
-        Decision decision = queue.next(wallClock.instant());
+    /**
+     * Begins what may begin and ends what has waited too long.
+     *
+     * @param known whether all is known that a former coordinator may have begun; until then nothing begins
+     */
+    void proceed(TimerScheduler<UpdateCoordinator.Command> timers, UpdateCoordinator.Command due, boolean known) {
+        Decision decision = next(known);
         while (decision != null) {
             carryOut(decision);
-            decision = queue.next(wallClock.instant());
+            decision = next(known);
         }
         limits.prune(wallClock.instant());
         Instant next = queue.nextChange(wallClock.instant());
@@ -168,6 +172,11 @@ final class UpdateTurns {
             Duration bounded = sleep.compareTo(LONGEST_SLEEP) > 0 ? LONGEST_SLEEP : sleep;
             timers.startSingleTimer(due, due, bounded.compareTo(least) < 0 ? least : bounded);
         }
+    }
+
+    private @Nullable Decision next(boolean known) {
+        Instant now = wallClock.instant();
+        return known ? queue.next(now) : queue.expired(now);
     }
 
     private void carryOut(Decision decision) {

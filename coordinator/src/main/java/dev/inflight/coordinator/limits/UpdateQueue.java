@@ -139,13 +139,24 @@ public final class UpdateQueue {
         return null;
     }
 
-    /** The next thing to be done, after which there may be another; it waits no longer. Null if all have to wait. */
-    public @Nullable Decision next(Instant now) {
-        for (UpdateQueued update : waiting()) {
+    /** The next that has waited long enough, after which there may be another; it waits no longer. Null if none has. */
+    public @Nullable Decision expired(Instant now) {
+        for (UpdateQueued update : waiting.values()) {
             if (!update.until().isAfter(now)) {
                 Hold hold = hold(update, now);
                 return taken(update, new GiveUp(update, hold == null ? "its turn" : hold.reason(), true));
             }
+        }
+        return null;
+    }
+
+    /** The next thing to be done, after which there may be another; it waits no longer. Null if all have to wait. */
+    public @Nullable Decision next(Instant now) {
+        Decision expired = expired(now);
+        if (expired != null) {
+            return expired;
+        }
+        for (UpdateQueued update : waiting()) {
             String impossible = impossible(update, now);
             if (impossible != null) {
                 return taken(update, new GiveUp(update, impossible, false));

@@ -139,6 +139,15 @@ class UpdateQueueTest {
     }
 
     @Test
+    void whatHasWaitedLongEnoughEndsAlsoWhileNothingMayBegin() {
+        add("u1", "m", null, "ann");
+        assertThat(queue.expired(T0.plusMillis(7_199_999))).isNull();
+        assertThat(queue.waiting()).hasSize(1);
+        assertThat(queue.expired(T0.plusSeconds(7200))).isInstanceOf(GiveUp.class);
+        assertThat(queue.waiting()).isEmpty();
+    }
+
+    @Test
     void whatCanNotBeDoneAnyMoreIsGivenUpAtOnce() {
         queue = queue("models.big.bytes-per-day = 10");
         add("u1", "m", null, "ann");
