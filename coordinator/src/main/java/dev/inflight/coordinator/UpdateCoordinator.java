@@ -155,6 +155,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         this.leaves = new Leaves(context, claims);
         this.desk = new JoinDesk(settings.join(), context.getLog());
         ActorRef<SessionEvent> events = context.messageAdapter(SessionEvent.class, FromSession::new);
+        PastOperations past = new PastOperations(context, journal);
         this.canaries = new CanaryDesk(
                 context,
                 settings.canary(),
@@ -194,6 +195,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 journal,
                 keys,
                 metrics,
+                past,
                 context.getSystem().ignoreRef(),
                 this::begin);
         this.commands = new TrainerCommands(
@@ -412,7 +414,9 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     }
 
     private Behavior<Command> onLedger(FromLedger from) {
-        if (from.event() instanceof LedgerEvent.Kept kept && !canaries.kept(kept.operation())) {
+        if (from.event() instanceof LedgerEvent.Kept kept
+                && !canaries.kept(kept.operation())
+                && !turns.kept(kept.operation())) {
             Operation operation = commands.operation(kept.operation());
             if (operation != null) {
                 keys.answer(kept.operation(), operation);
