@@ -164,6 +164,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 events,
                 SessionStopped::new,
                 operations,
+                past,
                 ledger,
                 desk.joins());
         Duration patience =
