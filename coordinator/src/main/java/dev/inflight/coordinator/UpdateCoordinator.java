@@ -9,14 +9,12 @@ import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.Receive;
 import akka.actor.typed.javadsl.TimerScheduler;
-import com.fasterxml.jackson.databind.JsonNode;
 import dev.inflight.coordinator.Operations.Running;
 import dev.inflight.coordinator.fleet.Epochs;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetMonitor;
 import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.coordinator.fleet.WorkerClaims;
-import dev.inflight.coordinator.ledger.LedgerEntry.OperationEnded;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
 import dev.inflight.coordinator.ledger.LedgerEvent;
 import dev.inflight.coordinator.ledger.LedgerState;
@@ -29,7 +27,6 @@ import dev.inflight.coordinator.operation.Json;
 import dev.inflight.coordinator.operation.OperationView;
 import dev.inflight.coordinator.publish.LeaseRouting;
 import dev.inflight.coordinator.session.SessionEvent;
-import dev.inflight.coordinator.update.UpdateKind;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.HostStoreCommand;
@@ -42,8 +39,6 @@ import dev.inflight.protocol.cluster.TrainerCommand.UpdateWeights;
 import dev.inflight.protocol.cluster.Wire;
 import java.time.Duration;
 import java.time.InstantSource;
-import java.util.List;
-import java.util.Set;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -113,7 +108,6 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private final Operations operations;
     private final VersionLedger ledger;
     private final PreviousVersions previous;
-    private final CommitHistory history = new CommitHistory();
     private final Epochs epochs;
     private final WorkerClaims claims = new WorkerClaims();
     private final JoinDesk desk;
@@ -126,8 +120,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private final CoordinatorMetrics metrics;
     private final Surroundings surroundings;
     private final RollCall rollCall;
+    private final Endings endings;
     private Fleet fleet = Fleet.EMPTY;
-    private @Nullable JsonNode lastUpdate;
 
     private UpdateCoordinator(
             ActorContext<Command> context,
@@ -186,6 +180,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 writer);
         this.recovery =
                 new Recovery(context, timers, patience, RecoveryDue::new, operations, ledger, sessions, starts, lost);
+        CommitHistory history = new CommitHistory();
+        this.endings = new Endings(operations, ledger, history, journal, metrics, desk, canaries, recovery, nanoTime);
         this.turns = new UpdateTurns(
                 settings.limits(),
                 wallClock,
@@ -224,15 +220,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         keys.restore(state);
         turns.restore(state);
         state.unfinished().forEach(start -> operations.update(start.asOperation("recovering")));
-        for (OperationEnded ended : state.ended()) {
-            OperationStarted start = ended.operation();
-            boolean goneBack = start.kind().equals(CanaryDesk.KIND) && !ended.succeeded();
-            String had = ended.before().stream().findFirst().orElse(null);
-            brought(start, goneBack ? had : start.to(), ended.before(), ended.meant());
-            if (ended.operation().moves() && ended.result() != null) {
-                lastUpdate = Json.tree(ended.result());
-            }
-        }
+        endings.restore(state);
         canaries.restore(state);
     }
 
@@ -402,7 +390,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                         fleet,
                         ledger.all(),
                         running,
-                        lastUpdate,
+                        endings.lastUpdate(),
                         canaries.views(),
                         desk.joins(),
                         operations::operation,
@@ -447,14 +435,15 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             return;
         }
         for (LostOperations.Settled settled : lost.settle(fleet, ledger)) {
-            OperationStarted start = settled.start();
-            getContext().getLog().warn("{} {} lost its coordinator: {}", start.kind(), start.id(), settled.operation());
-            operations.update(settled.operation());
-            operations.ended(start.id());
-            turns.ended(start.id());
-            metrics.ended(start.model(), settled.operation());
-            journal.ended(start, settled.operation(), Set.of(), settled.meant());
-            brought(start, start.to(), Set.of(), settled.meant());
+            getContext()
+                    .getLog()
+                    .warn(
+                            "{} {} lost its coordinator: {}",
+                            settled.start().kind(),
+                            settled.start().id(),
+                            settled.operation());
+            endings.onSettled(settled);
+            turns.ended(settled.start().id());
         }
         canaries.resume(fleet);
     }
@@ -496,15 +485,15 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 }
                 desk.ended(notTaken.id(), notTaken.refused().message(), nanoTime.getAsLong());
             }
-            case SessionEvent.PublishEnded ended -> onPublishEnded(ended);
-            case SessionEvent.UpdateEnded ended -> onUpdateEnded(ended);
-            case SessionEvent.VerifyEnded ended -> end(ended.operation(), Set.of(), null);
+            case SessionEvent.PublishEnded ended -> endings.onPublishEnded(ended);
+            case SessionEvent.UpdateEnded ended -> endings.onUpdateEnded(ended, fleet);
+            case SessionEvent.VerifyEnded ended -> endings.onVerifyEnded(ended);
             case SessionEvent.CanaryAsks asks -> carryOut(asks.command(), asks.id());
             case SessionEvent.CanaryMoves moves -> {
                 canaries.moved(moves.moved());
                 journal.moves(moves.moved(), moves.token());
             }
-            case SessionEvent.CanaryEnded ended -> onCanaryEnded(ended);
+            case SessionEvent.CanaryEnded ended -> endings.onCanaryEnded(ended);
         }
         if (event.ended()) {
             operations.ended(event.id());
@@ -532,116 +521,11 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         }
     }
 
-    private void onPublishEnded(SessionEvent.PublishEnded ended) {
-        Running session = operations.running(ended.id());
-        CheckpointRef checkpoint = ended.checkpoint();
-        if (checkpoint != null) {
-            boolean fresh = ledger.find(checkpoint.model(), checkpoint.version()) == null;
-            ledger.published(checkpoint);
-            if (fresh && session != null) {
-                journal.published(session.start(), checkpoint);
-            }
-        } else if (session != null) {
-            ledger.publishFailed(session.model(), session.version(), ended.loaded());
-        }
-        end(ended.operation(), Set.of(), null);
-    }
-
-    private void onUpdateEnded(SessionEvent.UpdateEnded ended) {
-        recovery.ended(ended.epochs());
-        String version = ended.committed();
-        // What was taken over when nobody could say any more to which version it was brings none.
-        boolean brings = version != null && ledger.find(ended.model(), version) != null;
-        List<String> meant = JoinDesk.isJoin(ended.id()) || !brings ? null : meant(ended);
-        end(ended.operation(), ended.from(), meant);
-        if (JoinDesk.isJoin(ended.id())) {
-            desk.ended(ended, nanoTime.getAsLong());
-        } else {
-            String result = ended.operation().resultJson();
-            lastUpdate = result == null ? null : Json.tree(result);
-            Running session = operations.running(ended.id());
-            if (version != null && session != null) {
-                ledger.committed(ended.model(), version, ended.from(), canaries.versionsNeeded(ended.model()), fleet)
-                        .forEach(gone -> journal.dropped(gone, version));
-                brought(session.start(), version, ended.from(), meant);
-            } else if (version == null) {
-                desk.joins().aborted(ended.model(), ended.former());
-            }
-        }
-        recovery.forget(ended.id());
-    }
-
-    private void onCanaryEnded(SessionEvent.CanaryEnded ended) {
-        Running session = operations.running(ended.id());
-        Set<String> before = Set.of(ended.from());
-        List<String> meant = ended.meant() == null ? List.of() : List.of(ended.meant());
-        end(ended.operation(), before, meant);
-        if (session != null) {
-            brought(session.start(), ended.brought(), before, meant);
-        }
-        canaries.ended(ended.id());
-    }
-
-    private void end(Operation operation, Set<String> before, @Nullable List<String> meant) {
-        operations.update(operation);
-        Running session = operations.running(operation.id());
-        if (session != null) {
-            journal.taken(session.start());
-            journal.ended(session.start(), operation, before, meant);
-            metrics.ended(session.model(), operation);
-        }
-    }
-
-    /** Of an update that nobody remembers only those who took part say whom it meant. */
-    private List<String> meant(SessionEvent.UpdateEnded ended) {
-        if (recovery.hasTakenOverUnknown(ended.id())) {
-            return List.copyOf(ended.workers());
-        }
-        Running session = operations.running(ended.id());
-        String group = session == null ? null : session.group();
-        return group == null ? List.of() : List.of(group);
-    }
-
-    /**
-     * @param version null if it was about none
-     * @param before versions that engines had before
-     */
-    private void brought(
-            OperationStarted start, @Nullable String version, Set<String> before, @Nullable List<String> meant) {
-        if (meant == null || version == null) {
-            return;
-        }
-        if (start.kind().equals(CanaryDesk.KIND)) {
-            String group = meant.isEmpty() ? null : meant.getFirst();
-            if (before.contains(version)) {
-                history.rolledBack(start.model(), group, version);
-            } else {
-                history.updated(start.model(), group, before, version);
-            }
-        } else if (start.kind().equals(UpdateKind.ROLLBACK.label())) {
-            history.rolledBack(start.model(), start.group(), version);
-        } else if (start.kind().equals(UpdateKind.UPDATE.label())) {
-            history.updated(start.model(), start.group(), before, version);
-        }
-        if (meant.isEmpty()) {
-            desk.joins().committed(start.model(), null, version);
-        }
-        meant.forEach(group -> desk.joins().committed(start.model(), group, version));
-    }
-
     /** A session says how it ended; one that stops without has crashed. */
     private Behavior<Command> onSessionStopped(SessionStopped stopped) {
         Running session = operations.running(stopped.id());
         if (session != null && !settling.contains(stopped.id())) {
-            SessionEvent.CanaryEnded canary = canaries.crashed(session);
-            if (canary == null) {
-                end(session.crashed(), Set.of(), null);
-            } else {
-                onCanaryEnded(canary);
-            }
-            operations.ended(session.id());
-            desk.ended(session.id(), "its session stopped because of an internal error", nanoTime.getAsLong());
-            recovery.forget(session.id());
+            endings.onCrash(session);
             released(session.id());
         }
         return this;
