@@ -57,6 +57,9 @@ final class SimulatedCoordinator {
     private @Nullable ActorRef<LedgerEvent> ledgerListener;
     private @Nullable ActorRef<LedgerWriter.Command> writer;
     private Fleet fleet = Fleet.EMPTY;
+    /** The longest that a write takes. */
+    private final long disk;
+
     private boolean alive = true;
 
     private static final Surroundings SURROUNDINGS = new Surroundings() {
@@ -92,6 +95,7 @@ final class SimulatedCoordinator {
     SimulatedCoordinator(World world, CoordinatorSettings settings, List<LedgerRecord> ledger, Runnable wake) {
         this.world = world;
         this.ledger = ledger;
+        this.disk = world.happens(0.5) ? 15 : 250;
         this.wake = wake;
         Behavior<Wire> behavior = UpdateCoordinator.create(
                 settings,
@@ -174,7 +178,7 @@ final class SimulatedCoordinator {
         for (LedgerWriter.Command command : actor.kit().childInbox(writer).getAllReceived()) {
             if (command instanceof LedgerWriter.Write write) {
                 writes.add(write);
-                world.in(world.between(0, 15), this::force);
+                world.in(world.between(0, disk), this::force);
             } else if (command instanceof LedgerWriter.Confirm asked) {
                 asked.replyTo().tell(new LedgerWriter.Confirmed(asked.epoch()));
             } else if (command instanceof LedgerWriter.TellOperation tell) {

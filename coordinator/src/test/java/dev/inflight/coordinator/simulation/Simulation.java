@@ -149,6 +149,9 @@ final class Simulation implements SimulatedWorker.Fleetwide {
                 }
                 if (coordinator != null && world.happens(patience / 2)) {
                     waiting.callOff(coordinator);
+                    if (world.happens(0.3)) {
+                        world.in(world.between(0, 100), this::fail);
+                    }
                 }
                 var answers = world.happens(canaries) ? askForCanary(version) : ask(version);
                 if (answers != null) {
@@ -201,12 +204,7 @@ final class Simulation implements SimulatedWorker.Fleetwide {
     private void fault() {
         var host = hosts.get((int) world.between(0, hosts.size() - 1));
         switch ((int) world.between(0, 3)) {
-            case 0 -> {
-                if (coordinator != null) {
-                    killCoordinator();
-                    world.in(world.between(500, 3_000), this::startCoordinator);
-                }
-            }
+            case 0 -> fail();
             case 1 -> {
                 // One of them keeps what was published.
                 if (host.isUp() && !host.name.equals("h0")) {
@@ -227,6 +225,13 @@ final class Simulation implements SimulatedWorker.Fleetwide {
                     world.in(world.between(200, 5_000), () -> mend(host));
                 }
             }
+        }
+    }
+
+    private void fail() {
+        if (trouble && coordinator != null) {
+            killCoordinator();
+            world.in(world.between(500, 3_000), this::startCoordinator);
         }
     }
 

@@ -20,7 +20,10 @@ import java.util.Set;
  * come after it: an update that was taken ends, in its turn, and one that was called off does not begin.
  */
 final class WaitingUpdates {
-    private static final int ANSWER = 5;
+    /** How often, and how many times, it is looked for an answer. */
+    private static final int ANSWER = 8;
+
+    private static final int LOOKS = 40;
 
     private record Asked(String version, TestInbox<OperationReply> answers) {}
 
@@ -76,7 +79,7 @@ final class WaitingUpdates {
 
     /** Answers come when the ledger has what they are about. */
     private void lookAgain(Runnable look) {
-        for (int times = 1; times <= 10; times++) {
+        for (int times = 1; times <= LOOKS; times++) {
             world.in((long) ANSWER * times, look);
         }
     }
