@@ -2,7 +2,6 @@ package dev.inflight.coordinator;
 
 import dev.inflight.coordinator.Operations.Running;
 import dev.inflight.coordinator.fleet.Fleet;
-import dev.inflight.protocol.cluster.EngineSelection;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
 import dev.inflight.protocol.cluster.Origin;
@@ -81,26 +80,15 @@ record Admission(
     /** What runs and must end before these engines can be updated; null if nothing does. */
     @Nullable
     Running excluding(String model, @Nullable String group) {
+        SharedEngines shared = new SharedEngines(() -> fleet);
         for (Running session : operations.running()) {
             boolean isOwn = session.id().equals(canary);
             boolean moves = session.is("verify", model) || session.moves(model) || session.isCanary(model);
-            if (moves && !isOwn && shareEngines(session, model, group)) {
+            if (moves && !isOwn && shared.areIn(model, session.group(), group)) {
                 return session;
             }
         }
         return null;
-    }
-
-    /** Whether both are about one of the engines that are there, or name the same group of them. */
-    private boolean shareEngines(Running session, String model, @Nullable String other) {
-        String one = session.group();
-        if (one == null || other == null || one.equals(other)) {
-            return true;
-        }
-        EngineSelection ofSession = EngineSelection.of(one);
-        EngineSelection ofOther = EngineSelection.of(other);
-        return fleet.workers().values().stream()
-                .anyMatch(worker -> worker.serves(model) && worker.isIn(ofSession) && worker.isIn(ofOther));
     }
 
     /**

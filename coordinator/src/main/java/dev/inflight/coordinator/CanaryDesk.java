@@ -61,6 +61,7 @@ final class CanaryDesk {
     private final ActorRef<SessionEvent> events;
     private final Function<String, UpdateCoordinator.Command> stopped;
     private final Operations operations;
+    private final PastOperations past;
     private final VersionLedger ledger;
     private final Joins joins;
     private final Map<String, Canary> running = new LinkedHashMap<>();
@@ -78,6 +79,7 @@ final class CanaryDesk {
             ActorRef<SessionEvent> events,
             Function<String, UpdateCoordinator.Command> stopped,
             Operations operations,
+            PastOperations past,
             VersionLedger ledger,
             Joins joins) {
         this.context = context;
@@ -87,6 +89,7 @@ final class CanaryDesk {
         this.events = events;
         this.stopped = stopped;
         this.operations = operations;
+        this.past = past;
         this.ledger = ledger;
         this.joins = joins;
     }
@@ -238,8 +241,12 @@ final class CanaryDesk {
                         ? canary.start().model().equals(decision.model())
                         : canary.start().id().equals(decision.operation()))
                 .toList();
-        if (meant.size() != 1) {
-            decision.replyTo().tell(meant.isEmpty() ? ended(decision) : severalRun(meant));
+        if (meant.isEmpty()) {
+            notRunning(decision);
+            return;
+        }
+        if (meant.size() > 1) {
+            decision.replyTo().tell(severalRun(meant));
             return;
         }
         ActorRef<CanarySession.Command> session = meant.getFirst().session();
@@ -261,16 +268,31 @@ final class CanaryDesk {
                         + meant.stream().map(canary -> canary.start().id()).toList());
     }
 
+    private void notRunning(DecideCanary decision) {
+        String id = decision.operation();
+        Operation known = id == null ? null : operations.operation(id);
+        if (id == null) {
+            // Which one was meant before, nobody can tell.
+            decision.replyTo()
+                    .tell(new Refused(Code.NOT_FOUND, "no canary of model " + decision.model() + " is running"));
+        } else if (known == null) {
+            past.answer(id, found -> ended(id, decision.decision(), found), decision.replyTo());
+        } else {
+            decision.replyTo().tell(ended(id, decision.decision(), known));
+        }
+    }
+
     /** Who says again what was done is told so. */
-    private OperationReply ended(DecideCanary decision) {
-        if (decision.operation() == null) {
-            return new Refused(Code.NOT_FOUND, "no canary of model " + decision.model() + " is running");
-        }
-        Operation operation = operations.operation(decision.operation());
+    private static OperationReply ended(String id, DecideCanary.Decision decision, @Nullable Operation operation) {
         if (operation == null || !operation.kind().equals(KIND)) {
-            return new Refused(Code.NOT_FOUND, "no canary " + decision.operation() + " is running");
+            return new Refused(Code.NOT_FOUND, "no canary " + id + " is running");
         }
-        boolean promote = decision.decision() == DecideCanary.Decision.PROMOTE;
+        if (operation.state() == State.RUNNING) {
+            return new Refused(
+                    Code.UNAVAILABLE,
+                    "what became of canary " + id + " under a former coordinator is yet to be found out");
+        }
+        boolean promote = decision == DecideCanary.Decision.PROMOTE;
         return promote == (operation.state() == State.SUCCEEDED)
                 ? operation
                 : new Refused(Code.CONFLICT, "canary " + operation.id() + " has ended: it was " + operation.phase());

@@ -99,6 +99,24 @@ final class Journal {
      * @param meant see {@link OperationEnded}
      */
     void ended(OperationStarted start, Operation operation, Set<String> before, @Nullable List<String> meant) {
+        ended(start, operation, before, meant, null);
+    }
+
+    /**
+     * An update that waited does not begin.
+     *
+     * @param token told by {@link dev.inflight.coordinator.ledger.LedgerEvent.Kept}; null if nobody waits
+     */
+    void neverBegan(OperationStarted start, Operation operation, @Nullable String token) {
+        ended(start, operation, Set.of(), null, token);
+    }
+
+    private void ended(
+            OperationStarted start,
+            Operation operation,
+            Set<String> before,
+            @Nullable List<String> meant,
+            @Nullable String token) {
         begun.remove(start.id());
         boolean succeeded = operation.state() == OperationReply.State.SUCCEEDED;
         if (start.kind().equals("join") && !succeeded) {
@@ -108,7 +126,7 @@ final class Journal {
         String json = operation.resultJson();
         JsonNode result = json == null ? MissingNode.getInstance() : Json.tree(json);
         String reason = operation.error() == null ? text(result, "reason") : operation.error();
-        write(new OperationEnded(
+        OperationEnded ended = new OperationEnded(
                 start.digest() == null ? start.withDigest(text(result, "digest")) : start,
                 outcome(start, operation, result),
                 succeeded,
@@ -126,7 +144,8 @@ final class Journal {
                 operation.totalBytes(),
                 reason != null && reason.length() > LONGEST_REASON ? reason.substring(0, LONGEST_REASON) : reason,
                 json != null && json.length() > LONGEST_RESULT ? null : json,
-                now));
+                now);
+        ledger.tell(new LedgerWriter.Write(ended, token));
     }
 
     private static String outcome(OperationStarted start, Operation operation, JsonNode result) {

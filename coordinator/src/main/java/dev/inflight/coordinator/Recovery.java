@@ -8,6 +8,7 @@ import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
 import dev.inflight.coordinator.update.UpdateStart.Orphan;
 import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.cluster.WorkerEvent.Session;
@@ -21,6 +22,7 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.LongFunction;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Ends what workers still have of updates that no session runs: at once if all that took part have reported, else when
@@ -29,6 +31,9 @@ import java.util.function.LongFunction;
 final class Recovery {
     /** Enough for every worker that can still be unreachable with an old update. */
     private static final int REMEMBERED_EPOCHS = 1024;
+
+    /** Phases in which a session leaves an update. */
+    private static final Set<String> ENDS = Set.of("committed", "aborted");
 
     private final ActorContext<UpdateCoordinator.Command> context;
     private final TimerScheduler<UpdateCoordinator.Command> timers;
@@ -41,6 +46,7 @@ final class Recovery {
     private final LostOperations lost;
     private final SortedMap<Long, Boolean> endedEpochs = new TreeMap<>();
     private final Set<Long> waiting = new HashSet<>();
+    private final Set<String> unknownTakenOver = new HashSet<>();
     private final Set<String> takenOver = new HashSet<>();
 
     /**
@@ -97,6 +103,9 @@ final class Recovery {
         waiting.remove(epoch);
         Orphan orphan = Orphans.find(fleet, epoch);
         if (orphan != null) {
+            if (wasBegunAnew(orphan)) {
+                ended(Map.of(epoch, orphan.commit()));
+            }
             Boolean committed = endedEpochs.get(epoch);
             if (committed == null) {
                 takeOver(orphan, fleet);
@@ -108,18 +117,32 @@ final class Recovery {
         }
     }
 
+    /**
+     * Whether a former coordinator began this, which none that had reported by then knew, so that this one began the same
+     * update again. It has ended, and its record stays as it is; whoever reports late joins what it should have.
+     */
+    private boolean wasBegunAnew(Orphan orphan) {
+        String id = updateId(orphan);
+        Operation operation = id == null || takenOver.contains(id) ? null : operations.operation(id);
+        return operation != null && ENDS.contains(operation.phase());
+    }
+
+    private static @Nullable String updateId(Orphan orphan) {
+        return orphan.members().values().stream()
+                .map(worker -> worker.state().session())
+                .filter(Objects::nonNull)
+                .map(Session::updateId)
+                .findFirst()
+                .orElse(null);
+    }
+
     private WorkerCommand abort(long epoch) {
         ActorRef<WorkerEvent> nobody = context.getSystem().ignoreRef();
         return new WorkerCommand.Abort(epoch, "the update was aborted", nobody);
     }
 
     private void takeOver(Orphan orphan, Fleet fleet) {
-        String id = orphan.members().values().stream()
-                .map(worker -> worker.state().session())
-                .filter(Objects::nonNull)
-                .map(Session::updateId)
-                .findFirst()
-                .orElse(null);
+        String id = updateId(orphan);
         if (id == null || operations.running(id) == null) {
             CheckpointRef target = Orphans.target(orphan, ledger::versions);
             OperationStarted known = lost.takeOver(id);
@@ -133,15 +156,16 @@ final class Recovery {
                                 orphan.commit());
             }
             if (known == null) {
-                takenOver.add(start.id());
+                unknownTakenOver.add(start.id());
             }
+            takenOver.add(start.id());
             sessions.takeOver(start, target, orphan, fleet);
         }
     }
 
     /** Whether the running update was begun by a former coordinator and nobody knows which engines it meant. */
     boolean hasTakenOverUnknown(String id) {
-        return takenOver.contains(id);
+        return unknownTakenOver.contains(id);
     }
 
     /** @param epochs every epoch the session used, and whether it was committed */
@@ -153,6 +177,6 @@ final class Recovery {
     }
 
     void forget(String id) {
-        takenOver.remove(id);
+        unknownTakenOver.remove(id);
     }
 }

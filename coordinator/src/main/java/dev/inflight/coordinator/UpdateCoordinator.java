@@ -9,14 +9,12 @@ import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.Receive;
 import akka.actor.typed.javadsl.TimerScheduler;
-import com.fasterxml.jackson.databind.JsonNode;
 import dev.inflight.coordinator.Operations.Running;
 import dev.inflight.coordinator.fleet.Epochs;
 import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetMonitor;
 import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.coordinator.fleet.WorkerClaims;
-import dev.inflight.coordinator.ledger.LedgerEntry.OperationEnded;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
 import dev.inflight.coordinator.ledger.LedgerEvent;
 import dev.inflight.coordinator.ledger.LedgerState;
@@ -29,7 +27,6 @@ import dev.inflight.coordinator.operation.Json;
 import dev.inflight.coordinator.operation.OperationView;
 import dev.inflight.coordinator.publish.LeaseRouting;
 import dev.inflight.coordinator.session.SessionEvent;
-import dev.inflight.coordinator.update.UpdateKind;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.HostStoreCommand;
@@ -42,8 +39,6 @@ import dev.inflight.protocol.cluster.TrainerCommand.UpdateWeights;
 import dev.inflight.protocol.cluster.Wire;
 import java.time.Duration;
 import java.time.InstantSource;
-import java.util.List;
-import java.util.Set;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -74,6 +69,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     private record FromLedger(LedgerEvent event) implements Command {}
 
+    private record Unreported(String name) implements Command {}
+
     private enum TurnsDue implements Command {
         /** An update that waited may begin, or has waited long enough. */
         NOW
@@ -82,8 +79,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private enum JoinsDue implements Command {
         /** A join that failed is to be tried again. */
         RETRY,
-        /** What was there before this coordinator has reported. */
-        LEARNED
+        /** Who was there before this coordinator is listed. */
+        LISTED
     }
 
     static final String FLEET_MONITOR = "fleet-monitor";
@@ -111,7 +108,6 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private final Operations operations;
     private final VersionLedger ledger;
     private final PreviousVersions previous;
-    private final CommitHistory history = new CommitHistory();
     private final Epochs epochs;
     private final WorkerClaims claims = new WorkerClaims();
     private final JoinDesk desk;
@@ -123,9 +119,9 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private final TrainerCommands commands;
     private final CoordinatorMetrics metrics;
     private final Surroundings surroundings;
+    private final RollCall rollCall;
+    private final Endings endings;
     private Fleet fleet = Fleet.EMPTY;
-    private @Nullable JsonNode lastUpdate;
-    private boolean learned;
 
     private UpdateCoordinator(
             ActorContext<Command> context,
@@ -153,6 +149,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         this.leaves = new Leaves(context, claims);
         this.desk = new JoinDesk(settings.join(), context.getLog());
         ActorRef<SessionEvent> events = context.messageAdapter(SessionEvent.class, FromSession::new);
+        PastOperations past = new PastOperations(context, journal);
         this.canaries = new CanaryDesk(
                 context,
                 settings.canary(),
@@ -161,11 +158,13 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 events,
                 SessionStopped::new,
                 operations,
+                past,
                 ledger,
                 desk.joins());
         Duration patience =
                 surroundings.patience(context.getSystem(), settings.update().recoveryWindow());
-        timers.startSingleTimer(JoinsDue.LEARNED, JoinsDue.LEARNED, patience);
+        timers.startSingleTimer(JoinsDue.LISTED, JoinsDue.LISTED, patience);
+        this.rollCall = new RollCall(timers, settings.update().recoveryWindow(), Unreported::new, context.getLog());
         this.settling = new Settling(timers, Unsettled::new);
         this.sessions = new Sessions(
                 context,
@@ -181,6 +180,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 writer);
         this.recovery =
                 new Recovery(context, timers, patience, RecoveryDue::new, operations, ledger, sessions, starts, lost);
+        CommitHistory history = new CommitHistory();
+        this.endings = new Endings(operations, ledger, history, journal, metrics, desk, canaries, recovery, nanoTime);
         this.turns = new UpdateTurns(
                 settings.limits(),
                 wallClock,
@@ -191,6 +192,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 journal,
                 keys,
                 metrics,
+                past,
                 context.getSystem().ignoreRef(),
                 this::begin);
         this.commands = new TrainerCommands(
@@ -218,15 +220,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         keys.restore(state);
         turns.restore(state);
         state.unfinished().forEach(start -> operations.update(start.asOperation("recovering")));
-        for (OperationEnded ended : state.ended()) {
-            OperationStarted start = ended.operation();
-            boolean goneBack = start.kind().equals(CanaryDesk.KIND) && !ended.succeeded();
-            String had = ended.before().stream().findFirst().orElse(null);
-            brought(start, goneBack ? had : start.to(), ended.before(), ended.meant());
-            if (ended.operation().moves() && ended.result() != null) {
-                lastUpdate = Json.tree(ended.result());
-            }
-        }
+        endings.restore(state);
         canaries.restore(state);
     }
 
@@ -301,6 +295,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 .onMessage(JoinsDue.class, this::onJoinsDue)
                 .onMessage(TurnsDue.class, due -> proceed())
                 .onMessage(FromLedger.class, this::onLedger)
+                .onMessage(Unreported.class, this::onUnreported)
                 .onSignal(PostStop.class, stopped -> onStop())
                 .onSignal(PreRestart.class, restarted -> onStop())
                 .build();
@@ -335,11 +330,11 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
 
     /** Begins updates whose turn has come, once all that a former coordinator may have begun is known. */
     private Behavior<Command> proceed() {
-        if (learned && !fleet.incomplete()) {
+        if (rollCall.areAllListed()) {
             if (isCutOff()) {
                 timers.startSingleTimer(TurnsDue.NOW, TurnsDue.NOW, CUT_OFF_RETRY);
             } else {
-                turns.proceed(timers, TurnsDue.NOW);
+                turns.proceed(timers, TurnsDue.NOW, rollCall.isComplete());
             }
         }
         return this;
@@ -349,9 +344,8 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     private void startJoins() {
         long now = nanoTime.getAsLong();
         desk.joins().retain(fleet.workers().keySet());
-        boolean complete = learned && !fleet.incomplete();
         desk.joins()
-                .due(fleet, ledger::versions, this::isFree, complete, now)
+                .due(fleet, ledger::versions, this::isFree, rollCall.isComplete(), now)
                 .forEach(due -> sessions.join(starts.join(due), due, fleet));
         desk.joins()
                 .nextRetry(now)
@@ -368,7 +362,19 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     }
 
     private Behavior<Command> onJoinsDue(JoinsDue due) {
-        learned |= due == JoinsDue.LEARNED;
+        if (due == JoinsDue.LISTED) {
+            rollCall.allListed();
+        }
+        return goOn();
+    }
+
+    private Behavior<Command> onUnreported(Unreported unreported) {
+        rollCall.giveUp(unreported.name());
+        return goOn();
+    }
+
+    /** More may be known than before of what a former coordinator left. */
+    private Behavior<Command> goOn() {
         settleLost();
         proceed();
         startJoins();
@@ -384,7 +390,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                         fleet,
                         ledger.all(),
                         running,
-                        lastUpdate,
+                        endings.lastUpdate(),
                         canaries.views(),
                         desk.joins(),
                         operations::operation,
@@ -397,7 +403,9 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     }
 
     private Behavior<Command> onLedger(FromLedger from) {
-        if (from.event() instanceof LedgerEvent.Kept kept && !canaries.kept(kept.operation())) {
+        if (from.event() instanceof LedgerEvent.Kept kept
+                && !canaries.kept(kept.operation())
+                && !turns.kept(kept.operation())) {
             Operation operation = commands.operation(kept.operation());
             if (operation != null) {
                 keys.answer(kept.operation(), operation);
@@ -417,26 +425,25 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         releaseUnused();
         turns.begunBefore(fleet).forEach(lost::add);
         recovery.observe(fleet);
-        settleLost();
-        proceed();
-        startJoins();
-        return this;
+        rollCall.observe(fleet);
+        return goOn();
     }
 
     /** Enters how operations of a former coordinator ended, once all that may know it have reported. */
     private void settleLost() {
-        if (!learned || fleet.incomplete()) {
+        if (!rollCall.isComplete()) {
             return;
         }
         for (LostOperations.Settled settled : lost.settle(fleet, ledger)) {
-            OperationStarted start = settled.start();
-            getContext().getLog().warn("{} {} lost its coordinator: {}", start.kind(), start.id(), settled.operation());
-            operations.update(settled.operation());
-            operations.ended(start.id());
-            turns.ended(start.id());
-            metrics.ended(start.model(), settled.operation());
-            journal.ended(start, settled.operation(), Set.of(), settled.meant());
-            brought(start, start.to(), Set.of(), settled.meant());
+            getContext()
+                    .getLog()
+                    .warn(
+                            "{} {} lost its coordinator: {}",
+                            settled.start().kind(),
+                            settled.start().id(),
+                            settled.operation());
+            endings.onSettled(settled);
+            turns.ended(settled.start().id());
         }
         canaries.resume(fleet);
     }
@@ -478,15 +485,15 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
                 }
                 desk.ended(notTaken.id(), notTaken.refused().message(), nanoTime.getAsLong());
             }
-            case SessionEvent.PublishEnded ended -> onPublishEnded(ended);
-            case SessionEvent.UpdateEnded ended -> onUpdateEnded(ended);
-            case SessionEvent.VerifyEnded ended -> end(ended.operation(), Set.of(), null);
+            case SessionEvent.PublishEnded ended -> endings.onPublishEnded(ended);
+            case SessionEvent.UpdateEnded ended -> endings.onUpdateEnded(ended, fleet);
+            case SessionEvent.VerifyEnded ended -> endings.onVerifyEnded(ended);
             case SessionEvent.CanaryAsks asks -> carryOut(asks.command(), asks.id());
             case SessionEvent.CanaryMoves moves -> {
                 canaries.moved(moves.moved());
                 journal.moves(moves.moved(), moves.token());
             }
-            case SessionEvent.CanaryEnded ended -> onCanaryEnded(ended);
+            case SessionEvent.CanaryEnded ended -> endings.onCanaryEnded(ended);
         }
         if (event.ended()) {
             operations.ended(event.id());
@@ -514,116 +521,11 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         }
     }
 
-    private void onPublishEnded(SessionEvent.PublishEnded ended) {
-        Running session = operations.running(ended.id());
-        CheckpointRef checkpoint = ended.checkpoint();
-        if (checkpoint != null) {
-            boolean fresh = ledger.find(checkpoint.model(), checkpoint.version()) == null;
-            ledger.published(checkpoint);
-            if (fresh && session != null) {
-                journal.published(session.start(), checkpoint);
-            }
-        } else if (session != null) {
-            ledger.publishFailed(session.model(), session.version(), ended.loaded());
-        }
-        end(ended.operation(), Set.of(), null);
-    }
-
-    private void onUpdateEnded(SessionEvent.UpdateEnded ended) {
-        recovery.ended(ended.epochs());
-        String version = ended.committed();
-        // What was taken over when nobody could say any more to which version it was brings none.
-        boolean brings = version != null && ledger.find(ended.model(), version) != null;
-        List<String> meant = JoinDesk.isJoin(ended.id()) || !brings ? null : meant(ended);
-        end(ended.operation(), ended.from(), meant);
-        if (JoinDesk.isJoin(ended.id())) {
-            desk.ended(ended, nanoTime.getAsLong());
-        } else {
-            String result = ended.operation().resultJson();
-            lastUpdate = result == null ? null : Json.tree(result);
-            Running session = operations.running(ended.id());
-            if (version != null && session != null) {
-                ledger.committed(ended.model(), version, ended.from(), canaries.versionsNeeded(ended.model()), fleet)
-                        .forEach(gone -> journal.dropped(gone, version));
-                brought(session.start(), version, ended.from(), meant);
-            } else if (version == null) {
-                desk.joins().aborted(ended.model(), ended.former());
-            }
-        }
-        recovery.forget(ended.id());
-    }
-
-    private void onCanaryEnded(SessionEvent.CanaryEnded ended) {
-        Running session = operations.running(ended.id());
-        Set<String> before = Set.of(ended.from());
-        List<String> meant = ended.meant() == null ? List.of() : List.of(ended.meant());
-        end(ended.operation(), before, meant);
-        if (session != null) {
-            brought(session.start(), ended.brought(), before, meant);
-        }
-        canaries.ended(ended.id());
-    }
-
-    private void end(Operation operation, Set<String> before, @Nullable List<String> meant) {
-        operations.update(operation);
-        Running session = operations.running(operation.id());
-        if (session != null) {
-            journal.taken(session.start());
-            journal.ended(session.start(), operation, before, meant);
-            metrics.ended(session.model(), operation);
-        }
-    }
-
-    /** Of an update that nobody remembers only those who took part say whom it meant. */
-    private List<String> meant(SessionEvent.UpdateEnded ended) {
-        if (recovery.hasTakenOverUnknown(ended.id())) {
-            return List.copyOf(ended.workers());
-        }
-        Running session = operations.running(ended.id());
-        String group = session == null ? null : session.group();
-        return group == null ? List.of() : List.of(group);
-    }
-
-    /**
-     * @param version null if it was about none
-     * @param before versions that engines had before
-     */
-    private void brought(
-            OperationStarted start, @Nullable String version, Set<String> before, @Nullable List<String> meant) {
-        if (meant == null || version == null) {
-            return;
-        }
-        if (start.kind().equals(CanaryDesk.KIND)) {
-            String group = meant.isEmpty() ? null : meant.getFirst();
-            if (before.contains(version)) {
-                history.rolledBack(start.model(), group, version);
-            } else {
-                history.updated(start.model(), group, before, version);
-            }
-        } else if (start.kind().equals(UpdateKind.ROLLBACK.label())) {
-            history.rolledBack(start.model(), start.group(), version);
-        } else if (start.kind().equals(UpdateKind.UPDATE.label())) {
-            history.updated(start.model(), start.group(), before, version);
-        }
-        if (meant.isEmpty()) {
-            desk.joins().committed(start.model(), null, version, start.requester());
-        }
-        meant.forEach(group -> desk.joins().committed(start.model(), group, version, start.requester()));
-    }
-
     /** A session says how it ended; one that stops without has crashed. */
     private Behavior<Command> onSessionStopped(SessionStopped stopped) {
         Running session = operations.running(stopped.id());
         if (session != null && !settling.contains(stopped.id())) {
-            SessionEvent.CanaryEnded canary = canaries.crashed(session);
-            if (canary == null) {
-                end(session.crashed(), Set.of(), null);
-            } else {
-                onCanaryEnded(canary);
-            }
-            operations.ended(session.id());
-            desk.ended(session.id(), "its session stopped because of an internal error", nanoTime.getAsLong());
-            recovery.forget(session.id());
+            endings.onCrash(session);
             released(session.id());
         }
         return this;

@@ -62,11 +62,13 @@ final class UpdateTurns {
     private final Journal journal;
     private final IdempotencyKeys keys;
     private final CoordinatorMetrics metrics;
+    private final PastOperations past;
     private final ActorRef<OperationReply> nobody;
     private final Beginning beginning;
     private final UpdateLimits limits;
     private final TurnRefusals refusals;
     private final UpdateQueue queue;
+    private final Cancellations cancellations = new Cancellations();
     /** Those that waited and run now. */
     private final Map<String, UpdateQueued> begun = new HashMap<>();
 
@@ -84,6 +86,7 @@ final class UpdateTurns {
             Journal journal,
             IdempotencyKeys keys,
             CoordinatorMetrics metrics,
+            PastOperations past,
             ActorRef<OperationReply> nobody,
             Beginning beginning) {
         this.wallClock = wallClock;
@@ -93,12 +96,16 @@ final class UpdateTurns {
         this.journal = journal;
         this.keys = keys;
         this.metrics = metrics;
+        this.past = past;
         this.nobody = nobody;
         this.beginning = beginning;
         this.limits = new UpdateLimits(settings);
         this.refusals = new TurnRefusals(settings, fleet, operations, ledger, limits);
         this.queue = new UpdateQueue(
-                limits, update -> refusals.obstacle(command(update)), update -> refusals.bytes(update.operation()));
+                limits,
+                update -> refusals.obstacle(command(update)),
+                update -> refusals.bytes(update.operation()),
+                new SharedEngines(fleet)::areIn);
     }
 
     void restore(LedgerState state) {
@@ -148,12 +155,16 @@ final class UpdateTurns {
         operations.update(start.asOperation("queued"));
     }
 
-    /** Begins what may begin and ends what has waited too long. */
-    void proceed(TimerScheduler<UpdateCoordinator.Command> timers, UpdateCoordinator.Command due) {
-        Decision decision = queue.next(wallClock.instant());
+    /**
+     * Begins what may begin and ends what has waited too long.
+     *
+     * @param known whether all is known that a former coordinator may have begun; until then nothing begins
+     */
+    void proceed(TimerScheduler<UpdateCoordinator.Command> timers, UpdateCoordinator.Command due, boolean known) {
+        Decision decision = next(known);
         while (decision != null) {
             carryOut(decision);
-            decision = queue.next(wallClock.instant());
+            decision = next(known);
         }
         limits.prune(wallClock.instant());
         Instant next = queue.nextChange(wallClock.instant());
@@ -165,6 +176,11 @@ final class UpdateTurns {
             Duration bounded = sleep.compareTo(LONGEST_SLEEP) > 0 ? LONGEST_SLEEP : sleep;
             timers.startSingleTimer(due, due, bounded.compareTo(least) < 0 ? least : bounded);
         }
+    }
+
+    private @Nullable Decision next(boolean known) {
+        Instant now = wallClock.instant();
+        return known ? queue.next(now) : queue.expired(now);
     }
 
     private void carryOut(Decision decision) {
@@ -254,26 +270,38 @@ final class UpdateTurns {
                 .toList();
     }
 
+    /** Answered when the ledger has it. */
     void cancel(Cancel command) {
-        UpdateQueued cancelled = queue.remove(command.id());
+        String id = command.id();
+        UpdateQueued cancelled = queue.remove(id);
         shown = Map.of();
         if (cancelled != null) {
+            cancellations.begin(id, command.replyTo());
             neverBegan(
                     cancelled.operation(),
                     NeverBegan.CANCELLED,
                     "cancelled by " + Scope.tenantOf(command.origin().requester()) + " before its turn came");
-            command.replyTo().tell(Objects.requireNonNull(operations.operation(command.id())));
-            return;
+        } else if (!cancellations.await(id, command.replyTo())) {
+            Operation known = operations.operation(id);
+            if (known == null) {
+                past.answer(id, found -> Cancellations.reply(id, found), command.replyTo());
+            } else {
+                command.replyTo().tell(Cancellations.reply(id, known));
+            }
         }
-        Operation known = operations.operation(command.id());
-        command.replyTo()
-                .tell(
-                        known == null
-                                ? new Refused(Code.NOT_FOUND, "no update " + command.id() + " waits for its turn")
-                                : new Refused(
-                                        Code.CONFLICT,
-                                        known.kind() + " " + known.id() + " does not wait for its turn: it is in phase "
-                                                + known.phase()));
+    }
+
+    /**
+     * The ledger has something.
+     *
+     * @return whether it was about an update that was called off
+     */
+    boolean kept(String token) {
+        String id = Cancellations.idOf(token);
+        if (id != null) {
+            cancellations.answer(id, Cancellations.reply(id, operations.operation(id)));
+        }
+        return id != null;
     }
 
     private void neverBegan(OperationStarted start, NeverBegan how, String error) {
@@ -281,7 +309,7 @@ final class UpdateTurns {
                 new Operation(start.id(), start.kind(), OperationReply.State.FAILED, how.label(), 0, 0, error, null);
         queue.forget(start.id());
         operations.update(operation);
-        journal.ended(start, operation, Set.of(), null);
+        journal.neverBegan(start, operation, how == NeverBegan.CANCELLED ? Cancellations.token(start.id()) : null);
         metrics.ended(start.model(), operation);
     }
 

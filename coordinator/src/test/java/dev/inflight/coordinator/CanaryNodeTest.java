@@ -213,6 +213,16 @@ class CanaryNodeTest {
         JsonNode back = ended(reverted);
         assertThat(back.at("/result/detectedBy").asText()).as("%s", back).isEqualTo("http");
         node.await(all -> versions(all).equals(List.of("v2", "v2", "v2", "v2")));
+
+        // Ended before this coordinator, which knows of it from the ledger alone.
+        assertThat(taken("/v1/promotions", "{\"operation\":\"" + promoted + "\"}"))
+                .as("said again")
+                .isEqualTo(promoted);
+        HttpResponse<String> opposite = post("/v1/reverts", "{\"operation\":\"" + promoted + "\"}");
+        assertThat(opposite.statusCode()).as(opposite.body()).isEqualTo(409);
+        assertThat(opposite.body()).contains("canary " + promoted + " has ended: it was promoted");
+        assertThat(post("/v1/promotions", "{\"operation\":\"canary-none\"}").statusCode())
+                .isEqualTo(404);
     }
 
     @Test

@@ -116,6 +116,12 @@ public final class TestFleet {
         return this;
     }
 
+    /** Registered, and never reports. */
+    public TestFleet silentWorker(String id) {
+        workers.computeIfAbsent(id, n -> kit.createTestProbe(WorkerCommand.class));
+        return this;
+    }
+
     /** The same worker has labels. */
     public TestFleet labelled(String id, Map<String, String> labels) {
         WorkerState before = state(id);

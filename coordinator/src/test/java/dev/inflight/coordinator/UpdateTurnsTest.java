@@ -94,6 +94,7 @@ class UpdateTurnsTest {
             HttpResponse<String> cancelled = cancel(node, first);
             assertThat(Json.tree(cancelled.body()).get("phase").asText()).isEqualTo("cancelled");
             assertThat(error(cancelled)).isEqualTo("cancelled by ann before its turn came");
+            assertThat(cancel(node, first).body()).as("said again").isEqualTo(cancelled.body());
             assertThat(cancel(node, "none").statusCode()).isEqualTo(404);
             assertThat(operation(node, second).at("/turn/position").asInt()).isEqualTo(1);
             assertThat(Json.tree(node.send("GET", "/v1/history?model=m", null).body())

@@ -93,7 +93,12 @@ public final class CoordinatorClient implements AutoCloseable {
 
     /** Asks for an update and returns the operation's id without waiting for its end. */
     public String beginUpdate(UpdateRequest request) throws InterruptedException {
-        return start("/v1/updates", request, Origin.UNKNOWN);
+        return beginUpdate(request, Origin.UNKNOWN);
+    }
+
+    /** The same; with an idempotency key the answer means that a majority of the coordinator nodes knows of it. */
+    public String beginUpdate(UpdateRequest request, Origin origin) throws InterruptedException {
+        return start("/v1/updates", request, origin);
     }
 
     /** What this node measures, in Prometheus' text format. */

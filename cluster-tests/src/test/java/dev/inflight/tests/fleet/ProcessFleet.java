@@ -4,9 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.inflight.cli.client.CoordinatorClient;
-import dev.inflight.cli.client.CoordinatorRefusedException;
-import dev.inflight.cli.client.CoordinatorUnreachableException;
 import dev.inflight.cli.client.Operation;
+import dev.inflight.cli.client.Origin;
 import dev.inflight.cli.client.UpdateRequest;
 import dev.inflight.cli.load.LoadGenerator;
 import dev.inflight.cli.load.LoadSettings;
@@ -44,6 +43,7 @@ public final class ProcessFleet implements AutoCloseable {
     private final List<NodeProcess> workers = new ArrayList<>();
     private final List<GatedLink> gates = new ArrayList<>();
     private final List<EngineProcess> engines = new ArrayList<>();
+    private int updates;
 
     private ProcessFleet(Path directory, Path logs) {
         this.directory = directory;
@@ -123,9 +123,14 @@ public final class ProcessFleet implements AutoCloseable {
                 directory, "engine-" + index, MODEL, gates.get(index).socket(), TensorParallel.NONE);
     }
 
-    /** Begins an update of all engines. */
-    public String beginUpdate(String version, String mode) throws IOException, InterruptedException {
-        return client().beginUpdate(request(version, mode));
+    /**
+     * Begins an update of all engines.
+     *
+     * @param certain whether to wait until a majority of the coordinators knows of it
+     */
+    public String beginUpdate(String version, String mode, boolean certain) throws IOException, InterruptedException {
+        Origin origin = new Origin("test", certain ? "update-" + ++updates : null);
+        return client().beginUpdate(request(version, mode), origin);
     }
 
     private static UpdateRequest request(String version, String mode) {
@@ -155,12 +160,8 @@ public final class ProcessFleet implements AutoCloseable {
     public Operation awaitEnd(String id) {
         Operation[] last = new Operation[1];
         Eventually.until("the end of " + id, LIMIT, () -> {
-            try {
-                last[0] = client().operation(id);
-                return !last[0].running();
-            } catch (CoordinatorUnreachableException | CoordinatorRefusedException e) {
-                return false;
-            }
+            last[0] = client().operation(id);
+            return !last[0].running();
         });
         return last[0];
     }

@@ -7,6 +7,7 @@ import akka.actor.typed.javadsl.AbstractBehavior;
 import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
 import akka.actor.typed.javadsl.Receive;
+import akka.actor.typed.javadsl.TimerScheduler;
 import akka.cluster.ClusterEvent;
 import akka.cluster.ClusterEvent.CurrentClusterState;
 import akka.cluster.Member;
@@ -36,9 +37,10 @@ public final class DeadProcesses extends AbstractBehavior<DeadProcesses.Event> {
     /** What it hears. */
     public sealed interface Event {}
 
-    private record Unreachable(Member member) implements Event {}
+    /** @param looked how often it was asked already */
+    private record Unreachable(Member member, int looked) implements Event {}
 
-    private record Refused(Member member) implements Event {}
+    private record Refused(Member member, int looked) implements Event {}
 
     /** Asks the machine of a member for its port. Blocks; run on a virtual thread. */
     @FunctionalInterface
@@ -47,7 +49,12 @@ public final class DeadProcesses extends AbstractBehavior<DeadProcesses.Event> {
     }
 
     private static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(1);
+    private static final Duration AGAIN = Duration.ofMillis(250);
 
+    /** Longer than the resolver takes. */
+    private static final int MOST_LOOKS = 60;
+
+    private final TimerScheduler<Event> timers;
     private final Probe probe;
     private final Supplier<CurrentClusterState> cluster;
     private final ActorRef<? super Down> manager;
@@ -55,11 +62,13 @@ public final class DeadProcesses extends AbstractBehavior<DeadProcesses.Event> {
 
     private DeadProcesses(
             ActorContext<Event> context,
+            TimerScheduler<Event> timers,
             Probe probe,
             Supplier<CurrentClusterState> cluster,
             ActorRef<? super Down> manager,
             Runnable downed) {
         super(context);
+        this.timers = timers;
         this.probe = probe;
         this.cluster = cluster;
         this.manager = manager;
@@ -87,20 +96,21 @@ public final class DeadProcesses extends AbstractBehavior<DeadProcesses.Event> {
             cluster.subscriptions()
                     .tell(Subscribe.create(
                             context.messageAdapter(
-                                    ClusterEvent.UnreachableMember.class, event -> new Unreachable(event.member())),
+                                    ClusterEvent.UnreachableMember.class, event -> unreachable(event.member())),
                             ClusterEvent.UnreachableMember.class));
-            return new DeadProcesses(context, DeadProcesses::refuses, cluster::state, cluster.manager(), downed);
+            return create(DeadProcesses::refuses, cluster::state, cluster.manager(), downed);
         });
     }
 
     /** The same with another network and another cluster; {@link #unreachable} is what the latter says. */
     static Behavior<Event> create(
             Probe probe, Supplier<CurrentClusterState> cluster, ActorRef<? super Down> manager, Runnable downed) {
-        return Behaviors.setup(context -> new DeadProcesses(context, probe, cluster, manager, downed));
+        return Behaviors.setup(context ->
+                Behaviors.withTimers(timers -> new DeadProcesses(context, timers, probe, cluster, manager, downed)));
     }
 
     static Event unreachable(Member member) {
-        return new Unreachable(member);
+        return new Unreachable(member, 0);
     }
 
     @Override
@@ -116,7 +126,7 @@ public final class DeadProcesses extends AbstractBehavior<DeadProcesses.Event> {
         ActorRef<Event> self = getContext().getSelf();
         Thread.ofVirtual().name("probe-" + member.address()).start(() -> {
             if (probe.refused(member.address())) {
-                self.tell(new Refused(member));
+                self.tell(new Refused(member, unreachable.looked() + 1));
             }
         });
         return this;
@@ -125,17 +135,25 @@ public final class DeadProcesses extends AbstractBehavior<DeadProcesses.Event> {
     private Behavior<Event> onRefused(Refused refused) {
         Member member = refused.member();
         CurrentClusterState state = cluster.get();
-        // Not one that has come back at the same address meanwhile.
-        if (state.getUnreachable().contains(member) && Majority.isReachable(state)) {
-            getContext()
-                    .getLog()
-                    .warn(
-                            "{} is silent and its machine refuses connections to it: it is taken for dead",
-                            member.address());
-            manager.tell(new Down(member.address()));
-            downed.run();
+        if (!state.getUnreachable().contains(member) || !Majority.isReachable(state)) {
+            // Either it has come back at the same address, or what is known here lags behind the news that it is
+            // silent.
+            lookAgain(refused);
+            return this;
         }
+        getContext()
+                .getLog()
+                .warn("{} is silent and its machine refuses connections to it: it is taken for dead", member.address());
+        manager.tell(new Down(member.address()));
+        downed.run();
         return this;
+    }
+
+    private void lookAgain(Refused refused) {
+        if (refused.looked() < MOST_LOOKS) {
+            Member member = refused.member();
+            timers.startSingleTimer(member.uniqueAddress(), new Unreachable(member, refused.looked()), AGAIN);
+        }
     }
 
     static boolean refuses(Address member) {

@@ -94,6 +94,13 @@ public final class Fleet {
                 || workerStates.values().stream().anyMatch(Optional::isEmpty);
     }
 
+    /** Registered hosts and workers that have yet to report. */
+    public Set<ActorRef<?>> silent() {
+        Set<ActorRef<?>> silent = new HashSet<>(silentHosts());
+        silent.addAll(silentWorkers());
+        return silent;
+    }
+
     /** Whether this very actor is a live worker; a restarted worker is another actor. */
     public boolean isLive(String worker, ActorRef<WorkerCommand> ref) {
         FleetWorker live = workers.get(worker);

@@ -19,6 +19,16 @@ import org.jspecify.annotations.Nullable;
  * own tenant's limits hold up lets others pass. Decisions only.
  */
 public final class UpdateQueue {
+    /** Whether two updates of a model could be about the same engine, so that the one that came first goes first. */
+    @FunctionalInterface
+    public interface Overlap {
+        /**
+         * @param one engines of the model; null for all of them
+         * @param other the same
+         */
+        boolean of(String model, @Nullable String one, @Nullable String other);
+    }
+
     /** What stands in the way of an update besides limits and those that came before. */
     public sealed interface Obstacle {}
 
@@ -55,6 +65,7 @@ public final class UpdateQueue {
     private final UpdateLimits limits;
     private final Function<UpdateQueued, @Nullable Obstacle> obstacles;
     private final Function<UpdateQueued, Long> sizes;
+    private final Overlap overlap;
     private final SequencedMap<String, UpdateQueued> waiting = new LinkedHashMap<>();
     private final Map<String, Hold> putBack = new HashMap<>();
     private final Map<String, Integer> failures = new HashMap<>();
@@ -62,14 +73,17 @@ public final class UpdateQueue {
     /**
      * @param obstacles what stands in the way of an update; null if nothing does
      * @param sizes of their checkpoints, in bytes
+     * @param overlap judged anew each time, since engines come and go
      */
     public UpdateQueue(
             UpdateLimits limits,
             Function<UpdateQueued, @Nullable Obstacle> obstacles,
-            Function<UpdateQueued, Long> sizes) {
+            Function<UpdateQueued, Long> sizes,
+            Overlap overlap) {
         this.limits = limits;
         this.obstacles = obstacles;
         this.sizes = sizes;
+        this.overlap = overlap;
     }
 
     /** It came after all others. */
@@ -125,13 +139,24 @@ public final class UpdateQueue {
         return null;
     }
 
-    /** The next thing to be done, after which there may be another; it waits no longer. Null if all have to wait. */
-    public @Nullable Decision next(Instant now) {
-        for (UpdateQueued update : waiting()) {
+    /** The next that has waited long enough, after which there may be another; it waits no longer. Null if none has. */
+    public @Nullable Decision expired(Instant now) {
+        for (UpdateQueued update : waiting.values()) {
             if (!update.until().isAfter(now)) {
                 Hold hold = hold(update, now);
                 return taken(update, new GiveUp(update, hold == null ? "its turn" : hold.reason(), true));
             }
+        }
+        return null;
+    }
+
+    /** The next thing to be done, after which there may be another; it waits no longer. Null if all have to wait. */
+    public @Nullable Decision next(Instant now) {
+        Decision expired = expired(now);
+        if (expired != null) {
+            return expired;
+        }
+        for (UpdateQueued update : waiting()) {
             String impossible = impossible(update, now);
             if (impossible != null) {
                 return taken(update, new GiveUp(update, impossible, false));
@@ -274,9 +299,8 @@ public final class UpdateQueue {
         return update.operation().model().equals(model);
     }
 
-    private static boolean shareEngines(UpdateQueued update, String model, @Nullable String group) {
-        String own = update.operation().group();
-        return isOf(update, model) && (own == null || group == null || own.equals(group));
+    private boolean shareEngines(UpdateQueued update, String model, @Nullable String group) {
+        return isOf(update, model) && overlap.of(model, update.operation().group(), group);
     }
 
     private static Instant later(Instant one, Instant other) {

@@ -55,6 +55,22 @@ class DeadProcessesTest {
     }
 
     @Test
+    void looksAgainWhileWhatIsKnownOfTheClusterLagsBehind() {
+        Member dead = members.get(2);
+        AtomicInteger looked = new AtomicInteger();
+        KIT.spawn(DeadProcesses.create(
+                        refusing(dead),
+                        () -> state(looked.incrementAndGet() < 3 ? Set.of() : Set.of(dead)),
+                        manager.getRef(),
+                        downed::incrementAndGet))
+                .tell(DeadProcesses.unreachable(dead));
+
+        assertThat(manager.receiveMessage().address()).isEqualTo(dead.address());
+        assertThat(looked).hasValue(3);
+        manager.expectNoMessage(NOT_TOLD);
+    }
+
+    @Test
     void leavesAMemberToTheResolverWhoseMachineTakesConnectionsOrDoesNotAnswer() {
         Member silent = members.get(2);
         ask(refusing(), Set.of(silent)).tell(DeadProcesses.unreachable(silent));

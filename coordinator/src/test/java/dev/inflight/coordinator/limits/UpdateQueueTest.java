@@ -12,8 +12,11 @@ import dev.inflight.coordinator.limits.UpdateQueue.Obstacle;
 import dev.inflight.protocol.cluster.OperationReply.Turn;
 import java.time.Instant;
 import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
@@ -21,6 +24,7 @@ class UpdateQueueTest {
     private static final Instant T0 = Instant.parse("2026-11-22T09:00:00Z");
 
     private final Map<String, Obstacle> obstacles = new HashMap<>();
+    private final Set<String> overlapping = new HashSet<>();
     private UpdateLimits limits = UpdateLimitsTest.limits("");
     private UpdateQueue queue = queue("");
 
@@ -47,6 +51,24 @@ class UpdateQueueTest {
         assertThat(begun(T0)).isEqualTo("u2");
         assertThat(queue.ahead("m", "w2", T0)).isNull();
         assertThat(Objects.requireNonNull(queue.ahead("m", null, T0)).id()).isEqualTo("u1");
+    }
+
+    @Test
+    void thoseThatNameTheSameEnginesInOtherWordsKeepTheirOrderForAsLongAsTheyDo() {
+        limits.began(new Use("old", "m", "ann", 1, T0.minusSeconds(100), T0.minusSeconds(90)));
+        add("u1", "m", "tenant=a", "ann");
+        add("u2", "m", "w1", "ann");
+        obstacles.put("u1", new Excluded(null, "update update-0 is running"));
+        overlapping.addAll(List.of("tenant=a", "w1"));
+        assertThat(queue.next(T0)).as("w1 is tenant a's").isNull();
+        assertThat(turn("u2").reason()).isEqualTo("update u1 came before it");
+        assertThat(turn("u2").expectedAt()).as("nobody knows when u1 begins").isNull();
+        assertThat(Objects.requireNonNull(queue.ahead("m", "w1", T0)).id()).isEqualTo("u1");
+        obstacles.clear();
+        assertThat(turn("u2").expectedAt()).isEqualTo(T0.plusSeconds(10));
+        obstacles.put("u1", new Excluded(null, "update update-0 is running"));
+        overlapping.clear();
+        assertThat(begun(T0)).as("w1 is another's now").isEqualTo("u2");
     }
 
     @Test
@@ -117,6 +139,15 @@ class UpdateQueueTest {
     }
 
     @Test
+    void whatHasWaitedLongEnoughEndsAlsoWhileNothingMayBegin() {
+        add("u1", "m", null, "ann");
+        assertThat(queue.expired(T0.plusMillis(7_199_999))).isNull();
+        assertThat(queue.waiting()).hasSize(1);
+        assertThat(queue.expired(T0.plusSeconds(7200))).isInstanceOf(GiveUp.class);
+        assertThat(queue.waiting()).isEmpty();
+    }
+
+    @Test
     void whatCanNotBeDoneAnyMoreIsGivenUpAtOnce() {
         queue = queue("models.big.bytes-per-day = 10");
         add("u1", "m", null, "ann");
@@ -153,6 +184,10 @@ class UpdateQueueTest {
         assertThat(queue.nextChange(now)).isEqualTo(now.plusSeconds(32));
     }
 
+    private boolean overlap(String model, @Nullable String one, @Nullable String other) {
+        return one == null || other == null || one.equals(other) || overlapping.containsAll(Set.of(one, other));
+    }
+
     private void putBack(String id, Instant now) {
         queue.putBack(queued(id, "m", null, "ann"), "no engine is there", now);
     }
@@ -184,6 +219,6 @@ class UpdateQueueTest {
 
     private UpdateQueue queue(String settings) {
         limits = UpdateLimitsTest.limits(settings);
-        return new UpdateQueue(limits, update -> obstacles.get(update.id()), update -> 11L);
+        return new UpdateQueue(limits, update -> obstacles.get(update.id()), update -> 11L, this::overlap);
     }
 }

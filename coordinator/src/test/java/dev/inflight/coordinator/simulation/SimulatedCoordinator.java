@@ -27,6 +27,9 @@ import dev.inflight.protocol.cluster.Wire;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent.WorkerState;
 import java.time.Instant;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -47,10 +50,17 @@ final class SimulatedCoordinator {
     private final Set<ActorRef<HostStoreCommand>> hosts = new LinkedHashSet<>();
     private final Set<ActorRef<WorkerCommand>> workers = new LinkedHashSet<>();
     private final List<LedgerRecord> ledger;
+    /** On their way to the disk. */
+    private final Deque<LedgerWriter.Write> writes = new ArrayDeque<>();
+
     private @Nullable ActorRef<Fleet> listener;
     private @Nullable ActorRef<LedgerEvent> ledgerListener;
     private @Nullable ActorRef<LedgerWriter.Command> writer;
     private Fleet fleet = Fleet.EMPTY;
+    /** The longest that a write takes. */
+    private final long disk;
+
+    private boolean alive = true;
 
     private static final Surroundings SURROUNDINGS = new Surroundings() {
         @Override
@@ -85,6 +95,7 @@ final class SimulatedCoordinator {
     SimulatedCoordinator(World world, CoordinatorSettings settings, List<LedgerRecord> ledger, Runnable wake) {
         this.world = world;
         this.ledger = ledger;
+        this.disk = world.happens(0.5) ? 15 : 250;
         this.wake = wake;
         Behavior<Wire> behavior = UpdateCoordinator.create(
                 settings,
@@ -109,6 +120,7 @@ final class SimulatedCoordinator {
     }
 
     void kill() {
+        alive = false;
         actor.kill();
         children.values().forEach(child -> child.actor.kill());
     }
@@ -165,11 +177,8 @@ final class SimulatedCoordinator {
         boolean told = false;
         for (LedgerWriter.Command command : actor.kit().childInbox(writer).getAllReceived()) {
             if (command instanceof LedgerWriter.Write write) {
-                ledger.add(new LedgerRecord(1, ledger.size() + 1, write.entry()));
-                if (write.operation() != null) {
-                    Objects.requireNonNull(ledgerListener).tell(new LedgerEvent.Kept(write.operation()));
-                    told = true;
-                }
+                writes.add(write);
+                world.in(world.between(0, disk), this::force);
             } else if (command instanceof LedgerWriter.Confirm asked) {
                 asked.replyTo().tell(new LedgerWriter.Confirmed(asked.epoch()));
             } else if (command instanceof LedgerWriter.TellOperation tell) {
@@ -180,8 +189,26 @@ final class SimulatedCoordinator {
         return told;
     }
 
+    /** One write after the other is durable; those that are not when it is killed are lost. */
+    private void force() {
+        if (alive) {
+            var write = writes.remove();
+            ledger.add(record(ledger, write));
+            if (write.operation() != null) {
+                Objects.requireNonNull(ledgerListener).tell(new LedgerEvent.Kept(write.operation()));
+                wake.run();
+            }
+        }
+    }
+
+    private static LedgerRecord record(List<LedgerRecord> before, LedgerWriter.Write write) {
+        return new LedgerRecord(1, before.size() + 1, write.entry());
+    }
+
     private OperationReply operation(String id) {
-        var state = LedgerState.of(ledger);
+        List<LedgerRecord> known = new ArrayList<>(ledger);
+        writes.forEach(write -> known.add(record(known, write)));
+        var state = LedgerState.of(known);
         for (var ended : state.ended()) {
             if (ended.operation().id().equals(id)) {
                 return ended.asOperation();
@@ -190,6 +217,11 @@ final class SimulatedCoordinator {
         for (var started : state.unfinished()) {
             if (started.id().equals(id)) {
                 return started.asOperation("running");
+            }
+        }
+        for (var queued : state.queued()) {
+            if (queued.id().equals(id)) {
+                return queued.operation().asOperation("queued");
             }
         }
         return new Refused(Refused.Code.NOT_FOUND, "operation " + id + " is not known");

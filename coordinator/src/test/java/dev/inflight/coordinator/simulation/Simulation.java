@@ -51,6 +51,12 @@ final class Simulation implements SimulatedWorker.Fleetwide {
     private final double failure;
     /** How many requests are for canaries. */
     private final double canaries;
+    /** How many requests are for updates that wait. */
+    private final double patience;
+
+    private final WaitingUpdates waiting;
+    /** Hosts that are there and do not report to the coordinator, by the time until which. */
+    private final Map<String, Long> silent = new HashMap<>();
 
     private @Nullable SimulatedCoordinator coordinator;
     private boolean trouble;
@@ -71,6 +77,8 @@ final class Simulation implements SimulatedWorker.Fleetwide {
         this.network = new Network(world);
         this.failure = world.happens(0.5) ? 0 : 0.02;
         this.canaries = world.happens(0.7) ? 0 : 0.5;
+        this.patience = world.happens(0.6) ? 0 : 0.5;
+        this.waiting = new WaitingUpdates(world);
         int count = (int) world.between(2, 4);
         for (String version : VERSIONS) {
             checkpoints.put(
@@ -123,6 +131,7 @@ final class Simulation implements SimulatedWorker.Fleetwide {
         watchAnswers();
         world.runUntil(end);
         heal();
+        awaitTurns();
         awaitWhole();
         lastUpdate();
     }
@@ -133,6 +142,17 @@ final class Simulation implements SimulatedWorker.Fleetwide {
         world.in(world.between(10, 2_500), () -> {
             if (world.now() < end) {
                 String version = VERSIONS.get((int) world.between(0, VERSIONS.size() - 2));
+                if (coordinator != null && world.happens(patience)) {
+                    waiting.ask(coordinator, version);
+                    requests(end);
+                    return;
+                }
+                if (coordinator != null && world.happens(patience / 2)) {
+                    waiting.callOff(coordinator);
+                    if (world.happens(0.3)) {
+                        world.in(world.between(0, 100), this::fail);
+                    }
+                }
                 var answers = world.happens(canaries) ? askForCanary(version) : ask(version);
                 if (answers != null) {
                     world.in(50, () -> answers.getAllReceived().forEach(answer -> world.tell("answer: %s", answer)));
@@ -184,12 +204,7 @@ final class Simulation implements SimulatedWorker.Fleetwide {
     private void fault() {
         var host = hosts.get((int) world.between(0, hosts.size() - 1));
         switch ((int) world.between(0, 3)) {
-            case 0 -> {
-                if (coordinator != null) {
-                    killCoordinator();
-                    world.in(world.between(500, 3_000), this::startCoordinator);
-                }
-            }
+            case 0 -> fail();
             case 1 -> {
                 // One of them keeps what was published.
                 if (host.isUp() && !host.name.equals("h0")) {
@@ -210,6 +225,13 @@ final class Simulation implements SimulatedWorker.Fleetwide {
                     world.in(world.between(200, 5_000), () -> mend(host));
                 }
             }
+        }
+    }
+
+    private void fail() {
+        if (trouble && coordinator != null) {
+            killCoordinator();
+            world.in(world.between(500, 3_000), this::startCoordinator);
         }
     }
 
@@ -248,16 +270,26 @@ final class Simulation implements SimulatedWorker.Fleetwide {
     private void discover(SimulatedHost host) {
         var life = coordinator;
         var worker = host.worker.inbox().getRef();
+        long silence = trouble && world.happens(0.1) ? world.between(100, 6_000) : 0;
         world.in(world.between(1, 100), () -> {
             if (life != null
                     && life == coordinator
                     && host.isUp()
                     && worker.equals(host.worker.inbox().getRef())) {
+                silent.put(host.name, world.now() + silence);
                 life.listed(host.inbox().getRef(), worker);
-                report(host);
-                host.worker.subscribed();
+                world.in(silence, () -> {
+                    if (life == coordinator && host.isUp()) {
+                        report(host);
+                        host.worker.subscribed();
+                    }
+                });
             }
         });
+    }
+
+    private boolean isSilent(SimulatedHost host) {
+        return world.now() < silent.getOrDefault(host.name, 0L);
     }
 
     private void killHost(SimulatedHost host) {
@@ -371,6 +403,9 @@ final class Simulation implements SimulatedWorker.Fleetwide {
         var life = coordinator;
         var ref = worker.inbox().getRef();
         var state = worker.state();
+        if (isSilent(host(worker))) {
+            return;
+        }
         inOrder(worker.id, () -> {
             if (life != null && life == coordinator && !host(worker).isCut()) {
                 life.reported(ref, state);
@@ -382,6 +417,9 @@ final class Simulation implements SimulatedWorker.Fleetwide {
         var life = coordinator;
         var ref = host.inbox().getRef();
         var state = host.state();
+        if (isSilent(host)) {
+            return;
+        }
         inOrder(host.name, () -> {
             if (life != null && life == coordinator && !host.isCut()) {
                 life.reported(ref, state);
@@ -424,6 +462,7 @@ final class Simulation implements SimulatedWorker.Fleetwide {
                     throw new Violation("epoch " + prepare.epoch() + " is prepared on " + worker + " after " + before);
                 }
                 newestEpochs.put(worker, prepare.epoch());
+                waiting.prepares(prepare.updateId());
                 var epoch = epochs.computeIfAbsent(prepare.epoch(), number -> new Epoch());
                 prepare.membership().workers().stream()
                         .filter(member -> member.receives())
@@ -477,6 +516,17 @@ final class Simulation implements SimulatedWorker.Fleetwide {
     }
 
     // What must hold in the end.
+
+    private void awaitTurns() {
+        long deadline = world.now() + RECOVERY;
+        while (coordinator == null || !waiting.areOver(coordinator)) {
+            if (world.now() >= deadline) {
+                throw new Violation("updates wait for their turn " + RECOVERY + " ms after everything healed");
+            }
+            world.runUntil(world.now() + 100);
+        }
+        waiting.requireOrder();
+    }
 
     private void awaitWhole() {
         long deadline = world.now() + RECOVERY;

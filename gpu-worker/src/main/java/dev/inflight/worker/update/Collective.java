@@ -7,6 +7,7 @@ import dev.inflight.worker.cuda.CudaException;
 import dev.inflight.worker.device.CudaSlotRing;
 import dev.inflight.worker.nccl.Group;
 import dev.inflight.worker.nccl.GroupLease;
+import dev.inflight.worker.store.CorruptBlockException;
 import java.time.Duration;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -41,6 +42,7 @@ final class Collective implements AutoCloseable {
     private final GroupLease lease;
     private final CudaLane lane;
     private final CudaBlockCheck check;
+    private final DamagedBroadcast damaged;
     private final Runnable stuck;
     private final StageTimes times;
     private final Duration patience;
@@ -70,6 +72,7 @@ final class Collective implements AutoCloseable {
      * @param lease of the members' communicator, not joined yet
      * @param lane a stream for the broadcasts alone
      * @param check for received buckets
+     * @param damaged told what it finds
      * @param stuck called if the GPU may still use the slots when this is closed
      * @param patience longest wait for a broadcast
      */
@@ -78,6 +81,7 @@ final class Collective implements AutoCloseable {
             GroupLease lease,
             CudaLane lane,
             CudaBlockCheck check,
+            DamagedBroadcast damaged,
             Runnable stuck,
             StageTimes times,
             Duration patience) {
@@ -85,6 +89,7 @@ final class Collective implements AutoCloseable {
         this.lease = lease;
         this.lane = lane;
         this.check = check;
+        this.damaged = damaged;
         this.stuck = stuck;
         this.times = times;
         this.patience = patience;
@@ -231,10 +236,18 @@ final class Collective implements AutoCloseable {
         times.transferred(bucket, flight.marks().span());
         var checked = flight.checked();
         if (checked != null) {
-            checked.await(patience);
+            check(flight.bucket(), checked);
         }
         var located = to.located();
         to.board().landed(bucket, located == null ? (index, at, release) -> release.run() : located);
+    }
+
+    private void check(Bucket bucket, CudaBlockCheck.Started checked) throws InterruptedException {
+        try {
+            checked.await(patience);
+        } catch (CorruptBlockException e) {
+            throw damaged.landed(bucket, e);
+        }
     }
 
     /** A kernel that an abort ended looks done as well: what was received counts only if the communicator is sound. */

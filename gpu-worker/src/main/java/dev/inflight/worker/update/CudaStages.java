@@ -117,6 +117,7 @@ final class CudaStages implements DeviceStages {
                 new GroupLease(communicators),
                 closed(new CudaLane(device.context())),
                 check(),
+                new DamagedBroadcast(plan, mending.tally()),
                 () -> stuck = true,
                 times,
                 patience);

@@ -28,7 +28,7 @@ final class DamageLog {
     }
 
     /**
-     * A bucket has come from elsewhere.
+     * A bucket has come from elsewhere, and is what was published.
      *
      * @param from the hosts that it may have come from
      */

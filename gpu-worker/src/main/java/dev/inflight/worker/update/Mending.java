@@ -3,6 +3,7 @@ package dev.inflight.worker.update;
 import dev.inflight.protocol.cluster.Damage.Place;
 import dev.inflight.protocol.plan.Bucket;
 import dev.inflight.worker.store.CorruptBlockException;
+import dev.inflight.worker.store.DamageTally;
 import dev.inflight.worker.store.HostStore;
 import dev.inflight.worker.store.StoredCheckpoint;
 import java.util.List;
@@ -28,6 +29,11 @@ final class Mending {
         this.store = store;
         this.checkpoint = checkpoint;
         this.times = times;
+    }
+
+    /** Of this host. */
+    DamageTally tally() {
+        return store.damage();
     }
 
     /** Brings a bucket to where it is read, and checks it there. */

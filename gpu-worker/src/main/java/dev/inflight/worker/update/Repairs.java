@@ -8,6 +8,7 @@ import dev.inflight.worker.transport.PeerException;
 import dev.inflight.worker.transport.SlotRange;
 import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import org.slf4j.Logger;
@@ -65,8 +66,10 @@ final class Repairs implements AutoCloseable {
         int slot = board.enter(bucket.index());
         var inbound = board.slots().inbound(slot).asSlice(0, bucket.bytes());
         mending.bring(bucket, () -> {
-            take(bucket, place.owner(), inbound);
+            var holders = take(bucket, place.owner(), inbound);
             check(bucket, inbound);
+            times.damage.brought(
+                    bucket.index(), holders.stream().map(Membership.Host::name).toList(), tally);
         });
         board.slots().settle(slot, bucket.bytes(), board.patience());
         board.landed(bucket.index());
@@ -74,19 +77,19 @@ final class Repairs implements AutoCloseable {
         return new Arrivals.Arrival(place.firstSlot() + at.slot(), at.offset(), () -> board.consumed(bucket.index()));
     }
 
-    /** Hosts that can not give it are tried again only when the coordinator has told something new. */
-    private void take(Bucket bucket, String owner, MemorySegment to) throws InterruptedException {
+    /**
+     * Hosts that can not give it are tried again only when the coordinator has told something new.
+     *
+     * @return those that it may have come from
+     */
+    private List<Membership.Host> take(Bucket bucket, String owner, MemorySegment to) throws InterruptedException {
         while (true) {
             var holders = lost.await(owner, triedInVain.getOrDefault(owner, 0));
             long start = System.nanoTime();
             try {
                 times.landedBytes.add(bytes.copy(bucket, to, holders.hosts()));
                 times.transferNanos.add(System.nanoTime() - start);
-                times.damage.brought(
-                        bucket.index(),
-                        holders.hosts().stream().map(Membership.Host::name).toList(),
-                        tally);
-                return;
+                return holders.hosts();
             } catch (PeerException e) {
                 if (Thread.currentThread().isInterrupted()) {
                     throw new InterruptedException();

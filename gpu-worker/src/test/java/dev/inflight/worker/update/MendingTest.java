@@ -2,6 +2,7 @@ package dev.inflight.worker.update;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import akka.actor.testkit.typed.javadsl.FishingOutcomes;
@@ -21,14 +22,17 @@ import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.plan.Bucket;
 import dev.inflight.protocol.plan.Membership;
+import dev.inflight.protocol.plan.Owner;
 import dev.inflight.protocol.plan.Part;
 import dev.inflight.protocol.plan.Placement;
 import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.protocol.plan.Slice;
 import dev.inflight.protocol.plan.Slots;
+import dev.inflight.protocol.plan.UpdatePlan;
 import dev.inflight.worker.store.CorruptBlockException;
 import dev.inflight.worker.store.StoreException;
 import dev.inflight.worker.store.StoredCheckpoint;
+import dev.inflight.worker.transport.SourcePace;
 import dev.inflight.worker.transport.PartKey;
 import dev.inflight.worker.transport.PartReader;
 import dev.inflight.worker.transport.PeerException;
@@ -314,5 +318,59 @@ class MendingTest {
         assertThat(failures).hasSize(3);
         assertThat(a.store.damage().found(Place.SLOT)).isEqualTo(4);
         assertThat(a.store.damage().mended(Place.SLOT)).isOne();
+    }
+
+    @Test
+    void aBucketThatALostOwnerSentDamagedIsMendedOnceItIsCheckedAndNotWhenItHasCome() throws Exception {
+        var block = new Slice(0, 1 << 20, 2 << 20);
+        var bucket = new Bucket(0, 0, 0, List.of(new Placement(block, 0)), 1 << 20);
+        flip(onA);
+
+        assertThat(repaired(bucket, block).damage())
+                .extracting(Damage::place, Damage::mendedFrom)
+                .containsExactly(tuple(Place.STORE, "host b"), tuple(Place.WIRE, "stores of b"));
+        assertThat(a.store.damage().mended(Place.WIRE)).isOne();
+
+        flip(onA);
+        flip(onB);
+        flipInFile();
+        assertThatThrownBy(() -> repaired(bucket, block)).isInstanceOf(StoreException.class);
+        assertThat(a.store.damage().mended(Place.WIRE))
+                .as("the second never was")
+                .isOne();
+    }
+
+    /** Brings a bucket that came damaged on the wire out of this host's store, as when its owner was lost. */
+    private WorkerEvent.StageReport repaired(Bucket bucket, Slice damaged) throws InterruptedException {
+        var times = new StageTimes();
+        times.damage.awaits(bucket.index(), Place.WIRE, onA.damaged(damaged));
+        var lost = new LostOwners(TestHost.PATIENCE);
+        lost.tell(List.of("b/0"), List.of(host(b)));
+        try (var closer = new Closer()) {
+            var mending = new Mending(a.store, onA, times);
+            var stages = new HostStages(a.device, onA, new Slots(1, 1 << 20, "test"), closer, mending, times);
+            var board = new LandingBoard(stages.landing(1), TestHost.PATIENCE);
+            var bytes = new StoreBytes(onA, a.context.joins(), TestHost.PATIENCE, SourcePace.NONE);
+            try (var repairs = new Repairs(
+                    lost, bytes, onA, any -> new Repairs.Place("b/0", board, 0), mending, a.store.damage(), times)) {
+                repairs.bring(bucket).release().run();
+            }
+        }
+        return times.report(0);
+    }
+
+    @Test
+    void aBroadcastThatBringsDamageIsCountedAndNamesTensorAndOwner() {
+        var block = new Slice(0, 0, 1 << 20);
+        var bucket = new Bucket(0, 0, 1, List.of(new Placement(block, 0)), 1 << 20);
+        var owners = List.of(new Owner("a/0", List.of()), new Owner("b/0", List.of(0)));
+        var damaged = new DamagedBroadcast(new UpdatePlan(owners, List.of(bucket), 1, 1 << 20), a.store.damage());
+
+        assertThat(damaged.landed(bucket, onA.damaged(block)))
+                .hasMessage(
+                        "a: v1.safetensors: tensor \"weight\": block at byte 0 is not what was published as m v1; it"
+                                + " came so from b/0, by NCCL");
+        assertThat(a.store.damage().found(Place.SLOT)).isOne();
+        assertThat(a.store.damage().mended(Place.SLOT)).isZero();
     }
 }

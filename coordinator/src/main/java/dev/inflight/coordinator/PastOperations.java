@@ -1,0 +1,39 @@
+package dev.inflight.coordinator;
+
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.javadsl.ActorContext;
+import akka.actor.typed.javadsl.Behaviors;
+import dev.inflight.protocol.cluster.OperationReply;
+import dev.inflight.protocol.cluster.OperationReply.Operation;
+import dev.inflight.protocol.cluster.TrainerCommand.GetOperation;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Operations of former coordinators, and those forgotten since: only the ledger has them. Belongs to the coordinator's
+ * actor.
+ */
+final class PastOperations {
+    /** What a command about an operation is answered with. */
+    @FunctionalInterface
+    interface Answer {
+        /** @param past null if the ledger does not have it */
+        OperationReply to(@Nullable Operation past);
+    }
+
+    private final ActorContext<UpdateCoordinator.Command> context;
+    private final Journal journal;
+
+    PastOperations(ActorContext<UpdateCoordinator.Command> context, Journal journal) {
+        this.context = context;
+        this.journal = journal;
+    }
+
+    /** Answers once the ledger has said what it has. */
+    void answer(String id, Answer answer, ActorRef<OperationReply> replyTo) {
+        ActorRef<OperationReply> asking = context.spawnAnonymous(Behaviors.receiveMessage(found -> {
+            replyTo.tell(answer.to(found instanceof Operation past ? past : null));
+            return Behaviors.stopped();
+        }));
+        journal.tell(new GetOperation(id, asking));
+    }
+}
