@@ -92,10 +92,20 @@ public final class AeronNode implements AutoCloseable {
      * @throws CastLostException if nothing arrives from there
      */
     public CastReceiver receive(CastOffer offer) throws CastLostException, InterruptedException {
+        return receive(offer, 1);
+    }
+
+    /**
+     * The same where several casts are received at a time: together they have no more bytes on their way here than one
+     * would, so that they do not crowd each other out on the last link.
+     *
+     * @param casts how many
+     */
+    public CastReceiver receive(CastOffer offer, int casts) throws CastLostException, InterruptedException {
         try {
             var builder = new ChannelUriStringBuilder(offer.channel())
                     .sessionId(offer.session())
-                    .receiverWindowLength(window());
+                    .receiverWindowLength(Math.max(settings.mtuBytes(), window() / casts));
             if (builder.endpoint() == null) {
                 builder.endpoint(bracketed(settings.host()) + ":0");
             } else {

@@ -22,7 +22,7 @@ public final class Cast implements AutoCloseable {
     private final long joiningNanos;
     private volatile boolean asked;
     private volatile boolean over;
-    private boolean begun;
+    private volatile boolean begun;
 
     private Cast(ExclusivePublication publication, CastOffer offer, Duration joining) {
         this.joiningNanos = joining.toNanos();
@@ -66,6 +66,11 @@ public final class Cast implements AutoCloseable {
         return offer;
     }
 
+    /** Somebody has joined after others, of whom the last may have left: the next send waits for it as the first does. */
+    public void expect() {
+        begun = false;
+    }
+
     /** Whether buckets are still sent; once false, it stays so. */
     public boolean isLive() {
         return !over;
@@ -80,6 +85,16 @@ public final class Cast implements AutoCloseable {
      */
     public void send(int bucket, MemorySegment bytes, Duration patience)
             throws CastLostException, InterruptedException {
+        send(bucket, 0, bytes, patience);
+    }
+
+    /**
+     * The same with a piece of a bucket. All of a bucket must be sent before another one.
+     *
+     * @param from first byte of the piece in the bucket
+     */
+    public void send(int bucket, long from, MemorySegment bytes, Duration patience)
+            throws CastLostException, InterruptedException {
         int most = publication.maxPayloadLength() - HEADER_BYTES;
         for (long at = 0; at < bytes.byteSize() && !over; ) {
             int length = (int) Math.min(most, bytes.byteSize() - at);
@@ -87,7 +102,7 @@ public final class Cast implements AutoCloseable {
                 var buffer = claim.buffer();
                 buffer.putInt(claim.offset(), bucket, ByteOrder.LITTLE_ENDIAN);
                 buffer.putInt(claim.offset() + Integer.BYTES, 0);
-                buffer.putLong(claim.offset() + OFFSET_AT, at, ByteOrder.LITTLE_ENDIAN);
+                buffer.putLong(claim.offset() + OFFSET_AT, from + at, ByteOrder.LITTLE_ENDIAN);
                 memory(buffer.addressOffset() + claim.offset() + HEADER_BYTES, length)
                         .copyFrom(bytes.asSlice(at, length));
                 claim.commit();
@@ -108,7 +123,9 @@ public final class Cast implements AutoCloseable {
         while (true) {
             long position = publication.tryClaim(HEADER_BYTES + length, claim);
             if (position > 0) {
-                begun = true;
+                if (!begun) {
+                    begun = true;
+                }
                 return true;
             }
             // Somebody has joined, or is about to, and the sender may not have heard of it yet.

@@ -22,6 +22,8 @@ enum Op {
     REQUEST_CAST(27, 0),
     CAST(28, 0),
     RESEND(29, 0),
+    CAST_PARTS(30, 4096),
+    PARTS_WANTED(31, 1 << 20),
 
     DOCUMENT(32, Long.BYTES),
     OFFER(33, 1 << 20),

@@ -30,6 +30,11 @@
  * chunks; or, if the client named the server's own machine, by {@code PART_AT}, which says where in a file in shared
  * memory the part lies. A part that is still on its way to the server is waited for. {@code FAILED} ends the connection.
  *
+ * <p>Or it asks to be cast to: {@code CAST_PARTS} with the checkpoint and its machine, answered by {@code CAST_AT} when
+ * enough machines have asked. When it receives there, it sends {@code PARTS_WANTED}: bits, one for each part in the order
+ * of {@link dev.inflight.worker.cast.CastOrder}, little-endian. Nothing answers that but {@code FAILED}, when the cast is
+ * over; a client that has everything closes the connection.
+ *
  * <p><b>Liveness.</b> Each side sends {@code PING} whenever it has sent nothing for a second (or a quarter of the other
  * side's idle timeout, if shorter), so a server that waits for a bucket and a consumer busy with its engine are both
  * told from dead ones. A side that waits and hears nothing for its idle timeout closes the connection.
