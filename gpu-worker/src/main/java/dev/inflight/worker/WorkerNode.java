@@ -88,9 +88,8 @@ public final class WorkerNode {
         var ucx = ucx(settings);
         var aeron = new AeronNode(names.fresh("aeron"), settings.aeron());
         var partLimit = new RateLimit(settings.maxSourceBytesPerSecond());
-        var casts = settings.joinGather().isZero()
-                ? null
-                : new PartCasts(store, aeron, partLimit, settings.partTimeout());
+        var casts =
+                settings.joinGather().isZero() ? null : new PartCasts(store, aeron, partLimit, settings.partTimeout());
         try {
             store.warm(settings.warmBytes());
             RunDirectory.prepare(settings.runDir());

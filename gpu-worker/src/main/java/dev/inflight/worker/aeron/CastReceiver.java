@@ -23,27 +23,32 @@ public final class CastReceiver implements AutoCloseable {
     private final Subscription subscription;
     private final Image image;
     private final LongAdder received;
+    private final Uses uses;
 
-    private CastReceiver(Subscription subscription, Image image, LongAdder received) {
+    private CastReceiver(Subscription subscription, Image image, LongAdder received, Uses uses) {
+        this.uses = uses;
         this.subscription = subscription;
         this.image = image;
         this.received = received;
     }
 
-    static CastReceiver open(Subscription subscription, Duration timeout, LongAdder received)
+    static CastReceiver open(Subscription subscription, Duration timeout, LongAdder received, Uses uses)
             throws CastLostException, InterruptedException {
         try {
             long deadline = System.nanoTime() + timeout.toNanos();
             while (subscription.imageCount() == 0) {
+                if (uses.isEnding()) {
+                    throw new CastLostException("Aeron is shut down");
+                }
                 if (System.nanoTime() - deadline > 0) {
                     throw new CastLostException("nothing came from " + subscription.channel() + " within "
                             + timeout.toMillis() + " ms; does UDP pass?");
                 }
                 Thread.sleep(1);
             }
-            return new CastReceiver(subscription, subscription.imageAtIndex(0), received);
+            return new CastReceiver(subscription, subscription.imageAtIndex(0), received, uses);
         } catch (CastLostException | RuntimeException | InterruptedException e) {
-            subscription.close();
+            AeronNode.closeQuietly(subscription);
             throw e;
         }
     }
@@ -80,6 +85,18 @@ public final class CastReceiver implements AutoCloseable {
 
     private void land(Landing landing, String what, Duration silence, BooleanSupplier givenUp)
             throws CastLostException, InterruptedException {
+        if (!uses.enter()) {
+            throw new CastLostException("Aeron was shut down");
+        }
+        try {
+            landAll(landing, what, silence, () -> uses.isEnding() || givenUp.getAsBoolean());
+        } finally {
+            uses.exit();
+        }
+    }
+
+    private void landAll(Landing landing, String what, Duration silence, BooleanSupplier givenUp)
+            throws CastLostException, InterruptedException {
         var idle = AeronNode.patientIdle();
         long heard = System.nanoTime();
         while (!landing.isFull()) {
@@ -107,6 +124,12 @@ public final class CastReceiver implements AutoCloseable {
             }
             idle.idle();
         }
+    }
+
+    /** Receives nothing more; the sender goes on without it. */
+    @Override
+    public void close() {
+        AeronNode.closeQuietly(subscription);
     }
 
     /** Takes fragments of a bucket in order and none of the next. */
@@ -194,11 +217,5 @@ public final class CastReceiver implements AutoCloseable {
                 }
             }
         }
-    }
-
-    /** Receives nothing more; the sender goes on without it. */
-    @Override
-    public void close() {
-        subscription.close();
     }
 }

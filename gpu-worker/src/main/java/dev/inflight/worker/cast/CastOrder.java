@@ -1,6 +1,7 @@
 package dev.inflight.worker.cast;
 
 import dev.inflight.protocol.plan.Part;
+import dev.inflight.protocol.plan.ShardParts;
 import dev.inflight.worker.store.StoredCheckpoint;
 import java.util.Comparator;
 import java.util.List;
@@ -12,7 +13,8 @@ import java.util.stream.IntStream;
  * Immutable.
  */
 public final class CastOrder {
-    private static final Comparator<Part> ORDER = Comparator.comparingInt(Part::index).thenComparingInt(Part::shard);
+    private static final Comparator<Part> ORDER =
+            Comparator.comparingInt(Part::index).thenComparingInt(Part::shard);
 
     private final List<Part> parts;
 
@@ -21,9 +23,14 @@ public final class CastOrder {
     }
 
     public static CastOrder of(StoredCheckpoint checkpoint) {
-        return new CastOrder(IntStream.range(0, checkpoint.sharding().count())
-                .mapToObj(shard -> checkpoint.parts(shard).parts())
-                .flatMap(List::stream)
+        return of(IntStream.range(0, checkpoint.sharding().count())
+                .mapToObj(checkpoint::parts)
+                .toList());
+    }
+
+    static CastOrder of(List<ShardParts> shards) {
+        return new CastOrder(shards.stream()
+                .flatMap(shard -> shard.parts().stream())
                 .sorted(ORDER)
                 .toList());
     }

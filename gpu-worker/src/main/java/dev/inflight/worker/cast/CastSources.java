@@ -71,15 +71,15 @@ public record CastSources(List<Source> sources, String reason) {
     private static List<Membership.Host> holders(Membership.Host receiver, List<Membership.Host> hosts, int shard) {
         var holders = hosts.stream()
                 .filter(host -> !host.name().equals(receiver.name()))
-                .filter(host -> host.shards().stream().anyMatch(range -> range.first() <= shard && shard <= range.last()))
+                .filter(host ->
+                        host.shards().stream().anyMatch(range -> range.first() <= shard && shard <= range.last()))
                 .sorted(BY_NAME)
                 .toList();
         return holders.stream().anyMatch(host -> sameMachine(host.place(), receiver.place()))
                 ? List.of()
                 : holders.stream()
-                        .filter(host -> host.place()
-                                .multicast()
-                                .equals(receiver.place().multicast()))
+                        .filter(host ->
+                                host.place().multicast().equals(receiver.place().multicast()))
                         .toList();
     }
 

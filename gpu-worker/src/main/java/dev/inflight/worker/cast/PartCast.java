@@ -168,8 +168,8 @@ final class PartCast {
 
     private void requireHeld(BitSet parts) throws PeerException {
         if (parts.length() > order.count()) {
-            throw new PeerException("there are " + order.count() + " parts, but part " + (parts.length() - 1)
-                    + " is asked for");
+            throw new PeerException(
+                    "there are " + order.count() + " parts, but part " + (parts.length() - 1) + " is asked for");
         }
         var absent = parts.stream()
                 .map(number -> order.part(number).shard())

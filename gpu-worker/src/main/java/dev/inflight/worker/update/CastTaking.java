@@ -39,8 +39,9 @@ final class CastTaking {
     private final Pulls pulls;
     private final CastSources choice;
     private final String machine;
-    private final JoinSettings settings;
+    private final JoinSettings.Casts casts;
     private final Duration peerTimeout;
+    private final Duration silence;
     private final Destination destination;
 
     /** Sources that cast, or that never will. */
@@ -63,6 +64,7 @@ final class CastTaking {
      * @param choice whom to ask
      * @param machine identity of this machine
      * @param peerTimeout longest silence of a source
+     * @param silence longest time in which a source lives but casts nothing
      */
     CastTaking(
             StoredCheckpoint checkpoint,
@@ -71,8 +73,9 @@ final class CastTaking {
             Pulls pulls,
             CastSources choice,
             String machine,
-            JoinSettings settings,
+            JoinSettings.Casts casts,
             Duration peerTimeout,
+            Duration silence,
             Destination destination) {
         this.checkpoint = checkpoint;
         this.order = order;
@@ -80,8 +83,9 @@ final class CastTaking {
         this.pulls = pulls;
         this.choice = choice;
         this.machine = machine;
-        this.settings = settings;
+        this.casts = casts;
         this.peerTimeout = peerTimeout;
+        this.silence = silence;
         this.destination = destination;
         this.answered = new CountDownLatch(choice.sources().size());
         this.joined = new CountDownLatch(choice.sources().size());
@@ -93,15 +97,11 @@ final class CastTaking {
      * @param threads one for each source, interrupted when everything is here
      */
     void begin(Executor threads) throws InterruptedException {
-        var casts = settings.casts();
-        if (casts == null || parts.isEmpty()) {
-            return;
-        }
         if (choice.sources().isEmpty()) {
             log("nothing is cast to this join: " + choice.reason());
             return;
         }
-        choice.sources().forEach(source -> threads.execute(() -> take(casts, source)));
+        choice.sources().forEach(source -> threads.execute(() -> take(source)));
         if (!answered.await(casts.gather().toNanos(), TimeUnit.NANOSECONDS)) {
             log("parts come over TCP until " + Multicast.LEAST_MACHINES
                     + " machines join: fewer have asked for casts within "
@@ -112,7 +112,7 @@ final class CastTaking {
         }
     }
 
-    private void take(JoinSettings.Casts casts, CastSources.Source source) {
+    private void take(CastSources.Source source) {
         var name = source.host().name();
         // Positions of the parts that are to come, by their numbers.
         var expected = new TreeMap<Integer, Integer>();
@@ -120,8 +120,8 @@ final class CastTaking {
             var offer = reader.await(checkpoint.key(), machine);
             answered.countDown();
             reader.join(casts.aeron(), offer, choice.sources().size());
-            pulls.reserve(part -> source.shards().contains(parts.get(part).shard())
-                            && order.number(parts.get(part)) >= 0)
+            pulls.reserve(part ->
+                            source.shards().contains(parts.get(part).shard()) && order.number(parts.get(part)) >= 0)
                     .forEach(part -> expected.put(order.number(parts.get(part)), part));
             joined.countDown();
             if (!expected.isEmpty()) {
@@ -152,7 +152,7 @@ final class CastTaking {
                         var part = expected.get(any);
                         return part == null ? null : destination.target(part);
                     },
-                    settings.partTimeout());
+                    silence);
             int part = Objects.requireNonNull(expected.remove(number));
             try {
                 destination.landed(part, source);

@@ -96,7 +96,10 @@ final class Replication implements Callable<Void> {
         try (var readers = Executors.newThreadPerTaskExecutor(
                 Thread.ofVirtual().name("join-reader-", 0).factory())) {
             try {
-                casts(pulls, parts).begin(readers);
+                var casts = settings.casts();
+                if (casts != null && !parts.isEmpty()) {
+                    taking(casts, pulls, parts).begin(readers);
+                }
                 while (true) {
                     switch (pulls.next()) {
                         case Pulls.Next.Read read -> readers.execute(() -> read(pulls, parts, read.source()));
@@ -112,10 +115,10 @@ final class Replication implements Callable<Void> {
         }
     }
 
-    private CastTaking casts(Pulls pulls, List<Part> parts) {
+    private CastTaking taking(JoinSettings.Casts casts, Pulls pulls, List<Part> parts) {
         var order = CastOrder.of(checkpoint);
-        boolean everything = need.parts().size() == order.count()
-                && need.parts().stream().allMatch(part -> order.number(part) >= 0);
+        boolean everything =
+                need.parts().size() == order.count() && need.parts().stream().allMatch(part -> order.number(part) >= 0);
         var lacking = parts.stream().map(Part::shard).collect(Collectors.toSet());
         var place = receiver.place().machine();
         return new CastTaking(
@@ -125,8 +128,9 @@ final class Replication implements Callable<Void> {
                 pulls,
                 CastSources.of(receiver, hosts, everything, lacking),
                 place.isEmpty() ? "host " + receiver.name() : place,
-                settings,
+                casts,
                 peerTimeout,
+                settings.partTimeout(),
                 new CastDestination(parts));
     }
 

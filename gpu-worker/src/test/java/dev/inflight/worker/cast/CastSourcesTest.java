@@ -20,9 +20,7 @@ class CastSourcesTest {
         var choice = CastSources.of(JOINER, hosts, true, ALL);
         assertThat(choice.reason()).isEmpty();
         assertThat(choice.sources()).extracting(source -> source.host().name()).containsExactly("a", "b");
-        assertThat(choice.sources())
-                .extracting(CastSources.Source::shards)
-                .containsExactly(Set.of(0, 2), Set.of(1, 3));
+        assertThat(choice.sources()).extracting(CastSources.Source::shards).containsExactly(Set.of(0, 2), Set.of(1, 3));
         var other = host("k", "machine-k", GROUP);
         assertThat(CastSources.of(other, hosts.reversed(), true, ALL)).isEqualTo(choice);
     }

@@ -225,8 +225,7 @@ class JoinCastTest {
         start(12 * MIB, PATIENT, "a");
         start(0, PATIENT, "b", "c", "d", "e");
         var target = publish("a", "b");
-        var joins = List.of(
-                join("c", target, "a", "b"), join("d", target, "a", "b"), join("e", target, "a", "b"));
+        var joins = List.of(join("c", target, "a", "b"), join("d", target, "a", "b"), join("e", target, "a", "b"));
         awaitChunks("c", 8);
         hosts.get("a").server.close();
         hosts.get("a").casts.close();

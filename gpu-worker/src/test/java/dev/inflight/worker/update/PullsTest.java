@@ -103,7 +103,9 @@ class PullsTest {
         int shard = random.nextInt(SHARDS);
         var reserved = new ArrayDeque<>(pulls.reserve(part -> part % SHARDS == shard));
         for (int part : reserved) {
-            assertThat(writers.incrementAndGet(part)).as("writers of part " + part).isEqualTo(1);
+            assertThat(writers.incrementAndGet(part))
+                    .as("writers of part " + part)
+                    .isEqualTo(1);
         }
         while (!reserved.isEmpty() && random.nextInt(20) != 0) {
             Thread.yield();

@@ -95,12 +95,7 @@ final class TestHost implements AutoCloseable {
         device = new HostDevice(names, slotMemory);
         aeron = new AeronNode(names.fresh("aeron"), AERON);
         var joins = new JoinSettings(
-                machine,
-                2,
-                ucx,
-                PART_TIMEOUT,
-                CheckpointRoots.ANYWHERE,
-                new JoinSettings.Casts(aeron, gather));
+                machine, 2, ucx, PART_TIMEOUT, CheckpointRoots.ANYWHERE, new JoinSettings.Casts(aeron, gather));
         casts = new PartCasts(store, aeron, partLimit, PART_TIMEOUT);
         var hub = new TransferHub(machine, PATIENCE);
         server = PeerServer.start(
