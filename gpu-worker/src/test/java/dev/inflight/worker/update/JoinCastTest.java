@@ -21,9 +21,12 @@ import dev.inflight.protocol.plan.Slots;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.PartCastReader;
 import dev.inflight.worker.transport.RateLimit;
+import io.aeron.driver.reports.LossReportReader;
+import io.aeron.driver.reports.LossReportUtil;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -37,6 +40,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import org.agrona.concurrent.UnsafeBuffer;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -118,6 +122,7 @@ class JoinCastTest {
             assertThat(one.get().resentBytes()).isZero();
         }
         for (var name : List.of("c", "d", "e")) {
+            assertThat(gaps(name)).as("gaps in what came to " + name).isPositive();
             assertCameByCast(name, target);
             assertHolds(name, target);
         }
@@ -141,7 +146,7 @@ class JoinCastTest {
 
     @Test
     void whenAThirdMachineJoinsTheOthersGoOverToTheCast() throws Exception {
-        start(12 * MIB, SHORT, "a", "c", "d", "e");
+        start(24 * MIB, SHORT, "a", "c", "d", "e");
         var target = publish("a");
         var first = join("c", target, "a");
         var second = join("d", target, "a");
@@ -162,7 +167,7 @@ class JoinCastTest {
 
     @Test
     void whoComesWhenACastRunsIsCastToAtOnceAndGetsTheBeginningAfterwards() throws Exception {
-        start(12 * MIB, PATIENT, "a", "c", "d", "e", "f");
+        start(24 * MIB, PATIENT, "a", "c", "d", "e", "f");
         var target = publish("a");
         var joins = new ArrayList<>(List.of(join("c", target, "a"), join("d", target, "a"), join("e", target, "a")));
         awaitChunks("c", 3);
@@ -179,7 +184,7 @@ class JoinCastTest {
 
     @Test
     void aJoinerThatGivesUpHalfWayIsNotWaitedFor() throws Exception {
-        start(12 * MIB, PATIENT, "a", "c", "d", "e");
+        start(24 * MIB, PATIENT, "a", "c", "d", "e");
         var target = publish("a");
         var gone = session("c", target, "a");
         var prepared = threads.submit(gone::prepare);
@@ -222,7 +227,7 @@ class JoinCastTest {
 
     @Test
     void whenTheSourceDiesHalfWayAnotherHolderGivesTheRest() throws Exception {
-        start(12 * MIB, PATIENT, "a");
+        start(24 * MIB, PATIENT, "a");
         start(0, PATIENT, "b", "c", "d", "e");
         var target = publish("a", "b");
         var joins = List.of(join("c", target, "a", "b"), join("d", target, "a", "b"), join("e", target, "a", "b"));
@@ -363,6 +368,20 @@ class JoinCastTest {
         assertThat(hosts.get(name).aeron.receivedBytes())
                 .as("what was cast to " + name)
                 .isBetween(target.bytes(), target.bytes() + target.bytes() / 50);
+    }
+
+    /** What the media driver of a host says it has missed. */
+    private static int gaps(String name) throws Exception {
+        int gaps = 0;
+        var own = "inflight-test-" + name + "-" + ProcessHandle.current().pid() + "-aeron-*";
+        try (var directories = Files.newDirectoryStream(Path.of("/dev/shm"), own)) {
+            for (var one : directories) {
+                var report = LossReportUtil.mapLossReportReadOnly(one.resolve("driver").toString());
+                gaps += LossReportReader.read(
+                        new UnsafeBuffer(report), (count, bytes, first, last, session, stream, channel, from) -> {});
+            }
+        }
+        return gaps;
     }
 
     /** Soon after the last receiver has left. */

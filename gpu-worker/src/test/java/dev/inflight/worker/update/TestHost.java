@@ -96,7 +96,7 @@ final class TestHost implements AutoCloseable {
         aeron = new AeronNode(names.fresh("aeron"), AERON);
         var joins = new JoinSettings(
                 machine, 2, ucx, PART_TIMEOUT, CheckpointRoots.ANYWHERE, new JoinSettings.Casts(aeron, gather));
-        casts = new PartCasts(store, aeron, partLimit, PART_TIMEOUT);
+        casts = new PartCasts(store, aeron, partLimit, AERON.receiverTimeout().plusMillis(500));
         var hub = new TransferHub(machine, PATIENCE);
         server = PeerServer.start(
                 new InetSocketAddress("127.0.0.1", 0),
