@@ -14,7 +14,8 @@ final class LimitsText {
     }
 
     private static String limits(JsonNode limits, String gap) {
-        Table table = new Table().row("LIMITS OF", "PER HOUR", "INTERVAL", "RUNNING", "BYTES PER DAY", "NEXT UPDATE");
+        Table table = new Table()
+                .row("LIMITS OF", "PER HOUR", "INTERVAL", "RUNNING", "BYTES PER DAY", "EACH HOST SENDS", "NEXT UPDATE");
         boolean any = false;
         for (JsonNode usage : limits) {
             if (isLimited(usage)) {
@@ -32,6 +33,10 @@ final class LimitsText {
                                                 + ByteSize.format(usage.path("bytesPerDay")
                                                         .asLong())
                                         : ""),
+                        usage.hasNonNull("bytesPerSecondPerHost")
+                                ? ByteSize.format(usage.path("bytesPerSecondPerHost")
+                                                .asLong()) + "/s"
+                                : "-",
                         next(usage));
             }
         }
@@ -42,7 +47,8 @@ final class LimitsText {
         return usage.hasNonNull("updatesPerHour")
                 || usage.hasNonNull("minIntervalSeconds")
                 || usage.hasNonNull("concurrentUpdates")
-                || usage.hasNonNull("bytesPerDay");
+                || usage.hasNonNull("bytesPerDay")
+                || usage.hasNonNull("bytesPerSecondPerHost");
     }
 
     private static String count(JsonNode usage, String used, String limit) {
@@ -59,7 +65,7 @@ final class LimitsText {
     }
 
     private static String hosts(JsonNode hosts, String gap) {
-        Table table = new Table().row("HOST", "SENDS TO JOINING HOSTS AT MOST");
+        Table table = new Table().row("HOST", "SENDS TO OTHERS AT MOST");
         boolean any = false;
         for (JsonNode host : hosts) {
             if (host.hasNonNull("maxSourceBytesPerSecond")) {

@@ -1,8 +1,7 @@
 package dev.inflight.cli;
 
-import dev.inflight.cli.client.CoordinatorClient;
+import dev.inflight.cli.client.CanaryDecision;
 import dev.inflight.cli.client.Operation;
-import dev.inflight.cli.console.Progress;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -11,23 +10,15 @@ import picocli.CommandLine.Mixin;
 @SuppressWarnings("NullAway.Init")
 final class PromoteCommand implements Callable<Integer> {
     @Mixin
-    private CoordinatorOption coordinator;
-
-    @Mixin
-    private Answer answer;
+    private OperationRun run;
 
     @Mixin
     private CanaryOption canary;
 
     @Override
     public Integer call() throws InterruptedException {
-        try (CoordinatorClient client = coordinator.connect();
-                Progress progress = answer.progress()) {
-            Operation operation = client.await(
-                    client.promote(canary.decision()),
-                    shown -> progress.advance(shown.step(), shown.doneBytes(), shown.totalBytes()));
-            progress.close();
-            return OperationAnswer.print(answer, operation, CanaryText::of);
-        }
+        CanaryDecision decision = canary.decision();
+        Operation operation = run.await((client, progress) -> client.await(client.promote(decision), progress));
+        return run.print(operation, CanaryText::of);
     }
 }

@@ -1,10 +1,8 @@
 package dev.inflight.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.inflight.cli.client.CoordinatorClient;
 import dev.inflight.cli.client.Operation;
 import dev.inflight.cli.console.ByteSize;
-import dev.inflight.cli.console.Progress;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -17,10 +15,7 @@ import picocli.CommandLine.Parameters;
 @SuppressWarnings("NullAway.Init")
 final class PublishCommand implements Callable<Integer> {
     @Mixin
-    private CoordinatorOption coordinator;
-
-    @Mixin
-    private Answer answer;
+    private OperationRun run;
 
     @Mixin
     private OriginOptions origin;
@@ -39,17 +34,10 @@ final class PublishCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws InterruptedException {
-        try (CoordinatorClient client = coordinator.connect();
-                Progress progress = answer.progress()) {
-            Operation operation = client.publish(
-                    model,
-                    version,
-                    source.toAbsolutePath().normalize().toString(),
-                    origin.origin(),
-                    shown -> progress.advance(shown.step(), shown.doneBytes(), shown.totalBytes()));
-            progress.close();
-            return OperationAnswer.print(answer, operation, PublishCommand::text);
-        }
+        String path = source.toAbsolutePath().normalize().toString();
+        Operation operation =
+                run.await((client, progress) -> client.publish(model, version, path, origin.origin(), progress));
+        return run.print(operation, PublishCommand::text);
     }
 
     private static String text(Operation operation) {

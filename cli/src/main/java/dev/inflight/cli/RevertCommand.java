@@ -1,9 +1,8 @@
 package dev.inflight.cli;
 
+import dev.inflight.cli.client.CanaryDecision;
 import dev.inflight.cli.client.CanaryResult;
-import dev.inflight.cli.client.CoordinatorClient;
 import dev.inflight.cli.client.Operation;
-import dev.inflight.cli.console.Progress;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -12,27 +11,19 @@ import picocli.CommandLine.Mixin;
 @SuppressWarnings("NullAway.Init")
 final class RevertCommand implements Callable<Integer> {
     @Mixin
-    private CoordinatorOption coordinator;
-
-    @Mixin
-    private Answer answer;
+    private OperationRun run;
 
     @Mixin
     private CanaryOption canary;
 
     @Override
     public Integer call() throws InterruptedException {
-        try (CoordinatorClient client = coordinator.connect();
-                Progress progress = answer.progress()) {
-            Operation operation = client.await(
-                    client.revert(canary.decision()),
-                    shown -> progress.advance(shown.step(), shown.doneBytes(), shown.totalBytes()));
-            progress.close();
-            int exitCode = OperationAnswer.print(answer, operation, CanaryText::of);
-            // The canary has failed, and this command has done what it was for.
-            boolean reverted = operation.result() != null
-                    && operation.as(CanaryResult.class).outcome().equals("reverted");
-            return reverted ? ExitCode.OK : exitCode;
-        }
+        CanaryDecision decision = canary.decision();
+        Operation operation = run.await((client, progress) -> client.await(client.revert(decision), progress));
+        int exitCode = run.print(operation, CanaryText::of);
+        // The canary has failed, and this command has done what it was for.
+        boolean reverted = operation.result() != null
+                && operation.as(CanaryResult.class).outcome().equals("reverted");
+        return reverted ? ExitCode.OK : exitCode;
     }
 }

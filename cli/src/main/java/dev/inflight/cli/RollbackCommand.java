@@ -1,9 +1,7 @@
 package dev.inflight.cli;
 
-import dev.inflight.cli.client.CoordinatorClient;
 import dev.inflight.cli.client.Operation;
 import dev.inflight.cli.client.RollbackRequest;
-import dev.inflight.cli.console.Progress;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -19,10 +17,7 @@ import picocli.CommandLine.Option;
 @SuppressWarnings("NullAway.Init")
 final class RollbackCommand implements Callable<Integer> {
     @Mixin
-    private CoordinatorOption coordinator;
-
-    @Mixin
-    private Answer answer;
+    private OperationRun run;
 
     @Mixin
     private OriginOptions origin;
@@ -49,14 +44,8 @@ final class RollbackCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws InterruptedException {
-        try (CoordinatorClient client = coordinator.connect();
-                Progress progress = answer.progress()) {
-            Operation operation = client.rollback(
-                    new RollbackRequest(model, to, mode, selection.group(), selection.select()),
-                    origin.origin(),
-                    shown -> progress.advance(shown.step(), shown.doneBytes(), shown.totalBytes()));
-            progress.close();
-            return OperationAnswer.print(answer, operation, UpdateCommand::text);
-        }
+        RollbackRequest request = new RollbackRequest(model, to, mode, selection.group(), selection.select());
+        Operation operation = run.await((client, progress) -> client.rollback(request, origin.origin(), progress));
+        return run.print(operation, UpdateCommand::text);
     }
 }

@@ -7,7 +7,6 @@ import dev.inflight.cli.client.UpdateResult;
 import dev.inflight.cli.client.UpdateResult.DamageFound;
 import dev.inflight.cli.client.UpdateResult.EngineOutcome;
 import dev.inflight.cli.console.ByteSize;
-import dev.inflight.cli.console.Progress;
 import dev.inflight.cli.console.Table;
 import java.time.Duration;
 import java.util.Locale;
@@ -25,10 +24,7 @@ import picocli.CommandLine.Option;
 @SuppressWarnings("NullAway.Init")
 final class UpdateCommand implements Callable<Integer> {
     @Mixin
-    private CoordinatorOption coordinator;
-
-    @Mixin
-    private Answer answer;
+    private OperationRun run;
 
     @Mixin
     private OriginOptions origin;
@@ -78,19 +74,11 @@ final class UpdateCommand implements Callable<Integer> {
                 .selecting(selection.select())
                 .tried(canary.canary(), canary.holdSeconds(), canary.check())
                 .verified(verify));
-        try (CoordinatorClient client = coordinator.connect();
-                Progress progress = answer.progress()) {
+        Operation operation = run.await((client, progress) -> {
             CommandCheck check = check(client);
-            Operation operation = client.update(request, origin.origin(), shown -> {
-                progress.advance(shown.step(), shown.doneBytes(), shown.totalBytes());
-                if (check != null) {
-                    check.look(shown);
-                }
-            });
-            progress.close();
-            return OperationAnswer.print(
-                    answer, operation, request.canary() == null ? UpdateCommand::text : CanaryText::of);
-        }
+            return client.update(request, origin.origin(), check == null ? progress : progress.andThen(check::look));
+        });
+        return run.print(operation, request.canary() == null ? UpdateCommand::text : CanaryText::of);
     }
 
     private @Nullable CommandCheck check(CoordinatorClient client) {

@@ -1,10 +1,8 @@
 package dev.inflight.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.inflight.cli.client.CoordinatorClient;
 import dev.inflight.cli.client.Operation;
 import dev.inflight.cli.client.VerifyRequest;
-import dev.inflight.cli.console.Progress;
 import dev.inflight.cli.console.Table;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -17,10 +15,7 @@ import picocli.CommandLine.Option;
 @SuppressWarnings("NullAway.Init")
 final class VerifyCommand implements Callable<Integer> {
     @Mixin
-    private CoordinatorOption coordinator;
-
-    @Mixin
-    private Answer answer;
+    private OperationRun run;
 
     @Mixin
     private OriginOptions origin;
@@ -33,18 +28,12 @@ final class VerifyCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws InterruptedException {
-        try (CoordinatorClient client = coordinator.connect();
-                Progress progress = answer.progress()) {
-            Operation operation = client.verify(
-                    new VerifyRequest(model, selection.group(), selection.select()),
-                    origin.origin(),
-                    shown -> progress.advance(shown.step(), shown.doneBytes(), shown.totalBytes()));
-            progress.close();
-            int exitCode = OperationAnswer.print(answer, operation, VerifyCommand::text);
-            boolean verified = operation.result() != null
-                    && operation.result().path("verified").asBoolean();
-            return exitCode == ExitCode.OK && !verified ? ExitCode.FAILED : exitCode;
-        }
+        VerifyRequest request = new VerifyRequest(model, selection.group(), selection.select());
+        Operation operation = run.await((client, progress) -> client.verify(request, origin.origin(), progress));
+        int exitCode = run.print(operation, VerifyCommand::text);
+        boolean verified = operation.result() != null
+                && operation.result().path("verified").asBoolean();
+        return exitCode == ExitCode.OK && !verified ? ExitCode.FAILED : exitCode;
     }
 
     private static String text(Operation operation) {

@@ -187,13 +187,17 @@ class CoordinatorCommandsTest {
                  "bytesPerDay":2097152,"bytesLastDay":1048576,"deniedBy":"min-interval",
                  "allowedAt":"2026-11-22T10:00:00Z"},
                  {"scope":"tenant","name":"ann","updatesPerHour":null,"minIntervalSeconds":null,
-                 "concurrentUpdates":null,"bytesPerDay":null}],
+                 "concurrentUpdates":null,"bytesPerDay":null},
+                 {"scope":"tenant","name":"bob","updatesPerHour":null,"updatesLastHour":0,"minIntervalSeconds":null,
+                 "concurrentUpdates":null,"runningUpdates":0,"bytesPerDay":null,"bytesLastDay":0,
+                 "bytesPerSecondPerHost":209715200,"deniedBy":null}],
                  "queue":[{"operation":"op-2","model":"m","version":"v2","group":null,"requester":"ann",
                  "turn":{"position":1,"reason":"op-1 is running","expectedAt":null,"until":"2026-11-22T11:00:00Z"}}]}""");
 
         assertThat(run("status").out())
                 .contains("model m", "3 of 12", "30.0 s", "1 MiB of 2 MiB", "2026-11-22T10:00:00Z (min-interval)")
                 .doesNotContain("tenant ann")
+                .contains("tenant bob", "200 MiB/s")
                 .contains("100 MiB/s")
                 .contains("op-2", "op-1 is running");
     }

@@ -44,7 +44,7 @@ record FleetStatus(
     /** @param warm whether live hosts hold all of it; if not, its files are read again where it is needed */
     record Version(String version, String digest, long bytes, long tensors, String source, boolean warm) {}
 
-    /** @param maxSourceBytesPerSecond most bytes that it sends to joining hosts in a second; null for no limit */
+    /** @param maxSourceBytesPerSecond as in its reports; null for no limit */
     record Host(
             String host,
             String endpoint,

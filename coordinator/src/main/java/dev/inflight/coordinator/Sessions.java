@@ -12,16 +12,19 @@ import dev.inflight.coordinator.ledger.LedgerWriter;
 import dev.inflight.coordinator.publish.PublishSession;
 import dev.inflight.coordinator.publish.PublishStart;
 import dev.inflight.coordinator.session.SessionEvent;
+import dev.inflight.coordinator.update.UpdateKind;
 import dev.inflight.coordinator.update.UpdateRequest;
 import dev.inflight.coordinator.update.UpdateSession;
 import dev.inflight.coordinator.update.UpdateStart;
 import dev.inflight.coordinator.verify.VerifySession;
+import dev.inflight.protocol.cluster.BandwidthLimit;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.VerifyPoint;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
@@ -108,14 +111,20 @@ final class Sessions {
             Fleet fleet,
             @Nullable ActorRef<OperationReply> replyTo) {
         // Engines that are to have the same version take it from all hosts at once.
-        UpdateRequest request = new UpdateRequest(checkpoint, mode, Strategy.BROADCAST, standby, start.group(), verify);
+        // Who goes back is not held up.
+        List<BandwidthLimit> limits = UpdateKind.of(start.id()) == UpdateKind.ROLLBACK
+                ? List.of()
+                : settings.limits().bandwidth(checkpoint.model(), start.requester());
+        UpdateRequest request =
+                new UpdateRequest(checkpoint, mode, Strategy.BROADCAST, standby, start.group(), verify, limits);
         Set<String> awaited = desk.breakOff(checkpoint, fleet);
         update(start, request, Set.of(), awaited, null, fleet, replyTo);
     }
 
     void join(OperationStarted start, Joins.Due due, Fleet fleet) {
         String worker = due.worker().id();
-        UpdateRequest request = new UpdateRequest(due.checkpoint(), null, Strategy.P2P, worker);
+        UpdateRequest request = new UpdateRequest(due.checkpoint(), null, Strategy.P2P, worker)
+                .under(settings.limits().bandwidth(due.checkpoint().model(), due.requester()));
         ActorRef<UpdateSession.Command> session = update(start, request, Set.of(worker), Set.of(), null, fleet, null);
         desk.started(start.id(), due.worker(), due.checkpoint(), session);
     }

@@ -606,9 +606,9 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             history.updated(start.model(), start.group(), before, version);
         }
         if (meant.isEmpty()) {
-            desk.joins().committed(start.model(), null, version);
+            desk.joins().committed(start.model(), null, version, start.requester());
         }
-        meant.forEach(group -> desk.joins().committed(start.model(), group, version));
+        meant.forEach(group -> desk.joins().committed(start.model(), group, version, start.requester()));
     }
 
     /** A session says how it ended; one that stops without has crashed. */

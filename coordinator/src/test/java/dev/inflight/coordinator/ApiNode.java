@@ -4,8 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import akka.actor.PoisonPill;
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
+import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.ActorRef;
 import akka.actor.typed.javadsl.Adapter;
+import akka.actor.typed.javadsl.Behaviors;
 import akka.cluster.typed.Cluster;
 import akka.cluster.typed.Join;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -163,6 +165,15 @@ final class ApiNode implements AutoCloseable {
     ActorRef<WorkerCommand> addHost(String host, @Nullable String version) {
         kit.spawn(FakeHost.create(host, List.of()));
         return kit.spawn(FakeWorker.create(host + "/0", version, null));
+    }
+
+    /** Adds a host with a worker whose engine has no weights; what the worker is told is seen by the probe. */
+    TestProbe<WorkerCommand> addWatchedHost(String host) {
+        TestProbe<WorkerCommand> seen = kit.createTestProbe();
+        kit.spawn(FakeHost.create(host, List.of()));
+        kit.spawn(Behaviors.monitor(
+                WorkerCommand.class, seen.getRef(), FakeWorker.ofModel(host + "/0", TestFleet.MODEL)));
+        return seen;
     }
 
     void stop(ActorRef<?> actor) {

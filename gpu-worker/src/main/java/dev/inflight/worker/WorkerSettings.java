@@ -33,8 +33,8 @@ import org.jspecify.annotations.Nullable;
  * @param aeron how buckets are cast
  * @param nccl whether NCCL is used where a worker has a GPU and the host the library
  * @param ncclTimeout longest wait for other ranks in NCCL
- * @param maxSourceBytesPerSecond most bytes of shards that are sent to joining hosts in a second, all together; 0 for
- *     no limit
+ * @param maxSourceBytesPerSecond most bytes that are sent in a second to joining hosts, in a lost owner's place and in
+ *     limited updates, all together; 0 for no limit
  * @param joinConnections connections to each host that a join takes shards from
  * @param joinGather how long a join waits for others to begin, so that parts are cast to all; zero if none are cast
  * @param partTimeout longest time in which such a host is alive but nothing of what was asked for comes

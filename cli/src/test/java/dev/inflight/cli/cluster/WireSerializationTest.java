@@ -8,6 +8,7 @@ import akka.serialization.Serialization;
 import akka.serialization.SerializationExtension;
 import akka.serialization.jackson.JacksonCborSerializer;
 import com.typesafe.config.ConfigFactory;
+import dev.inflight.protocol.cluster.BandwidthLimit;
 import dev.inflight.protocol.cluster.Canary;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.Damage;
@@ -181,6 +182,7 @@ class WireSerializationTest {
                         30_000,
                         true,
                         VerifyPoint.ENGINE,
+                        List.of(new BandwidthLimit("model m", 1L << 30), new BandwidthLimit("tenant ann", 1)),
                         replyTo),
                 new WorkerCommand.Begin(7),
                 new WorkerCommand.Stream(7),
@@ -204,6 +206,7 @@ class WireSerializationTest {
                 new WorkerEvent.Begun(worker, 7),
                 new WorkerEvent.Progress(worker, 7, 1L << 35),
                 new WorkerEvent.Progress(worker, 7, 0, 1L << 35),
+                new WorkerEvent.HeldUp(worker, 7),
                 new WorkerEvent.Staged(worker, 7, new WorkerEvent.StageReport(1, 2, 3, 4, 5, 6, 7)),
                 new WorkerEvent.Staged(
                         worker, 7, new WorkerEvent.StageReport(1, 2, 3, 4, 5, 6, 7, 8, 9, List.of("host-0", "host-1"))),

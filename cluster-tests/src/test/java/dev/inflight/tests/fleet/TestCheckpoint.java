@@ -7,6 +7,7 @@ import dev.inflight.protocol.checkpoint.SafetensorsWriter;
 import dev.inflight.protocol.link.TensorParallel;
 import dev.inflight.worker.store.CheckpointFiles;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -43,13 +44,14 @@ public final class TestCheckpoint implements AutoCloseable {
         return new TestCheckpoint(file);
     }
 
-    /** Equal seeds give equal bytes. All tensors but the last have the same size. */
+    /** Equal seeds give equal bytes. All tensors but the last have the same size; one at a time is in memory. */
     public static TestCheckpoint write(Path file, long seed, int tensors, long bytes) throws IOException {
-        Random random = new Random(seed);
         List<SafetensorsWriter.Tensor> list = new ArrayList<>();
         for (int index = 0; index < tensors; index++) {
             long size = index < tensors - 1 ? bytes / tensors : bytes - bytes / tensors * (tensors - 1);
-            list.add(tensor(random, "layers." + index + ".weight", Dtype.U8, size));
+            Random random = new Random(seed * tensors + index);
+            SafetensorsWriter.Source source = out -> out.write(ByteBuffer.wrap(bytes(random, size)));
+            list.add(new SafetensorsWriter.Tensor("layers." + index + ".weight", Dtype.U8, List.of(size), source));
         }
         SafetensorsWriter.write(file, Map.of(), list);
         return new TestCheckpoint(file);
@@ -85,8 +87,12 @@ public final class TestCheckpoint implements AutoCloseable {
             elements *= extent;
             extents.add(extent);
         }
-        byte[] bytes = new byte[Math.toIntExact(elements * dtype.bits() / 8)];
+        return SafetensorsWriter.Tensor.of(name, dtype, extents, bytes(random, elements * dtype.bits() / 8));
+    }
+
+    private static byte[] bytes(Random random, long length) {
+        byte[] bytes = new byte[Math.toIntExact(length)];
         random.nextBytes(bytes);
-        return SafetensorsWriter.Tensor.of(name, dtype, extents, bytes);
+        return bytes;
     }
 }

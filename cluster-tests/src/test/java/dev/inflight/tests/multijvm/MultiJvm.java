@@ -14,6 +14,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 
 /** Runs a {@link MultiNodeJavaSpec} in one JVM for each of its roles. Each node's output is in a log of its own. */
 public final class MultiJvm {
@@ -31,6 +32,7 @@ public final class MultiJvm {
     private final int nodes;
     private final Set<Integer> killed = new TreeSet<>();
     private final Map<String, String> properties = new TreeMap<>();
+    private final List<Path> libraries = new ArrayList<>();
     private String name;
 
     private MultiJvm(Class<? extends MultiNodeJavaSpec> spec, int nodes) {
@@ -54,6 +56,12 @@ public final class MultiJvm {
     public MultiJvm with(String property, String value) {
         properties.put(property, value);
         name = name + "-" + value;
+        return this;
+    }
+
+    /** Lets every node look for native libraries in these directories first. */
+    public MultiJvm withLibraries(List<Path> directories) {
+        directories.forEach(directory -> libraries.add(directory.toAbsolutePath()));
         return this;
     }
 
@@ -100,10 +108,14 @@ public final class MultiJvm {
             command.add("-Dmultinode.server-port=" + conductorPort);
             command.addAll(List.of("-cp", ClassArchive.classPath(), NodeMain.class.getName()));
             command.add(spec.getName());
-            processes.add(new ProcessBuilder(command)
+            ProcessBuilder process = new ProcessBuilder(command)
                     .redirectErrorStream(true)
-                    .redirectOutput(log(logs, index).toFile())
-                    .start());
+                    .redirectOutput(log(logs, index).toFile());
+            if (!libraries.isEmpty()) {
+                String path = libraries.stream().map(Path::toString).collect(Collectors.joining(":"));
+                process.environment().merge("LD_LIBRARY_PATH", path, (given, added) -> added + ":" + given);
+            }
+            processes.add(process.start());
         }
         return processes;
     }

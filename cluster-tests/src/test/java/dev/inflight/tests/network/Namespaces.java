@@ -11,39 +11,49 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
 
 /**
- * Hosts of a network on this machine: a network namespace each, whose only link goes to a bridge and carries 500 Mbit/s
- * in either direction. This process is at the bridge's own address. Everything is called {@code inflight-…} after this
+ * Hosts of a network on this machine: a network namespace each, whose only link goes to a bridge and carries so many
+ * bytes in a second in either direction. This process is at the bridge's own address. Everything is called {@code inflight-…} after this
  * process, and goes with it; what a killed one left the next one removes. Not thread-safe.
  */
 final class Namespaces implements AutoCloseable {
-    /** Of a link, in bytes per second. */
+    /** Of a slow link, in bytes per second. */
     static final long LINK_BYTES_PER_SECOND = 500_000_000L / 8;
 
     private static final String PREFIX = "inflight-";
     private static final int RADIX = Character.MAX_RADIX;
     private static final int MOST_HOSTS = RADIX;
     private static final int COMMAND_SECONDS = 20;
-    private static final List<String> SHAPE =
-            List.of("tbf", "rate", LINK_BYTES_PER_SECOND * 8 + "bit", "burst", "1mb", "latency", "50ms");
+
+    /** What a link lets through at once after a rest: more than it carries between two ticks of the kernel's clock. */
+    private static final long BURST_SHARE = 60;
 
     private final String bridge;
     private final String network;
+    private final List<String> shape;
     private final Thread hook = new Thread(this::remove, "namespaces-cleanup");
     private int hosts;
 
-    private Namespaces(long pid) {
+    private Namespaces(long pid, long linkBytesPerSecond) {
         // The names of links have at most 15 characters, and a process id in base 36 at most 5.
         this.bridge = PREFIX + Long.toString(pid, RADIX);
         // So that two tests at once do not share a network.
         this.network = "10." + (20 + pid % 200) + ".7.";
+        String burst = Math.max(1 << 20, linkBytesPerSecond / BURST_SHARE) + "b";
+        this.shape = List.of("tbf", "rate", linkBytesPerSecond * 8 + "bit", "burst", burst, "latency", "50ms");
+    }
+
+    /** The same with slow links, {@link #LINK_BYTES_PER_SECOND}. */
+    static Namespaces require(String what) throws IOException, InterruptedException {
+        return require(what, LINK_BYTES_PER_SECOND);
     }
 
     /**
      * The calling test is skipped, loudly, where this machine allows no namespaces.
      *
      * @param what is tested
+     * @param linkBytesPerSecond what a link carries in either direction
      */
-    static Namespaces require(String what) throws IOException, InterruptedException {
+    static Namespaces require(String what, long linkBytesPerSecond) throws IOException, InterruptedException {
         for (String program : List.of("ip", "tc")) {
             if (Stream.of(System.getenv("PATH").split(":"))
                     .noneMatch(directory -> Files.isExecutable(Path.of(directory, program)))) {
@@ -51,7 +61,7 @@ final class Namespaces implements AutoCloseable {
             }
         }
         removeAbandoned();
-        Namespaces namespaces = new Namespaces(ProcessHandle.current().pid());
+        Namespaces namespaces = new Namespaces(ProcessHandle.current().pid(), linkBytesPerSecond);
         Runtime.getRuntime().addShutdownHook(namespaces.hook);
         try {
             run("ip", "link", "add", namespaces.bridge, "type", "bridge");
@@ -80,7 +90,7 @@ final class Namespaces implements AutoCloseable {
 
     /** Fails if one of the things that hosts are made of is not to be had. */
     private void probe() throws IOException, InterruptedException {
-        run(concat(List.of("tc", "qdisc", "add", "dev", bridge, "root"), SHAPE));
+        run(concat(List.of("tc", "qdisc", "add", "dev", bridge, "root"), shape));
         run("tc", "qdisc", "delete", "dev", bridge, "root");
         run("ip", "netns", "add", bridge + "-probe");
         run("ip", "netns", "delete", bridge + "-probe");
@@ -98,8 +108,8 @@ final class Namespaces implements AutoCloseable {
         inside(host, "ip", "link", "set", "lo", "up");
         inside(host, "ip", "address", "add", address(host) + "/24", "dev", "eth0");
         inside(host, "ip", "link", "set", "eth0", "up");
-        run(on(host, concat(List.of("tc", "qdisc", "add", "dev", "eth0", "root"), SHAPE)));
-        run(concat(List.of("tc", "qdisc", "add", "dev", link(host), "root"), SHAPE));
+        run(on(host, concat(List.of("tc", "qdisc", "add", "dev", "eth0", "root"), shape)));
+        run(concat(List.of("tc", "qdisc", "add", "dev", link(host), "root"), shape));
         return host;
     }
 

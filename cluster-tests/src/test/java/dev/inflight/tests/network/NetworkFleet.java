@@ -235,13 +235,7 @@ final class NetworkFleet implements AutoCloseable {
 
     /** Starts further hosts and, when all are up, their engines, and returns when these are attached. */
     List<Host> add(int count) throws Exception {
-        List<Host> added = new ArrayList<>();
-        for (int i = 0; i < count; i++) {
-            Host host = new Host(network.add(), hosts.isEmpty());
-            hosts.add(host);
-            added.add(host);
-        }
-        added.forEach(Host::awaitUp);
+        List<Host> added = addWithoutEngines(count);
         for (Host host : added) {
             host.startEngine();
         }
@@ -251,6 +245,18 @@ final class NetworkFleet implements AutoCloseable {
                     START_LIMIT,
                     () -> host.status().isObject());
         }
+        return added;
+    }
+
+    /** Starts further hosts and returns when all are up. */
+    List<Host> addWithoutEngines(int count) throws Exception {
+        List<Host> added = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            Host host = new Host(network.add(), hosts.isEmpty());
+            hosts.add(host);
+            added.add(host);
+        }
+        added.forEach(Host::awaitUp);
         return added;
     }
 

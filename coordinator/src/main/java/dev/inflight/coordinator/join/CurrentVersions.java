@@ -22,24 +22,31 @@ final class CurrentVersions {
     /** More groups than anybody names; the oldest are forgotten, and their engines counted with the others. */
     private static final int MOST_GROUPS = 1024;
 
-    /** @param group see {@link EngineSelection}; null for all engines of the model */
-    private record Brought(@Nullable String group, @Nullable EngineSelection selection, String version) {
-        static Brought of(@Nullable String group, String version) {
-            return new Brought(group, group == null ? null : EngineSelection.of(group), version);
+    /**
+     * @param group see {@link EngineSelection}; null for all engines of the model
+     * @param requester who asked for it; null if nobody is known
+     */
+    private record Brought(
+            @Nullable String group,
+            @Nullable EngineSelection selection,
+            String version,
+            @Nullable String requester) {
+        static Brought of(@Nullable String group, String version, @Nullable String requester) {
+            return new Brought(group, group == null ? null : EngineSelection.of(group), version, requester);
         }
     }
 
     private final Map<String, Deque<Brought>> newestFirst = new HashMap<>();
     private final Map<String, Map<String, String>> former = new HashMap<>();
 
-    void committed(String model, @Nullable String group, String version) {
+    void committed(String model, @Nullable String group, String version, @Nullable String requester) {
         Deque<Brought> updates = newestFirst.computeIfAbsent(model, name -> new ArrayDeque<>());
         if (group == null) {
             updates.clear();
         } else {
             updates.removeIf(earlier -> group.equals(earlier.group()));
         }
-        updates.addFirst(Brought.of(group, version));
+        updates.addFirst(Brought.of(group, version, requester));
         if (updates.size() > MOST_GROUPS) {
             updates.removeLast();
         }
@@ -49,7 +56,7 @@ final class CurrentVersions {
     void assumed(String model, @Nullable String group, String version) {
         Deque<Brought> updates = newestFirst.computeIfAbsent(model, name -> new ArrayDeque<>());
         if (updates.stream().noneMatch(earlier -> Objects.equals(group, earlier.group()))) {
-            updates.addLast(Brought.of(group, version));
+            updates.addLast(Brought.of(group, version, null));
         }
     }
 
@@ -81,6 +88,23 @@ final class CurrentVersions {
             }
         }
         return null;
+    }
+
+    /**
+     * Who asked for the update that brought a version to this worker's engine, or, if none meant it, to the last others;
+     * null if nobody is known.
+     */
+    @Nullable
+    String requester(FleetWorker worker, String model, String version) {
+        List<Brought> same = newestFirst.getOrDefault(model, new ArrayDeque<>()).stream()
+                .filter(update -> update.version().equals(version))
+                .toList();
+        return same.stream()
+                .filter(update -> worker.isIn(update.selection()))
+                .findFirst()
+                .or(() -> same.stream().findFirst())
+                .map(Brought::requester)
+                .orElse(null);
     }
 
     /**

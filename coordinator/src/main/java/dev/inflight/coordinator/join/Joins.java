@@ -21,8 +21,15 @@ import org.jspecify.annotations.Nullable;
  * what joins came to and of the time, in nanoseconds of one clock.
  */
 public final class Joins {
-    /** A join that is due. */
-    public record Due(FleetWorker worker, CheckpointRef checkpoint) {}
+    /**
+     * A join that is due.
+     *
+     * @param requester who asked for the update that brought the checkpoint; null if nobody is known
+     */
+    public record Due(
+            FleetWorker worker,
+            CheckpointRef checkpoint,
+            @Nullable String requester) {}
 
     /**
      * What became of the last joins of an engine.
@@ -48,9 +55,10 @@ public final class Joins {
      * An update, which is no join, was committed.
      *
      * @param group the engines it meant; null for all of the model
+     * @param requester who asked for it; null if nobody is known
      */
-    public void committed(String model, @Nullable String group, String version) {
-        current.committed(model, group, version);
+    public void committed(String model, @Nullable String group, String version, @Nullable String requester) {
+        current.committed(model, group, version, requester);
     }
 
     /** Whether a worker's engine serves what it should, as far as that is known; if not, it is about to join. */
@@ -105,7 +113,7 @@ public final class Joins {
                     && !fleet.isLeaving(worker)
                     && now - notBefore(worker, target, now) >= 0
                     && free.test(worker)) {
-                due.add(new Due(worker, target));
+                due.add(new Due(worker, target, current.requester(worker, target.model(), target.version())));
             }
         }
         return due;

@@ -9,7 +9,9 @@ public enum Limit {
     UPDATES_PER_HOUR,
     MIN_INTERVAL,
     CONCURRENT_UPDATES,
-    BYTES_PER_DAY;
+    BYTES_PER_DAY,
+    /** Holds nothing up: what is sent under it goes slower. */
+    BYTES_PER_SECOND_PER_HOST;
 
     public String label() {
         return name().toLowerCase(Locale.ROOT).replace('_', '-');

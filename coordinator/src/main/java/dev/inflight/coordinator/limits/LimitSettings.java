@@ -5,9 +5,13 @@ import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigObject;
 import com.typesafe.config.ConfigValue;
 import dev.inflight.coordinator.operation.Settings;
+import dev.inflight.protocol.cluster.BandwidthLimit;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Limits of updates, from {@code inflight.coordinator.limits}; reference.conf documents each.
@@ -45,6 +49,18 @@ public record LimitSettings(Quota model, Quota tenant, Map<Scope, Quota> own, in
             return Quota.from(entry.toConfig().withFallback(config.getConfig(kind)));
         }
         throw new ConfigException.WrongType(value.origin(), kind + "s." + name + " must be an object of limits");
+    }
+
+    /**
+     * What each host keeps to when it sends a model's bytes while engines serve.
+     *
+     * @param requester who brought them; null if nobody is known
+     */
+    public List<BandwidthLimit> bandwidth(String model, @Nullable String requester) {
+        return Stream.of(Scope.model(model), Scope.tenant(Scope.tenantOf(requester)))
+                .filter(scope -> of(scope).bytesPerSecondPerHost() > 0)
+                .map(scope -> new BandwidthLimit(scope.toString(), of(scope).bytesPerSecondPerHost()))
+                .toList();
     }
 
     /** What updates of a model or tenant are held to. */

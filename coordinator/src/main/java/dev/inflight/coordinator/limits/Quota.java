@@ -15,11 +15,21 @@ import java.util.Map;
  * @param concurrentUpdates most updates that run at a time
  * @param bytesPerDay most bytes of checkpoints that updates begin to move within any 24 hours; a checkpoint counts once
  *     for each update, however many engines take it
+ * @param bytesPerSecondPerHost most bytes that a worker host sends to other hosts in a second while engines serve: in
+ *     joins, in a lost owner's place, and in updates in shadow mode
  */
-public record Quota(long updatesPerHour, Duration minInterval, long concurrentUpdates, long bytesPerDay) {
-    public static final Quota NONE = new Quota(0, Duration.ZERO, 0, 0);
+public record Quota(
+        long updatesPerHour,
+        Duration minInterval,
+        long concurrentUpdates,
+        long bytesPerDay,
+        long bytesPerSecondPerHost) {
+    public static final Quota NONE = new Quota(0, Duration.ZERO, 0, 0, 0);
 
     private static final long MOST_UPDATES = 1_000_000;
+    /** Lower ones would have a chunk of 1 MiB wait for longer than anybody means. */
+    private static final long LEAST_BANDWIDTH = 64 << 10;
+
     private static final Duration LONGEST_INTERVAL = Duration.ofDays(1);
 
     /** @throws ConfigException naming the setting that is unknown or out of range */
@@ -39,6 +49,16 @@ public record Quota(long updatesPerHour, Duration minInterval, long concurrentUp
                 settings.number(Limit.UPDATES_PER_HOUR.label(), 0, MOST_UPDATES),
                 interval,
                 settings.number(Limit.CONCURRENT_UPDATES.label(), 0, MOST_UPDATES),
-                settings.bytes(Limit.BYTES_PER_DAY.label(), 0, Long.MAX_VALUE));
+                settings.bytes(Limit.BYTES_PER_DAY.label(), 0, Long.MAX_VALUE),
+                bandwidth(settings));
+    }
+
+    private static long bandwidth(Settings settings) {
+        String label = Limit.BYTES_PER_SECOND_PER_HOST.label();
+        long value = settings.bytes(label, 0, Long.MAX_VALUE);
+        if (value > 0 && value < LEAST_BANDWIDTH) {
+            throw settings.refuse(label, "must be 0, for none, or at least " + LEAST_BANDWIDTH + " but is " + value);
+        }
+        return value;
     }
 }

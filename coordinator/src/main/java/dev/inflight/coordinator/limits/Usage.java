@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
  * @param updatesLastHour updates that began within the last hour
  * @param lastUpdateAt when the last update of the last 24 hours began
  * @param bytesLastDay bytes of the checkpoints of updates that began within the last 24 hours
+ * @param bytesPerSecondPerHost most bytes that a host sends to others in a second while engines serve
  * @param deniedBy the limit that holds up a further update now; null if none does
  * @param allowedAt until when; null if nobody can tell
  */
@@ -25,6 +26,7 @@ public record Usage(
         int runningUpdates,
         @Nullable Long bytesPerDay,
         long bytesLastDay,
+        @Nullable Long bytesPerSecondPerHost,
         @Nullable String deniedBy,
         @Nullable String allowedAt) {
     static Usage of(
@@ -47,6 +49,7 @@ public record Usage(
                 running,
                 limit(quota.bytesPerDay()),
                 bytesLastDay,
+                limit(quota.bytesPerSecondPerHost()),
                 denial == null ? null : denial.limit().label(),
                 denial == null || denial.at() == null ? null : denial.at().toString());
     }

@@ -41,6 +41,11 @@ record ExchangeChoice(Exchange exchange, String reason) {
         return new ExchangeChoice(Exchange.TRANSFERS, "a join takes shards from host stores");
     }
 
+    /** Only transfers can be slowed, whatever is set. */
+    static ExchangeChoice forLimited() {
+        return new ExchangeChoice(Exchange.TRANSFERS, "bytes-per-second-per-host is kept to by transfers only");
+    }
+
     /** Nobody sends anything, whatever is set. */
     static ExchangeChoice forStandby() {
         return new ExchangeChoice(Exchange.TRANSFERS, "nothing is sent");

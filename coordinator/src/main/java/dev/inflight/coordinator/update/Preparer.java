@@ -224,7 +224,9 @@ final class Preparer {
                     .forEach(owner -> owned.put(owner.worker(), ShardSet.ofIndexes(owner.shards())));
             Slots slots = slots(members.values(), receivers, owned.size());
             CastReach reach = CastReach.of(membership, owned.keySet(), this::place);
-            ExchangeChoice exchange = ExchangeChoice.of(settings.exchange(), members.values(), reach, restoring);
+            ExchangeChoice exchange = request.limits(mode).isEmpty()
+                    ? ExchangeChoice.of(settings.exchange(), members.values(), reach, restoring)
+                    : ExchangeChoice.forLimited();
             // A broadcast can not go on without one of its ranks, whether it sends or not.
             boolean nccl = exchange.exchange() == Exchange.NCCL;
             return new Preparation.Ready(

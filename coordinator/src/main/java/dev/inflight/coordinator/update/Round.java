@@ -2,10 +2,13 @@ package dev.inflight.coordinator.update;
 
 import akka.actor.typed.ActorRef;
 import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.protocol.cluster.BandwidthLimit;
+import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Slots;
+import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.SortedMap;
@@ -65,6 +68,7 @@ record Round(
             String updateId, UpdateSettings settings, ActorRef<WorkerEvent> replyTo, Preparation.Ready prepared) {
         Membership membership = prepared.membership();
         Slots slots = prepared.slots();
+        List<BandwidthLimit> limits = request.limits(prepared.mode());
         return new WorkerCommand.Prepare(
                 attempt.epoch(),
                 updateId,
@@ -74,9 +78,19 @@ record Round(
                 membership,
                 slots,
                 prepared.exchange().exchange(),
-                settings.stallTimeout().toMillis(),
+                patience(prepared, limits, settings).toMillis(),
                 attempt.outlivesOwners(),
                 Objects.requireNonNull(request.verify()),
+                limits,
                 replyTo);
+    }
+
+    /**
+     * How long nothing may move on one worker. A member that has its turn later than others under a limit holds all of them
+     * up, which only this side sees: it is told of each such wait, and ends the update when there is none and nothing moves.
+     */
+    private static Duration patience(Preparation.Ready prepared, List<BandwidthLimit> limits, UpdateSettings settings) {
+        boolean judgedHere = prepared.strategy() == Strategy.BROADCAST && !limits.isEmpty();
+        return judgedHere ? settings.streamTimeout() : settings.stallTimeout();
     }
 }

@@ -6,6 +6,7 @@ import dev.inflight.protocol.cluster.WorkerEvent.Begun;
 import dev.inflight.protocol.cluster.WorkerEvent.Committed;
 import dev.inflight.protocol.cluster.WorkerEvent.ConsumerLost;
 import dev.inflight.protocol.cluster.WorkerEvent.Failed;
+import dev.inflight.protocol.cluster.WorkerEvent.HeldUp;
 import dev.inflight.protocol.cluster.WorkerEvent.OwnerLost;
 import dev.inflight.protocol.cluster.WorkerEvent.PrepareRefused;
 import dev.inflight.protocol.cluster.WorkerEvent.Prepared;
@@ -184,6 +185,7 @@ final class UpdateAttempt {
             case Aborted done -> onAborted(done);
             case ConsumerLost told -> onConsumerLost(told);
             case OwnerLost told -> onOwnerLost(told);
+            case HeldUp told -> List.of();
             case WorkerState other -> List.of();
             case Verified other -> List.of();
         };
@@ -201,6 +203,7 @@ final class UpdateAttempt {
             case Aborted done -> done.epoch();
             case ConsumerLost told -> told.epoch();
             case OwnerLost told -> told.epoch();
+            case HeldUp told -> told.epoch();
             case WorkerState other -> NO_EPOCH;
             case Verified other -> NO_EPOCH;
         };

@@ -113,7 +113,8 @@ public final class UpdateSession extends AbstractBehavior<UpdateSession.Command>
     private Behavior<Command> onWorker(FromWorker from) {
         long before = course.movedBytes();
         List<UpdateCourse.Action> actions = course.onWorker(from.event());
-        if (course.movedBytes() > before) {
+        boolean heldUp = from.event() instanceof WorkerEvent.HeldUp told && told.epoch() == course.epoch();
+        if (heldUp || course.movedBytes() > before) {
             restartIdleTimer();
         }
         return carryOut(actions);

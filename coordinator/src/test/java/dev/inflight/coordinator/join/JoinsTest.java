@@ -45,41 +45,67 @@ class JoinsTest {
     @Test
     void anEngineWithoutWeightsJoinsWhatTheLastUpdateBrought() {
         fleet.worker("h1/0", serving("e1", "v2")).worker("h2/0", pending("e2"));
-        joins.committed(MODEL, null, "v1");
-        joins.committed(MODEL, null, "v2");
+        joins.committed(MODEL, null, "v1", null);
+        joins.committed(MODEL, null, "v2", null);
         assertThat(due()).containsExactly("h2/0 to v2");
+    }
+
+    @Test
+    void aJoinCountsForWhoeverBroughtWhatItTakes() {
+        fleet.worker("h1/0", pending("e1")).worker("h2/0", pending("e2"));
+        joins.committed(MODEL, "h1", "v1", "ann");
+        joins.committed(MODEL, "h2", "v1", "bob");
+        assertThat(requesters()).containsExactly("h1/0 for ann", "h2/0 for bob");
+        joins.committed(MODEL, null, "v2", "cleo");
+        assertThat(requesters()).containsExactly("h1/0 for cleo", "h2/0 for cleo");
+        joins.committed(MODEL, null, "v2", null);
+        assertThat(requesters()).as("nobody said so").containsExactly("h1/0 for null", "h2/0 for null");
+    }
+
+    @Test
+    void aJoinOfAnEngineThatNoUpdateMeantCountsForWhoBroughtTheSameToOthers() {
+        fleet.worker("h1/0", serving("e1", "v1")).worker("h2/0", pending("e2"));
+        assertThat(requesters()).containsExactly("h2/0 for null");
+        joins.committed(MODEL, "h1", "v1", "ann");
+        assertThat(requesters()).containsExactly("h2/0 for ann");
+    }
+
+    private List<String> requesters() {
+        return joins.due(fleet.view(), this::versions, FREE, true, 0).stream()
+                .map(due -> due.worker().id() + " for " + due.requester())
+                .toList();
     }
 
     @Test
     void anEngineThatMissedTheLastUpdateJoinsToo() {
         fleet.worker("h1/0", serving("e1", "v2")).worker("h2/0", serving("e2", "v1"));
-        joins.committed(MODEL, null, "v2");
+        joins.committed(MODEL, null, "v2", null);
         assertThat(due()).containsExactly("h2/0 to v2");
     }
 
     @Test
     void goesBackToAnOlderVersionIfTheLastUpdateDid() {
         fleet.worker("h1/0", serving("e1", "v1")).worker("h2/0", serving("e2", "v2"));
-        joins.committed(MODEL, null, "v2");
-        joins.committed(MODEL, null, "v1");
+        joins.committed(MODEL, null, "v2", null);
+        joins.committed(MODEL, null, "v1", null);
         assertThat(due()).containsExactly("h2/0 to v1");
     }
 
     @Test
     void anUpdateOfAGroupMeansItsEnginesOnly() {
         fleet.worker("h1/0", pending("e1")).worker("h2/0", pending("e2"));
-        joins.committed(MODEL, null, "v1");
-        joins.committed(MODEL, "h2", "v2");
+        joins.committed(MODEL, null, "v1", null);
+        joins.committed(MODEL, "h2", "v2", null);
         assertThat(due()).containsExactly("h1/0 to v1", "h2/0 to v2");
-        joins.committed(MODEL, null, "v2");
+        joins.committed(MODEL, null, "v2", null);
         assertThat(due()).containsExactly("h1/0 to v2", "h2/0 to v2");
     }
 
     @Test
     void anUpdateByLabelsMeansWhoHasThemNow() {
         fleet.worker("h1/0", pending("e1")).worker("h2/0", pending("e2")).labelled("h2/0", Map.of("tenant", "a"));
-        joins.committed(MODEL, null, "v1");
-        joins.committed(MODEL, "tenant=a", "v2");
+        joins.committed(MODEL, null, "v1", null);
+        joins.committed(MODEL, "tenant=a", "v2", null);
         assertThat(due()).containsExactly("h1/0 to v1", "h2/0 to v2");
         fleet.labelled("h1/0", Map.of("tenant", "a")).labelled("h2/0", Map.of("tenant", "b"));
         assertThat(due()).containsExactly("h1/0 to v2", "h2/0 to v1");
@@ -90,9 +116,9 @@ class JoinsTest {
         fleet.worker("h1/0", pending("e1")).worker("h2/0", pending("e2")).worker("h2/1", serving("e3", "v2"));
         // Nobody knows of an update: by the engines of its host, h2/0 would go to v2.
         joins.assumed(MODEL, null, "v1");
-        joins.committed(MODEL, "h1/0|h2/1", "v2");
+        joins.committed(MODEL, "h1/0|h2/1", "v2", null);
         assertThat(due()).containsExactly("h1/0 to v2", "h2/0 to v1");
-        joins.committed(MODEL, "h1/0|h2/1", "v1");
+        joins.committed(MODEL, "h1/0|h2/1", "v1", null);
         assertThat(due()).containsExactly("h1/0 to v1", "h2/0 to v1", "h2/1 to v1");
         joins.assumed(MODEL, null, "v2");
         assertThat(due()).as("what an update brought counts").contains("h1/0 to v1");
@@ -124,13 +150,13 @@ class JoinsTest {
     void nothingIsDueWhileNothingIsServedOrPublished() {
         fleet.worker("h1/0", pending("e1")).worker("h2/0", pending("e2"));
         assertThat(due()).isEmpty();
-        joins.committed(MODEL, null, "gone");
+        joins.committed(MODEL, null, "gone", null);
         assertThat(due()).isEmpty();
     }
 
     @Test
     void enginesThatFailedOrTakePartInAnUpdateOrWhoseHostIsAwayDoNotJoin() {
-        joins.committed(MODEL, null, "v2");
+        joins.committed(MODEL, null, "v2", null);
         fleet.worker("h1/0", engine("e1", EngineStatus.State.FAILED, null, List.of(LoadMode.SHADOW)))
                 .worker("h1/1", engine("e2", EngineStatus.State.UPDATING, "v1", List.of(LoadMode.SHADOW)))
                 .worker("h2/0", pending("e3"))
@@ -143,7 +169,7 @@ class JoinsTest {
 
     @Test
     void anEngineHasOneJoinAtATime() {
-        joins.committed(MODEL, null, "v2");
+        joins.committed(MODEL, null, "v2", null);
         fleet.worker("h1/0", pending("e1")).worker("h2/0", pending("e2"));
         joins.started("join-1", worker("h1/0"));
         assertThat(joins.running("h1/0")).isEqualTo("join-1");
@@ -154,7 +180,7 @@ class JoinsTest {
 
     @Test
     void waitsTwiceAsLongAfterEachFailureUpToALimit() {
-        joins.committed(MODEL, null, "v2");
+        joins.committed(MODEL, null, "v2", null);
         fleet.worker("h1/0", pending("e1"));
         long now = 0;
         for (long wait : List.of(1, 2, 4, 8, 16, 30, 30)) {
@@ -181,18 +207,18 @@ class JoinsTest {
 
     @Test
     void failuresOfAnotherVersionDoNotDelayAJoin() {
-        joins.committed(MODEL, null, "v1");
+        joins.committed(MODEL, null, "v1", null);
         fleet.worker("h1/0", pending("e1"));
         joins.failed(worker("h1/0"), "v1", "no source", 0);
         assertThat(due()).isEmpty();
-        joins.committed(MODEL, null, "v2");
+        joins.committed(MODEL, null, "v2", null);
         assertThat(due()).containsExactly("h1/0 to v2");
     }
 
     @Test
     void startsNoneWhenSwitchedOff() {
         Joins off = new Joins(new JoinSettings(false, Duration.ofSeconds(1), Duration.ofSeconds(30)));
-        off.committed(MODEL, null, "v2");
+        off.committed(MODEL, null, "v2", null);
         fleet.worker("h1/0", pending("e1"));
         assertThat(off.due(fleet.view(), this::versions, FREE, true, 0)).isEmpty();
     }

@@ -104,7 +104,7 @@ class UpdateLimitsPropertyTest {
                         Arbitraries.longs().between(0, 3),
                         Arbitraries.longs().between(0, 40))
                 .as((hour, interval, concurrent, megabytes) ->
-                        new Quota(hour, Duration.ofSeconds(interval), concurrent, megabytes * 1_000_000));
+                        new Quota(hour, Duration.ofSeconds(interval), concurrent, megabytes * 1_000_000, 0));
     }
 
     @Provide

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
+import dev.inflight.protocol.cluster.BandwidthLimit;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Objects;
@@ -158,11 +159,26 @@ class UpdateLimitsTest {
         assertThat(usages).extracting(Usage::name).containsExactly("idle", "m", "ann", "bob");
         assertThat(usages.get(1))
                 .isEqualTo(new Usage(
-                        "model", "m", 2L, 1, null, "2026-11-22T09:00:00Z", null, 1, 8 * GIB, GIB, null, null));
+                        "model", "m", 2L, 1, null, "2026-11-22T09:00:00Z", null, 1, 8 * GIB, GIB, null, null, null));
         begin(limits, "u2", T0.plusSeconds(1));
         Usage full = limits.usages(Set.of(), T0.plusSeconds(2)).getFirst();
         assertThat(full.deniedBy()).isEqualTo("updates-per-hour");
         assertThat(full.allowedAt()).isEqualTo("2026-11-22T10:00:00Z");
+    }
+
+    @Test
+    void bandwidthIsThatOfTheModelAndOfTheTenantWhereTheyHaveOne() {
+        LimitSettings settings = settings("""
+                model.bytes-per-second-per-host = 100 MiB, models.big.bytes-per-second-per-host = 0
+                tenants.ann.bytes-per-second-per-host = 64 KiB, tenants.anonymous.bytes-per-second-per-host = 1 GiB
+                """);
+        BandwidthLimit small = new BandwidthLimit("model small", 100 << 20);
+        BandwidthLimit ann = new BandwidthLimit("tenant ann", 64 << 10);
+        assertThat(settings.bandwidth("small", "ann")).containsExactly(small, ann);
+        assertThat(settings.bandwidth("small", "bob")).containsExactly(small);
+        assertThat(settings.bandwidth("big", "ann")).containsExactly(ann);
+        assertThat(settings.bandwidth("big", null)).containsExactly(new BandwidthLimit("tenant anonymous", GIB));
+        assertThat(settings.bandwidth("big", "bob")).isEmpty();
     }
 
     @ParameterizedTest
@@ -172,6 +188,8 @@ class UpdateLimitsTest {
                 "model.updates-per-hour = -1        | updates-per-hour",
                 "model.min-interval = 25 h          | min-interval",
                 "tenant.bytes-per-day = -1          | bytes-per-day",
+                "models.m.bytes-per-second-per-host = 65535 | must be 0, for none, or at least 65536 but is 65535",
+                "tenant.bytes-per-second-per-host = -1      | bytes-per-second-per-host",
                 "models.m.updates-per-huor = 1      | updates-per-huor",
                 "tenants.ann.concurrent-updates = x | concurrent-updates",
                 "models.m = 3                       | models.m",
@@ -194,7 +212,11 @@ class UpdateLimitsTest {
     }
 
     static UpdateLimits limits(String overrides) {
-        return new UpdateLimits(LimitSettings.from(ConfigFactory.parseString(overrides)
-                .withFallback(ConfigFactory.load().getConfig("inflight.coordinator.limits"))));
+        return new UpdateLimits(settings(overrides));
+    }
+
+    private static LimitSettings settings(String overrides) {
+        return LimitSettings.from(ConfigFactory.parseString(overrides)
+                .withFallback(ConfigFactory.load().getConfig("inflight.coordinator.limits")));
     }
 }

@@ -8,16 +8,21 @@ import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
 import dev.inflight.coordinator.TestFleet;
 import dev.inflight.coordinator.fleet.JoinSources;
+import dev.inflight.protocol.cluster.BandwidthLimit;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.Exchange;
+import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.plan.Place;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Which exchange {@link Preparer} chooses for a fleet. */
 class ExchangeChoiceTest {
@@ -140,6 +145,17 @@ class ExchangeChoiceTest {
         assertThat(((Preparation.Ready) restoring).exchange().exchange()).isEqualTo(Exchange.TRANSFERS);
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"auto", "nccl", "aeron"})
+    void aLimitOfBandwidthIsKeptToByTransfersWhateverIsSet(String setting) {
+        var fleet = twoHosts("GPU-0", NCCL, "GPU-1", NCCL);
+        var request = new UpdateRequest(TARGET, LoadMode.SHADOW, Strategy.BROADCAST, null)
+                .under(List.of(new BandwidthLimit("model m", 1 << 20)));
+        var limited = (Preparation.Ready) prepare(setting, fleet, request, false);
+        assertThat(limited.exchange().exchange()).isEqualTo(Exchange.TRANSFERS);
+        assertThat(limited.exchange().reason()).isEqualTo("bytes-per-second-per-host is kept to by transfers only");
+    }
+
     @Test
     void anotherSettingIsRefusedByName() {
         assertThatThrownBy(() -> TestFleet.settings("inflight.coordinator.update.exchange = rdma"))
@@ -168,10 +184,14 @@ class ExchangeChoiceTest {
     }
 
     private static Preparation prepare(String setting, TestFleet fleet, boolean restoring) {
+        return prepare(setting, fleet, new UpdateRequest(TARGET, null, Strategy.BROADCAST, null), restoring);
+    }
+
+    private static Preparation prepare(String setting, TestFleet fleet, UpdateRequest request, boolean restoring) {
         var settings = TestFleet.settings("inflight.coordinator.update.exchange = " + setting);
         return new Preparer(
                         fleet.view(),
-                        new UpdateRequest(TARGET, null, Strategy.BROADCAST, null),
+                        request,
                         Map.of(),
                         id -> true,
                         Set.of(),

@@ -23,6 +23,7 @@ import dev.inflight.coordinator.operation.Json;
 import dev.inflight.coordinator.session.SessionEvent;
 import dev.inflight.coordinator.session.SessionEvent.NotTaken;
 import dev.inflight.coordinator.session.SessionEvent.UpdateEnded;
+import dev.inflight.protocol.cluster.BandwidthLimit;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.Damage;
 import dev.inflight.protocol.cluster.EngineStatus;
@@ -46,6 +47,7 @@ import dev.inflight.protocol.cluster.WorkerEvent.Aborted;
 import dev.inflight.protocol.cluster.WorkerEvent.Begun;
 import dev.inflight.protocol.cluster.WorkerEvent.Committed;
 import dev.inflight.protocol.cluster.WorkerEvent.Failed;
+import dev.inflight.protocol.cluster.WorkerEvent.HeldUp;
 import dev.inflight.protocol.cluster.WorkerEvent.PrepareRefused;
 import dev.inflight.protocol.cluster.WorkerEvent.Prepared;
 import dev.inflight.protocol.cluster.WorkerEvent.Progress;
@@ -84,6 +86,7 @@ class UpdateSessionTest {
     private UpdateSettings settings = TestFleet.settings("").update();
     private Set<String> awaited = Set.of();
     private @Nullable VerifyPoint verify;
+    private List<BandwidthLimit> limits = List.of();
 
     @BeforeEach
     void twoHosts() {
@@ -345,6 +348,41 @@ class UpdateSessionTest {
         time.timePasses(settings.stallTimeout());
         time.timePasses(settings.stallTimeout());
         expectAll(Abort.class);
+    }
+
+    @Test
+    void aMemberThatWaitsForItsTurnUnderALimitIsNoStallAndWhoMovesNotAtAllIs() {
+        limits = List.of(new BandwidthLimit("model m", 1 << 20));
+        start(LoadMode.SHADOW);
+        Prepare prepare = expectPrepare("h1/0");
+        assertThat(prepare.limits()).isEqualTo(limits);
+        assertThat(prepare.stallTimeoutMs())
+                .as("workers do not see that others wait")
+                .isEqualTo(settings.streamTimeout().toMillis());
+        ActorRef<WorkerEvent> answers = prepare.replyTo();
+        expectPrepare("h2/0");
+        answers.tell(new Prepared("h1/0", 6, "plan"));
+        answers.tell(new Prepared("h2/0", 6, "plan"));
+        beginAll(answers, 6);
+        for (int waits = 0; waits < 5; waits++) {
+            time.timePasses(settings.stallTimeout());
+            answers.tell(new HeldUp("h1/0", 6));
+            fleet.workers.get("h1/0").expectNoMessage(Duration.ZERO);
+        }
+        time.timePasses(settings.stallTimeout());
+        answers.tell(new HeldUp("h1/0", 5));
+        fleet.workers.get("h1/0").expectNoMessage(Duration.ZERO);
+        time.timePasses(settings.stallTimeout());
+        expectAll(Abort.class);
+    }
+
+    @Test
+    void anUpdateInPlaceIsNotSlowed() {
+        limits = List.of(new BandwidthLimit("model m", 1 << 20));
+        start(LoadMode.IN_PLACE);
+        Prepare prepare = expectPrepare("h1/0");
+        assertThat(prepare.limits()).isEmpty();
+        assertThat(prepare.stallTimeoutMs()).isEqualTo(settings.stallTimeout().toMillis());
     }
 
     @Test
@@ -794,7 +832,9 @@ class UpdateSessionTest {
         epochs.observe(fleet.view());
         UpdateStart updateStart = new UpdateStart(
                 "u",
-                new UpdateRequest(V2, mode, Strategy.BROADCAST, null).verified(verify),
+                new UpdateRequest(V2, mode, Strategy.BROADCAST, null)
+                        .verified(verify)
+                        .under(limits),
                 Set.of(),
                 awaited,
                 Map.of("v1", V1, "v2", V2),

@@ -32,6 +32,11 @@ public record CastSources(List<Source> sources, String reason) {
         sources = List.copyOf(sources);
     }
 
+    /** Nobody is asked. */
+    public static CastSources none(String reason) {
+        return new CastSources(List.of(), reason);
+    }
+
     /**
      * Each shard is asked of one of the hosts that hold it and are reached by multicast; holders take turns. What a host
      * on the same machine holds is copied from there.
@@ -45,10 +50,10 @@ public record CastSources(List<Source> sources, String reason) {
     public static CastSources of(
             Membership.Host receiver, List<Membership.Host> hosts, boolean everything, Collection<Integer> lacking) {
         if (!everything) {
-            return new CastSources(List.of(), "its engine wants a part of the checkpoint only");
+            return none("its engine wants a part of the checkpoint only");
         }
         if (receiver.place().multicast().isEmpty()) {
-            return new CastSources(List.of(), "this host is in no multicast group");
+            return none("this host is in no multicast group");
         }
         Map<Membership.Host, Set<Integer>> asked = new TreeMap<>(BY_NAME);
         for (int shard : new TreeSet<>(lacking)) {

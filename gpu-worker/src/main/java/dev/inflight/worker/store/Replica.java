@@ -6,6 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.List;
 import java.util.SortedSet;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.Condition;
@@ -32,6 +33,7 @@ public final class Replica {
     private final Condition moved = lock.newCondition();
     private final ComingShards shards;
     private final AtomicLong movements = new AtomicLong();
+    private final List<Runnable> held = new CopyOnWriteArrayList<>();
     private int users = 1;
     private @Nullable String failure;
 
@@ -212,6 +214,21 @@ public final class Replica {
     /** Something was done to bring parts: who waits, goes on waiting. */
     public void moved() {
         movements.incrementAndGet();
+    }
+
+    /** Whoever brings parts is made to wait for its turn by a source: that is no stall for any who waits for parts. */
+    public void heldUp() {
+        moved();
+        held.forEach(Runnable::run);
+    }
+
+    /**
+     * @param listener run on each {@link #heldUp}; must not block
+     * @return ends that
+     */
+    public Runnable onHeldUp(Runnable listener) {
+        held.add(listener);
+        return () -> held.remove(listener);
     }
 
     /**

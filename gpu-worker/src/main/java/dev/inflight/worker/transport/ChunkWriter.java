@@ -36,7 +36,7 @@ final class ChunkWriter implements AutoCloseable {
 
     /** Waits for its turn to send so many bytes. */
     interface Pace {
-        void take(long bytes) throws InterruptedException;
+        void take(long bytes) throws PeerException, InterruptedException;
     }
 
     /**

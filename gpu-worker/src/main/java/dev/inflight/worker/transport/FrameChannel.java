@@ -8,6 +8,7 @@ import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BooleanSupplier;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
@@ -32,6 +33,7 @@ final class FrameChannel implements AutoCloseable {
     private final CRC32C readCrc = new CRC32C();
     private final CRC32C writeCrc = new CRC32C();
     private volatile long longestWaitNanos = Long.MAX_VALUE;
+    private volatile BooleanSupplier heldUp = () -> false;
     private volatile @Nullable String closeReason;
     private volatile @Nullable Thread heartbeat;
 
@@ -72,12 +74,20 @@ final class FrameChannel implements AutoCloseable {
         return closeReason != null;
     }
 
-    /** From now on a peer that sends nothing but pings for this long while something is waited for is given up. */
+    /**
+     * From now on a peer that sends nothing but pings for this long while something is waited for is given up, and one that
+     * has this side wait for its turn if {@link #onHeldUp} says so.
+     */
     void limitWaits(Duration longest) {
         longestWaitNanos = longest.toNanos();
     }
 
-    /** Waits for the next frame that is not a ping. Its payload must be read next. */
+    /** @param onWait as in {@link SourcePace} */
+    void onHeldUp(BooleanSupplier onWait) {
+        heldUp = onWait;
+    }
+
+    /** Waits for the next frame that says more than that the peer is alive. Its payload must be read next. */
     Frame next() throws PeerException {
         long begin = System.nanoTime();
         while (true) {
@@ -95,10 +105,13 @@ final class FrameChannel implements AutoCloseable {
                         null);
             }
             Frame frame = new Frame(op, length, readHeader.getInt(8));
-            if (op != Op.PING) {
+            if (op != Op.PING && op != Op.WAIT) {
                 return frame;
             }
             readPayload(frame);
+            if (op == Op.WAIT && heldUp.getAsBoolean()) {
+                begin = System.nanoTime();
+            }
             if (System.nanoTime() - begin > longestWaitNanos) {
                 close("did not answer for " + Duration.ofNanos(longestWaitNanos).toMillis()
                         + " ms, though it is alive");

@@ -23,6 +23,7 @@ enum Op {
     REQUEST_CAST(27, 0),
     CAST(28, 0),
     RESEND(29, 0),
+    LIMITS(30, 4096),
     PARTS_WANTED(31, 1 << 20),
 
     DOCUMENT(32, Long.BYTES),
@@ -38,7 +39,8 @@ enum Op {
     CHUNK_SENT(42, Integer.BYTES),
     CASTING(43, Long.BYTES),
     CAST_AT(44, 4096),
-    PART_ABSENT(45, 0);
+    PART_ABSENT(45, 0),
+    WAIT(46, 0);
 
     /** Bytes of every chunk but a document's or bucket's last. */
     static final int CHUNK_BYTES = 1 << 20;

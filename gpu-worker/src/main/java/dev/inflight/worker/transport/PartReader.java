@@ -46,19 +46,33 @@ public final class PartReader implements AutoCloseable {
      */
     public static PartReader connect(String endpoint, String machine, Duration timeout, Duration partTimeout)
             throws PeerException {
-        return connect(endpoint, machine, null, timeout, partTimeout);
+        return connect(endpoint, machine, null, timeout, partTimeout, SourcePace.NONE);
     }
 
     /**
-     * Like the four-argument form, by UCX if the peer agrees.
+     * Like the four-argument form, by UCX if the peer agrees, and with limits that the peer keeps to.
      *
      * @param ucx null to use TCP; parts that are mapped are mapped anyway
      */
     public static PartReader connect(
-            String endpoint, String machine, @Nullable UcxNode ucx, Duration timeout, Duration partTimeout)
+            String endpoint,
+            String machine,
+            @Nullable UcxNode ucx,
+            Duration timeout,
+            Duration partTimeout,
+            SourcePace pace)
             throws PeerException {
         var connection = PeerConnection.connect(endpoint, timeout);
         var channel = connection.parts();
+        boolean told = false;
+        try {
+            connection.keepTo(pace);
+            told = true;
+        } finally {
+            if (!told) {
+                channel.close();
+            }
+        }
         channel.limitWaits(partTimeout);
         var chunks = new ChunkReader(channel, timeout);
         if (ucx != null) {

@@ -1,5 +1,6 @@
 package dev.inflight.worker.transport;
 
+import dev.inflight.protocol.cluster.BandwidthLimit;
 import dev.inflight.protocol.link.EngineShare;
 import dev.inflight.protocol.link.SliceRule;
 import dev.inflight.protocol.link.TensorParallel;
@@ -21,6 +22,7 @@ final class Payload {
     private static final int MAX_STRING_BYTES = 0xFFFF;
     private static final int MIN_SLICE_RULE_BYTES = Integer.BYTES + Short.BYTES;
     private static final int MIN_WANT_RULE_BYTES = Byte.BYTES + Short.BYTES;
+    private static final int MIN_LIMIT_BYTES = Long.BYTES + Short.BYTES;
     private static final int MIN_SLOT_BYTES = Integer.BYTES + Short.BYTES + 2 * Long.BYTES;
 
     private Payload() {}
@@ -274,6 +276,27 @@ final class Payload {
             var parts = BitSet.valueOf(in);
             in.position(in.limit());
             return parts;
+        });
+    }
+
+    static ByteBuffer limits(List<BandwidthLimit> limits) {
+        return build(Op.LIMITS, out -> {
+            out.putInt(limits.size());
+            for (BandwidthLimit limit : limits) {
+                putString(out.putLong(limit.bytesPerSecond()), limit.scope());
+            }
+        });
+    }
+
+    static List<BandwidthLimit> limits(ByteBuffer in) throws MalformedPayloadException {
+        return parse(in, () -> {
+            int count = count(in, MIN_LIMIT_BYTES);
+            List<BandwidthLimit> limits = new ArrayList<>(count);
+            for (int i = 0; i < count; i++) {
+                long bytesPerSecond = in.getLong();
+                limits.add(new BandwidthLimit(string(in), bytesPerSecond));
+            }
+            return limits;
         });
     }
 

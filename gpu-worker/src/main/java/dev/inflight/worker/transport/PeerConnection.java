@@ -155,6 +155,19 @@ public final class PeerConnection implements AutoCloseable {
         }
     }
 
+    /** Has the peer keep to this with all that it sends from now on. */
+    public void keepTo(SourcePace pace) throws PeerException {
+        call.lock();
+        try {
+            channel.onHeldUp(pace.heldUp());
+            if (!pace.limits().isEmpty()) {
+                channel.send(Op.LIMITS, 0, Payload.limits(pace.limits()));
+            }
+        } finally {
+            call.unlock();
+        }
+    }
+
     /** Gives the connection away to whoever asks for parts. */
     FrameChannel parts() {
         requireDocuments();

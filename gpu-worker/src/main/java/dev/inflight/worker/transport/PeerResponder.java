@@ -1,11 +1,13 @@
 package dev.inflight.worker.transport;
 
+import dev.inflight.protocol.cluster.BandwidthLimit;
 import dev.inflight.worker.aeron.CastOffer;
 import dev.inflight.worker.nccl.RankArrival;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.BitSet;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
@@ -37,6 +39,8 @@ final class PeerResponder {
 
         record Meet(RankArrival arrival) implements Request {}
 
+        record Limits(List<BandwidthLimit> limits) implements Request {}
+
         record Part(Payload.PartQuery query) implements Request {}
 
         record CastParts(Payload.CastPartsQuery query) implements Request {}
@@ -59,7 +63,7 @@ final class PeerResponder {
     private final FrameChannel channel;
     private final ChunkWriter chunks;
     private final PeerService service;
-    private final RateLimit partLimit;
+    private final ConnectionPace pace;
     private final Consumer<PeerSession.Ending> ending;
     private final BlockingQueue<Request> requests = new ArrayBlockingQueue<>(MAX_OUTSTANDING);
     private final Thread thread;
@@ -79,12 +83,12 @@ final class PeerResponder {
             FrameChannel channel,
             ChunkWriter chunks,
             PeerService service,
-            RateLimit partLimit,
+            ConnectionPace pace,
             Consumer<PeerSession.Ending> ending) {
         this.channel = channel;
         this.chunks = chunks;
         this.service = service;
-        this.partLimit = partLimit;
+        this.pace = pace;
         this.ending = ending;
         this.thread =
                 Thread.ofVirtual().name("peer-responder " + channel.peer()).unstarted(this::run);
@@ -139,6 +143,7 @@ final class PeerResponder {
             case MANIFEST -> enqueue(new Request.Manifest(Payload.manifestQuery(payload)));
             case SLICE_DIGESTS -> enqueue(new Request.SliceDigests(Payload.sliceDigestsQuery(payload)));
             case MEET -> enqueue(new Request.Meet(Payload.arrival(payload)));
+            case LIMITS -> enqueue(new Request.Limits(Payload.limits(payload)));
             case PART -> enqueue(new Request.Part(Payload.partQuery(payload)));
             case CAST_PARTS -> enqueue(new Request.CastParts(Payload.castPartsQuery(payload)));
             case PARTS_WANTED -> enqueue(new Request.PartsWanted(Payload.partsWanted(payload)));
@@ -194,6 +199,7 @@ final class PeerResponder {
         } finally {
             chunks.close();
             leaveCasting();
+            pace.close();
         }
     }
 
@@ -204,6 +210,7 @@ final class PeerResponder {
             case Request.Manifest manifest -> answerDocument(() -> service.manifest(manifest.digest()));
             case Request.SliceDigests digests -> answerDocument(() -> sliceDigests(digests.query()));
             case Request.Meet meet -> channel.send(Op.GROUP, 0, Payload.group(service.meet(meet.arrival())));
+            case Request.Limits limits -> pace.keepTo(limits.limits());
             case Request.Part part -> givePart(part.query());
             case Request.CastParts join -> castParts(join.query());
             case Request.PartsWanted wanted -> castWanted(wanted.parts());
@@ -233,7 +240,7 @@ final class PeerResponder {
             return;
         }
         channel.send(Op.DOCUMENT, 0, Payload.length(bytes.length));
-        sendChunks(MemorySegment.ofArray(bytes));
+        chunks.write(MemorySegment.ofArray(bytes), count -> {});
     }
 
     private byte[] sliceDigests(Payload.SliceDigestsQuery query) throws PeerException, InterruptedException {
@@ -290,7 +297,7 @@ final class PeerResponder {
     private void sendBucket(TransferKey key, int bucket) throws PeerException, InterruptedException {
         var bytes = service.bytes(key, bucket);
         channel.send(Op.BUCKET, bucket, Payload.length(bytes.byteSize()));
-        sendChunks(bytes);
+        chunks.write(bytes, pace::takeBucket);
     }
 
     private void givePart(Payload.PartQuery query) throws PeerException, InterruptedException {
@@ -305,7 +312,7 @@ final class PeerResponder {
                 return;
             }
             channel.send(Op.PART_BYTES, 0, Payload.length(bytes));
-            chunks.write(part.bytes(), partLimit::take);
+            chunks.write(part.bytes(), pace::takePart);
         }
     }
 
@@ -333,9 +340,5 @@ final class PeerResponder {
         if (joined != null) {
             joined.close();
         }
-    }
-
-    private void sendChunks(MemorySegment bytes) throws PeerException, InterruptedException {
-        chunks.write(bytes, count -> {});
     }
 }

@@ -28,7 +28,8 @@ public final class PeerServer implements AutoCloseable {
     private final String endpoint;
     private final PeerService service;
     private final Duration idleTimeout;
-    private final RateLimit partLimit;
+    private final RateLimit ownLimit;
+    private final SharedLimits limits = new SharedLimits();
     private final @Nullable UcxNode ucx;
     private final Set<PeerSession> sessions = ConcurrentHashMap.newKeySet();
     private final LongAdder sent = new LongAdder();
@@ -39,7 +40,7 @@ public final class PeerServer implements AutoCloseable {
             String host,
             PeerService service,
             Duration idleTimeout,
-            RateLimit partLimit,
+            RateLimit ownLimit,
             @Nullable UcxNode ucx)
             throws IOException {
         this.listener = listener;
@@ -47,7 +48,7 @@ public final class PeerServer implements AutoCloseable {
         this.endpoint = Endpoint.format((InetSocketAddress) listener.getLocalAddress());
         this.service = service;
         this.idleTimeout = idleTimeout;
-        this.partLimit = partLimit;
+        this.ownLimit = ownLimit;
         this.ucx = ucx;
         this.acceptor = Thread.ofVirtual().name("peer-acceptor " + endpoint).unstarted(this::accept);
     }
@@ -65,9 +66,9 @@ public final class PeerServer implements AutoCloseable {
 
     /** Like the six-argument form, without UCX. */
     public static PeerServer start(
-            InetSocketAddress bind, String host, PeerService service, Duration idleTimeout, RateLimit partLimit)
+            InetSocketAddress bind, String host, PeerService service, Duration idleTimeout, RateLimit ownLimit)
             throws IOException {
-        return start(bind, host, service, idleTimeout, partLimit, null);
+        return start(bind, host, service, idleTimeout, ownLimit, null);
     }
 
     /**
@@ -76,7 +77,7 @@ public final class PeerServer implements AutoCloseable {
      * @param bind an address that peers can reach (not a wildcard); port 0 takes a free one
      * @param host this host's name, told to clients
      * @param idleTimeout a client that sends nothing for this long (its heartbeat included) is given up
-     * @param partLimit bounds the parts of shards that are sent, to all clients together
+     * @param ownLimit bounds the parts of shards that are sent, and the buckets of limited updates, to all clients together
      * @param ucx for clients that ask for it; null if this host does not use UCX
      * @throws IOException if the address cannot be bound; the message names it
      */
@@ -85,7 +86,7 @@ public final class PeerServer implements AutoCloseable {
             String host,
             PeerService service,
             Duration idleTimeout,
-            RateLimit partLimit,
+            RateLimit ownLimit,
             @Nullable UcxNode ucx)
             throws IOException {
         if (bind.isUnresolved()) {
@@ -98,7 +99,7 @@ public final class PeerServer implements AutoCloseable {
         ServerSocketChannel listener = ServerSocketChannel.open();
         try {
             listener.bind(bind, BACKLOG);
-            PeerServer server = new PeerServer(listener, host, service, idleTimeout, partLimit, ucx);
+            PeerServer server = new PeerServer(listener, host, service, idleTimeout, ownLimit, ucx);
             server.acceptor.start();
             return server;
         } catch (IOException e) {
@@ -176,7 +177,8 @@ public final class PeerServer implements AutoCloseable {
             String peer = Endpoint.format((InetSocketAddress) socket.getRemoteAddress());
             FrameChannel channel = new FrameChannel(socket, peer, idleTimeout);
             ChunkWriter chunks = new ChunkWriter(channel, ucx, idleTimeout.dividedBy(2), sent);
-            PeerSession session = new PeerSession(channel, host, chunks, service, partLimit, sessions::remove);
+            ConnectionPace pace = new ConnectionPace(channel, ownLimit, limits);
+            PeerSession session = new PeerSession(channel, host, chunks, service, pace, sessions::remove);
             sessions.add(session);
             session.start();
         } catch (IOException e) {

@@ -39,12 +39,12 @@ final class PeerSession {
             String host,
             ChunkWriter chunks,
             PeerService service,
-            RateLimit partLimit,
+            ConnectionPace pace,
             Consumer<PeerSession> onEnd) {
         this.channel = channel;
         this.host = host;
         this.onEnd = onEnd;
-        this.responder = new PeerResponder(channel, chunks, service, partLimit, ending::complete);
+        this.responder = new PeerResponder(channel, chunks, service, pace, ending::complete);
         this.supervisor =
                 Thread.ofVirtual().name("peer-session " + channel.peer()).unstarted(this::run);
         this.reader = Thread.ofVirtual().name("peer-reader " + channel.peer()).unstarted(this::read);

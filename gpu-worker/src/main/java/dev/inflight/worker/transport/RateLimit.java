@@ -2,36 +2,80 @@ package dev.inflight.worker.transport;
 
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
 
 /**
  * Bounds how many bytes pass in a second, all takers together, who are let through in the order in which they came.
  * What was not used is not saved up. Thread-safe.
  */
 public final class RateLimit {
-    private final long bytesPerSecond;
-    private long freeAt = System.nanoTime();
+    private static final double SECOND = TimeUnit.SECONDS.toNanos(1);
+
+    private final LongSupplier nanoTime;
+    private long bytesPerSecond;
+    private long freeAt;
 
     /** @param bytesPerSecond 0 for no limit */
     public RateLimit(long bytesPerSecond) {
+        this(bytesPerSecond, System::nanoTime);
+    }
+
+    /** @param nanoTime the clock, read only where there is a limit */
+    RateLimit(long bytesPerSecond, LongSupplier nanoTime) {
         this.bytesPerSecond = bytesPerSecond;
+        this.nanoTime = nanoTime;
+        this.freeAt = bytesPerSecond == 0 ? 0 : nanoTime.getAsLong();
     }
 
     public static RateLimit none() {
         return new RateLimit(0);
     }
 
-    /** Waits for the taker's turn. */
+    /** Takes the next turn and waits for it. */
     public void take(long bytes) throws InterruptedException {
-        if (bytesPerSecond > 0) {
-            Thread.sleep(Duration.ofNanos(reserve(bytes)));
+        long wait = reserve(bytes);
+        if (wait > 0) {
+            try {
+                Thread.sleep(Duration.ofNanos(wait));
+            } catch (InterruptedException e) {
+                giveBack(bytes);
+                throw e;
+            }
         }
     }
 
-    /** @return how long to wait, in nanoseconds */
-    private synchronized long reserve(long bytes) {
-        long now = System.nanoTime();
-        long turn = Math.max(now, freeAt);
-        freeAt = turn + (long) ((double) bytes / bytesPerSecond * TimeUnit.SECONDS.toNanos(1));
+    /**
+     * Takes the next turn.
+     *
+     * @return how long to wait before the bytes may pass, in nanoseconds; 0 without a limit
+     */
+    synchronized long reserve(long bytes) {
+        if (bytesPerSecond == 0) {
+            return 0;
+        }
+        long now = nanoTime.getAsLong();
+        freeAt = Math.max(now, freeAt) + nanos(bytes);
         return freeAt - now;
+    }
+
+    /** Those who come next need not wait for a turn that was taken in vain. */
+    synchronized void giveBack(long bytes) {
+        if (bytesPerSecond > 0) {
+            freeAt -= nanos(bytes);
+        }
+    }
+
+    /** From now on another limit holds; turns that were taken stay as they are, and the next comes behind them. */
+    synchronized void change(long newBytesPerSecond) {
+        if (newBytesPerSecond != bytesPerSecond) {
+            long now = nanoTime.getAsLong();
+            double taken = (double) Math.max(0, freeAt - now) * bytesPerSecond;
+            freeAt = now + (long) (taken / newBytesPerSecond);
+            bytesPerSecond = newBytesPerSecond;
+        }
+    }
+
+    private long nanos(long bytes) {
+        return (long) (bytes / (double) bytesPerSecond * SECOND);
     }
 }

@@ -35,6 +35,11 @@
  * of {@link dev.inflight.worker.cast.CastOrder}, little-endian. Nothing answers that but {@code FAILED}, when the cast is
  * over; a client that has everything closes the connection.
  *
+ * <p><b>Pace.</b> {@code LIMITS} has no answer and says under which limits all that is sent from then on counts: their
+ * number (4 bytes), and for each the bytes per second (8 bytes) and the name of its scope. Connections that name the same
+ * scope share its limit. While a chunk waits for its turn the server sends {@code WAIT} about twice a second, which is no
+ * answer either.
+ *
  * <p><b>Liveness.</b> Each side sends {@code PING} whenever it has sent nothing for a second (or a quarter of the other
  * side's idle timeout, if shorter), so a server that waits for a bucket and a consumer busy with its engine are both
  * told from dead ones. A side that waits and hears nothing for its idle timeout closes the connection.

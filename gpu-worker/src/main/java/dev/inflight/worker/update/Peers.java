@@ -9,6 +9,7 @@ import dev.inflight.worker.transport.BucketTransfer;
 import dev.inflight.worker.transport.PeerConnection;
 import dev.inflight.worker.transport.PeerException;
 import dev.inflight.worker.transport.PeerTransfer;
+import dev.inflight.worker.transport.SourcePace;
 import dev.inflight.worker.transport.TransferKey;
 import dev.inflight.worker.ucx.UcxNode;
 import java.time.Duration;
@@ -71,15 +72,17 @@ public record Peers(
     /**
      * @param owner endpoint of the owner's peer server
      * @param casts whether owners cast their buckets
+     * @param pace what the owner keeps to
      * @throws UpdateException naming the owner if it can not be reached or refuses
      */
-    BucketTransfer open(String owner, TransferKey key, boolean casts) throws InterruptedException {
+    BucketTransfer open(String owner, TransferKey key, boolean casts, SourcePace pace) throws InterruptedException {
         PeerConnection connection = null;
         try {
             if (owner.equals(endpoint)) {
                 return LocalTransfer.open(hub, key);
             }
             connection = PeerConnection.connect(owner, timeout);
+            connection.keepTo(pace);
             var transfer = connection.openTransfer(key, machine);
             if (!transfer.mapped()) {
                 choose(transfer, casts);

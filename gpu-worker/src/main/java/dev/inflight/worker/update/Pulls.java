@@ -166,6 +166,16 @@ final class Pulls {
         }
     }
 
+    /** Whether another source that was not dropped holds a part. */
+    boolean isHeldElsewhere(String source, int part) {
+        lock.lock();
+        try {
+            return plan.isHeldElsewhere(source, part);
+        } finally {
+            lock.unlock();
+        }
+    }
+
     private boolean isAbsent(String source, int part) {
         return absent.getOrDefault(part, Set.of()).contains(source);
     }

@@ -38,6 +38,7 @@ final class Receiving {
     private final Closer closer;
     private final Duration patience;
     private final LostOwners lostOwners;
+    private final Pacing pacing;
     private final List<Source> sources = new ArrayList<>();
     private @Nullable Landings landing;
     private @Nullable Landings spare;
@@ -76,6 +77,7 @@ final class Receiving {
         this.closer = closer;
         this.patience = Duration.ofMillis(order.stallTimeoutMs());
         this.lostOwners = new LostOwners(patience);
+        this.pacing = new Pacing(order, context.worker());
     }
 
     /**
@@ -91,8 +93,8 @@ final class Receiving {
         var opening = new ArrayList<Callable<BucketTransfer>>();
         for (var owner : remote) {
             var key = new TransferKey(order.epoch(), owner.worker(), context.worker());
-            opening.add(() -> opened(
-                    context.peers().open(endpoints.of(owner.worker()), key, order.exchange() == Exchange.AERON)));
+            opening.add(() -> opened(context.peers()
+                    .open(endpoints.of(owner.worker()), key, order.exchange() == Exchange.AERON, pacing.pace())));
         }
         var transfers = runner.all(opening);
         for (int i = 0; i < remote.size(); i++) {
@@ -240,7 +242,7 @@ final class Receiving {
 
     /** What brings buckets of lost owners. */
     Repairs repairs() {
-        var bytes = new StoreBytes(checkpoint, context.joins(), context.peers().timeout());
+        var bytes = new StoreBytes(checkpoint, context.joins(), context.peers().timeout(), pacing.pace());
         return new Repairs(
                 lostOwners,
                 bytes,

@@ -1,6 +1,7 @@
 package dev.inflight.worker.update;
 
 import dev.inflight.protocol.checkpoint.CheckpointException;
+import dev.inflight.protocol.cluster.BandwidthLimit;
 import dev.inflight.protocol.cluster.LeaseId;
 import dev.inflight.protocol.plan.JoinPlanner;
 import dev.inflight.protocol.plan.Membership;
@@ -15,6 +16,7 @@ import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.PartKey;
 import dev.inflight.worker.transport.PartReader;
 import dev.inflight.worker.transport.PeerException;
+import dev.inflight.worker.transport.SourcePace;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -44,6 +46,7 @@ final class Replication implements Callable<Void> {
     private final List<Membership.Host> hosts;
     private final JoinSettings settings;
     private final Duration peerTimeout;
+    private final List<BandwidthLimit> limits;
     private final StageTimes times;
     private final Runnable moved;
 
@@ -52,6 +55,7 @@ final class Replication implements Callable<Void> {
      * @param receiver this host
      * @param hosts hosts that may have some of it
      * @param peerTimeout longest silence of a source
+     * @param limits what sources keep to, beside their own
      * @param moved run when some bytes have come; must not block
      */
     Replication(
@@ -62,6 +66,7 @@ final class Replication implements Callable<Void> {
             List<Membership.Host> hosts,
             JoinSettings settings,
             Duration peerTimeout,
+            List<BandwidthLimit> limits,
             StageTimes times,
             Runnable moved) {
         this.checkpoint = checkpoint;
@@ -71,6 +76,7 @@ final class Replication implements Callable<Void> {
         this.hosts = hosts;
         this.settings = settings;
         this.peerTimeout = peerTimeout;
+        this.limits = limits;
         this.times = times;
         this.moved = moved;
     }
@@ -126,7 +132,9 @@ final class Replication implements Callable<Void> {
                 order,
                 parts,
                 pulls,
-                CastSources.of(receiver, hosts, everything, lacking),
+                limits.isEmpty()
+                        ? CastSources.of(receiver, hosts, everything, lacking)
+                        : CastSources.none("a limit of bandwidth holds for it, which counts what goes to each host"),
                 place.isEmpty() ? "host " + receiver.name() : place,
                 casts,
                 peerTimeout,
@@ -164,7 +172,12 @@ final class Replication implements Callable<Void> {
         PartReader reader = null;
         try {
             reader = PartReader.connect(
-                    source.endpoint(), settings.machine(), settings.ucx(), peerTimeout, settings.partTimeout());
+                    source.endpoint(),
+                    settings.machine(),
+                    settings.ucx(),
+                    peerTimeout,
+                    settings.partTimeout(),
+                    new SourcePace(limits, () -> heldUp(pulls, source, asked)));
             if (pulls.opened(source.name(), reader)) {
                 readAll(pulls, parts, source, reader, asked);
             }
@@ -180,6 +193,18 @@ final class Replication implements Callable<Void> {
             }
             pulls.ended(source.name(), reader, asked);
         }
+    }
+
+    /**
+     * A source has a reader wait for its turn, which is no stall. All hosts keep to the limits of a model or tenant; but one
+     * that is slow of its own accord is given up like any that gives nothing, if another holds what was asked for.
+     *
+     * @return whether the reader shall wait for as long as it takes
+     */
+    private boolean heldUp(Pulls pulls, Membership.Host source, ArrayDeque<Integer> asked) {
+        replica.heldUp();
+        var next = asked.peek();
+        return !limits.isEmpty() || next == null || !pulls.isHeldElsewhere(source.name(), next);
     }
 
     private void readAll(

@@ -49,11 +49,23 @@ public final class ShardTaking {
         var times = new StageTimes();
         var told = new AtomicLong();
         try {
-            new Replication(checkpoint, replica, need, receiver, order.sources(), settings, peerTimeout, times, () -> {
-                        long now = times.receivedBytes.sum();
-                        long before = told.getAndAccumulate(now, Math::max);
-                        progress.accept(Math.max(0, now - before));
-                    })
+            Runnable moved = () -> {
+                long now = times.receivedBytes.sum();
+                long before = told.getAndAccumulate(now, Math::max);
+                progress.accept(Math.max(0, now - before));
+            };
+            // A host that is about to leave is under its own limit alone: what it has must be elsewhere soon.
+            new Replication(
+                            checkpoint,
+                            replica,
+                            need,
+                            receiver,
+                            order.sources(),
+                            settings,
+                            peerTimeout,
+                            List.of(),
+                            times,
+                            moved)
                     .call();
         } finally {
             replica.leave();

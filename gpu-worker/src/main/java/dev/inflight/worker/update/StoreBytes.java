@@ -11,6 +11,7 @@ import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.PartKey;
 import dev.inflight.worker.transport.PartReader;
 import dev.inflight.worker.transport.PeerException;
+import dev.inflight.worker.transport.SourcePace;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
@@ -32,6 +33,7 @@ final class StoreBytes implements AutoCloseable {
     private final StoredCheckpoint checkpoint;
     private final JoinSettings settings;
     private final Duration peerTimeout;
+    private final SourcePace pace;
     private final Arena arena = Arena.ofAuto();
     private final Map<String, PartReader> readers = new HashMap<>();
     private final List<Kept> kept = new ArrayList<>();
@@ -39,8 +41,12 @@ final class StoreBytes implements AutoCloseable {
 
     private record Kept(Part part, MemorySegment memory) {}
 
-    /** @param peerTimeout longest silence of a host */
-    StoreBytes(StoredCheckpoint checkpoint, JoinSettings settings, Duration peerTimeout) {
+    /**
+     * @param peerTimeout longest silence of a host
+     * @param pace what hosts keep to
+     */
+    StoreBytes(StoredCheckpoint checkpoint, JoinSettings settings, Duration peerTimeout, SourcePace pace) {
+        this.pace = pace;
         this.checkpoint = checkpoint;
         this.settings = settings;
         this.peerTimeout = peerTimeout;
@@ -144,7 +150,7 @@ final class StoreBytes implements AutoCloseable {
     private void read(Part part, String endpoint, MemorySegment to) throws PeerException {
         var reader = readers.get(endpoint);
         if (reader == null) {
-            reader = PartReader.connect(endpoint, settings.machine(), peerTimeout, settings.partTimeout());
+            reader = PartReader.connect(endpoint, settings.machine(), null, peerTimeout, settings.partTimeout(), pace);
             readers.put(endpoint, reader);
         }
         var key = new PartKey(checkpoint.key(), part.shard(), part.offset(), part.bytes());

@@ -194,6 +194,7 @@ final class Streaming implements AutoCloseable {
         var need = Need.of(checkpoint, needed, mine);
         var replica = context.store().replicate(checkpoint, need);
         closer.add(replica::leave);
+        closer.add(replica.onHeldUp(new Pacing(order, context.worker())::heldUp));
         presence = new Replicated(
                 checkpoint,
                 replica,
@@ -208,6 +209,7 @@ final class Streaming implements AutoCloseable {
                 membership.hosts(),
                 context.joins(),
                 context.peers().timeout(),
+                order.limits(),
                 times,
                 () -> progress.accept(times.loadedBytes.sum()));
         moving.add(runner.start(() -> move(replication::call)));

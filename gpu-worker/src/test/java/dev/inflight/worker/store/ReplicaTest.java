@@ -27,6 +27,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
@@ -141,6 +142,33 @@ class ReplicaTest {
         assertThatThrownBy(() -> replica.await(bucket(1), SOON))
                 .isInstanceOf(StoreException.class)
                 .hasMessageContaining("nothing of m v1 came to host joiner for 100 ms while bucket 1");
+        replica.leave();
+    }
+
+    @Test
+    void thatASourceHasOneWaitIsNoStallForAnyWhoWaitsForParts() throws Exception {
+        var replica = store.replicate(joined);
+        var bucket = bucket(0);
+        var told = new Semaphore(0);
+        var stopTelling = replica.onHeldUp(told::release);
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            var waiting = threads.submit(() -> {
+                replica.await(bucket, SOON);
+                return replica.isHere(bucket);
+            });
+            for (long end = System.nanoTime() + 4 * SOON.toNanos(); System.nanoTime() < end; Thread.sleep(5)) {
+                replica.heldUp();
+            }
+            assertThat(waiting.isDone()).as("its patience was over three times").isFalse();
+            for (var part : parts(0)) {
+                bring(replica, part);
+            }
+            assertThat(waiting.get()).isTrue();
+        }
+        assertThat(told.drainPermits()).isPositive();
+        stopTelling.run();
+        replica.heldUp();
+        assertThat(told.availablePermits()).isZero();
         replica.leave();
     }
 

@@ -49,6 +49,11 @@ class PeerFuzzTest {
                 new byte[][] {RawPeer.frame(Op.GROUP, 0, ByteBuffer.allocate(128))},
                 new byte[][] {RawPeer.frame(Op.PART, 0, ByteBuffer.allocate(3))},
                 new byte[][] {RawPeer.frame(Op.PART, 0, ByteBuffer.allocate(100))},
+                new byte[][] {RawPeer.frame(Op.LIMITS, 0, ByteBuffer.allocate(3))},
+                new byte[][] {
+                    RawPeer.frame(Op.LIMITS, 0, ByteBuffer.allocate(100).putInt(0, 9))
+                },
+                new byte[][] {RawPeer.frame(Op.WAIT, 0), RawPeer.frame(Op.CHUNK, 0)},
                 new byte[][] {RawPeer.frame(Op.PART_BYTES, 0, ByteBuffer.allocate(8))},
                 new byte[][] {RawPeer.frame(Op.CAST_PARTS, 0, ByteBuffer.allocate(3))},
                 new byte[][] {RawPeer.frame(Op.CAST_PARTS, 0, ByteBuffer.allocate(100))},

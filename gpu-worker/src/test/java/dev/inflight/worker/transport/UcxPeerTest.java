@@ -63,7 +63,7 @@ class UcxPeerTest {
         service.parts.put(PART, CompletableFuture.completedFuture(new PartBytes(first, null, released::countDown)));
         service.parts.put(other, CompletableFuture.completedFuture(new PartBytes(second, null, () -> {})));
         try (var server = serve(service, there);
-                var reader = PartReader.connect(server.endpoint(), "here", here, PATIENT, PATIENT)) {
+                var reader = PartReader.connect(server.endpoint(), "here", here, PATIENT, PATIENT, SourcePace.NONE)) {
             reader.request(PART);
             reader.request(other);
             assertThat(read(reader, first.byteSize()).mismatch(first)).isEqualTo(-1);
@@ -97,7 +97,7 @@ class UcxPeerTest {
         var service = new StubService();
         service.parts.put(PART, CompletableFuture.completedFuture(new PartBytes(bytes, null, released::countDown)));
         try (var server = serve(service, null);
-                var reader = PartReader.connect(server.endpoint(), "here", here, PATIENT, PATIENT)) {
+                var reader = PartReader.connect(server.endpoint(), "here", here, PATIENT, PATIENT, SourcePace.NONE)) {
             reader.request(PART);
             assertThat(read(reader, bytes.byteSize()).mismatch(bytes)).isEqualTo(-1);
             assertThat(here.receivedBytes()).isZero();
@@ -107,7 +107,7 @@ class UcxPeerTest {
     @Test
     void theReaderOfAKilledSourceIsToldSo() throws Exception {
         try (var source = new OtherProcess("serve");
-                var reader = PartReader.connect(source.said(), "here", here, PATIENT, PATIENT)) {
+                var reader = PartReader.connect(source.said(), "here", here, PATIENT, PATIENT, SourcePace.NONE)) {
             reader.request(PART);
             var target = landing(OtherProcess.PART_BYTES);
             assertThatThrownBy(() -> reader.read(target, bytes -> source.kill()))
@@ -188,7 +188,7 @@ class UcxPeerTest {
         }
 
         public static void main(String[] args) throws Exception {
-            var ucx = UcxNode.start();
+            var ucx = TestUcx.start();
             if (args[0].equals("serve")) {
                 var service = new StubService();
                 var bytes = landing(PART_BYTES);
@@ -203,7 +203,7 @@ class UcxPeerTest {
                         ucx);
                 System.out.println(READY + server.endpoint());
             } else {
-                var reader = PartReader.connect(args[1], "there", ucx, PATIENT, PATIENT);
+                var reader = PartReader.connect(args[1], "there", ucx, PATIENT, PATIENT, SourcePace.NONE);
                 reader.request(PART);
                 reader.read(landing(PART_BYTES), bytes -> {
                     System.out.println(READY + "begun");

@@ -2,7 +2,9 @@ package dev.inflight.worker.ucx;
 
 import org.junit.jupiter.api.Assumptions;
 
-/** UCX for tests, which are skipped, and say so, where the machine has none. */
+/**
+ * UCX for tests: the machine's, or else Debian's, which is fetched. They are skipped, and say so, where there is neither.
+ */
 public final class TestUcx {
     private TestUcx() {}
 
@@ -10,8 +12,17 @@ public final class TestUcx {
         try {
             return UcxNode.start();
         } catch (UcxException e) {
-            System.err.println("SKIPPED: tests of UCX: " + e.getMessage());
-            return Assumptions.abort("skipped: " + e.getMessage());
+            return startFetched(e);
+        }
+    }
+
+    private static UcxNode startFetched(UcxException why) {
+        try {
+            DebianUcx.load();
+            return UcxNode.start();
+        } catch (UcxException e) {
+            System.err.println("SKIPPED: tests of UCX: " + why.getMessage() + "; " + e.getMessage());
+            return Assumptions.abort("skipped: " + why.getMessage());
         }
     }
 }

@@ -376,7 +376,8 @@ class JoinCastTest {
         var own = "inflight-test-" + name + "-" + ProcessHandle.current().pid() + "-aeron-*";
         try (var directories = Files.newDirectoryStream(Path.of("/dev/shm"), own)) {
             for (var one : directories) {
-                var report = LossReportUtil.mapLossReportReadOnly(one.resolve("driver").toString());
+                var report = LossReportUtil.mapLossReportReadOnly(
+                        one.resolve("driver").toString());
                 gaps += LossReportReader.read(
                         new UnsafeBuffer(report), (count, bytes, first, last, session, stream, channel, from) -> {});
             }

@@ -4,15 +4,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
+import akka.actor.testkit.typed.javadsl.TestProbe;
 import com.typesafe.config.ConfigFactory;
 import dev.inflight.protocol.checkpoint.Dtype;
 import dev.inflight.protocol.checkpoint.SafetensorsWriter;
+import dev.inflight.protocol.cluster.BandwidthLimit;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.Damage;
 import dev.inflight.protocol.cluster.Exchange;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.Strategy;
+import dev.inflight.protocol.cluster.VerifyPoint;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
@@ -63,6 +66,8 @@ class JoinTest {
     private final Map<String, TestHost> hosts = new HashMap<>();
     private final Map<String, StoredCheckpoint> stored = new HashMap<>();
     private final Semaphore chunks = new Semaphore(0);
+    private final TestProbe<WorkerEvent> coordinator = KIT.createTestProbe();
+    private List<BandwidthLimit> limits = List.of();
     private @Nullable Path checkpoints;
     private long epoch;
 
@@ -390,6 +395,41 @@ class JoinTest {
     }
 
     @Test
+    void theLimitOfAModelHoldsForAllJoinsThatTakeItFromAHostTogether() throws Exception {
+        long rate = 40 * MIB;
+        limits = List.of(new BandwidthLimit("model m", rate), new BandwidthLimit("tenant ann", 1000 * MIB));
+        start("a", "machine-a", 0);
+        start("c", "machine-c", 0);
+        start("d", "machine-d", 0);
+        var target = publish(12 * MIB, "a");
+        var first = session("c", target, host("a", 0));
+        var second = session("d", target, host("a", 1));
+        long begin = System.nanoTime();
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            var one = threads.submit(() -> run(first));
+            var other = threads.submit(() -> run(second));
+            long received = one.get().receivedBytes() + other.get().receivedBytes();
+            double seconds = (System.nanoTime() - begin) / 1e9;
+
+            assertThat(received).isGreaterThanOrEqualTo(2 * target.bytes());
+            assertThat(seconds).isGreaterThanOrEqualTo((double) received / rate);
+        }
+        coordinator.expectMessageClass(WorkerEvent.HeldUp.class);
+        assertHolds("c", target);
+        assertHolds("d", target);
+    }
+
+    @Test
+    void whatIsMappedKeepsToNoLimit() throws Exception {
+        limits = List.of(new BandwidthLimit("model m", 1));
+        start("a", "machine", 0);
+        start("c", "machine", 0);
+        var target = publish("a");
+        join("c", target, host("a", 0));
+        assertHolds("c", target);
+    }
+
+    @Test
     void anAbortedJoinLeavesNothingIncompleteAndTheNextOneWorks() throws Exception {
         start("a", "machine-a", 12 * MIB);
         start("c", "machine-c", 0);
@@ -537,7 +577,10 @@ class JoinTest {
                 new Slots(3, 2 * MIB, "test"),
                 Exchange.TRANSFERS,
                 TestHost.PATIENCE.toMillis(),
-                KIT.<WorkerEvent>createTestProbe().getRef());
+                false,
+                VerifyPoint.ARRIVAL,
+                limits,
+                coordinator.getRef());
     }
 
     private StageReport join(String joiner, CheckpointRef target, Membership.Host... sources) throws Exception {

@@ -254,6 +254,7 @@ class MendingTest {
                     TestHost.PATIENCE.toMillis(),
                     true,
                     VerifyPoint.ARRIVAL,
+                    List.of(),
                     coordinator.getRef());
             var owner = new UpdateSession(a.context, order, a.engine, bytes -> {});
             var receiver = new UpdateSession(b.context, order, b.engine, bytes -> {});

@@ -31,10 +31,14 @@ import org.jspecify.annotations.Nullable;
 final class TestHost implements AutoCloseable {
     static final Duration PATIENCE = Duration.ofSeconds(10);
     static final Duration PART_TIMEOUT = Duration.ofSeconds(4);
+
+    /** Shorter than anybody's patience with an update: whoever does not hear from a peer has time to turn elsewhere. */
+    private static final Duration SILENCE = Duration.ofSeconds(4);
+
     static final long MAX_PART = 4 << 20;
 
     private static final AeronSettings AERON =
-            new AeronSettings("127.0.0.1", "", 1, "", 8192, 1 << 20, 1 << 19, Duration.ofSeconds(2), PATIENCE);
+            new AeronSettings("127.0.0.1", "", 1, "", 8192, 1 << 20, 1 << 19, Duration.ofSeconds(2), SILENCE);
 
     final String name;
     final Path directory;
@@ -110,7 +114,7 @@ final class TestHost implements AutoCloseable {
                 store,
                 device,
                 hub,
-                new Peers(server.endpoint(), hub, machine, PATIENCE, ucx, aeron),
+                new Peers(server.endpoint(), hub, machine, SILENCE, ucx, aeron),
                 joins,
                 new Traces(directory),
                 PATIENCE,

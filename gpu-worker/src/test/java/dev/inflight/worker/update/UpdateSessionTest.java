@@ -9,6 +9,7 @@ import akka.actor.testkit.typed.javadsl.TestProbe;
 import com.typesafe.config.ConfigFactory;
 import dev.inflight.protocol.checkpoint.Dtype;
 import dev.inflight.protocol.checkpoint.SafetensorsWriter;
+import dev.inflight.protocol.cluster.BandwidthLimit;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.Damage;
 import dev.inflight.protocol.cluster.EngineStatus;
@@ -72,6 +73,7 @@ class UpdateSessionTest {
     private int shards;
 
     private Exchange exchange = Exchange.TRANSFERS;
+    private List<BandwidthLimit> limits = List.of();
 
     /** Where checkpoints are published from, if not from {@link #directory}. */
     private @Nullable Path checkpoints;
@@ -125,6 +127,28 @@ class UpdateSessionTest {
         assertThat(mismatches(second)).containsOnly(0L);
         long cast = hosts.stream().mapToLong(host -> host.aeron.receivedBytes()).sum();
         assertThat(cast).as("nothing went over TCP").isEqualTo(2 * landed).isPositive();
+    }
+
+    @Test
+    void anOwnerKeepsToTheLimitOfItsUpdateWithAllReceiversTogether() throws Exception {
+        long rate = 40 * MIB;
+        limits = List.of(new BandwidthLimit("model m", rate));
+        start("one-machine", "another-machine", "a-third-machine");
+        var target = publish("v1", 1);
+        long begin = System.nanoTime();
+        long landed = update(1, target, LoadMode.SHADOW, 3).stream()
+                .mapToLong(WorkerEvent.StageReport::landedBytes)
+                .sum();
+        double seconds = (System.nanoTime() - begin) / 1e9;
+
+        assertThat(landed).isGreaterThanOrEqualTo(2 * target.bytes());
+        assertThat(seconds)
+                .as("of three hosts one at least sends a third of it")
+                .isGreaterThanOrEqualTo(landed / 3.0 / rate);
+        coordinator.fishForMessage(
+                TestHost.PATIENCE,
+                event -> event instanceof WorkerEvent.HeldUp ? FishingOutcomes.complete() : FishingOutcomes.fail("?"));
+        assertThat(mismatches(target)).containsOnly(0L);
     }
 
     @Test
@@ -688,6 +712,7 @@ class UpdateSessionTest {
                 patience.toMillis(),
                 repairs,
                 VerifyPoint.ENGINE,
+                limits,
                 coordinator.getRef());
     }
 

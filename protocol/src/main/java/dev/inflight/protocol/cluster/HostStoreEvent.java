@@ -15,7 +15,8 @@ public sealed interface HostStoreEvent extends Wire {
      * @param place where the host is
      * @param coming checkpoints that it is replicating, each with the shards that are not held yet
      * @param leaving whether it is about to stop and waits for {@link HostStoreCommand.Dismiss}
-     * @param maxSourceBytesPerSecond most bytes that it sends to joining hosts in a second; 0 for no limit
+     * @param maxSourceBytesPerSecond most bytes that it sends to other hosts in a second, in joins, in a lost owner's place
+     *     and in limited updates; 0 for no limit
      */
     record HostState(
             String host,

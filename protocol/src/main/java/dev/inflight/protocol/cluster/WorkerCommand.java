@@ -25,6 +25,7 @@ public sealed interface WorkerCommand extends Wire {
      * @param repairs whether the update goes on without an owner that is lost: its buckets are then waited for until
      *     {@link Repair} says where else they are
      * @param verify where the bytes are compared with what was published before the worker says that it is staged
+     * @param limits what hosts that send to this worker keep to; empty for none
      */
     record Prepare(
             long epoch,
@@ -38,9 +39,14 @@ public sealed interface WorkerCommand extends Wire {
             long stallTimeoutMs,
             boolean repairs,
             VerifyPoint verify,
+            List<BandwidthLimit> limits,
             ActorRef<WorkerEvent> replyTo)
             implements WorkerCommand {
-        /** An update that needs all of its owners, verified on arrival. */
+        public Prepare {
+            limits = List.copyOf(limits);
+        }
+
+        /** An update that needs all of its owners, verified on arrival, as fast as it can. */
         public Prepare(
                 long epoch,
                 String updateId,
@@ -64,6 +70,7 @@ public sealed interface WorkerCommand extends Wire {
                     stallTimeoutMs,
                     false,
                     VerifyPoint.ARRIVAL,
+                    List.of(),
                     replyTo);
         }
     }

@@ -87,6 +87,9 @@ public sealed interface WorkerEvent extends Wire {
         }
     }
 
+    /** Sources have this worker wait for its turn under a limit of bandwidth: that nothing moves meanwhile is no stall. */
+    record HeldUp(String worker, long epoch) implements WorkerEvent {}
+
     /** Every bucket is in the engine and verified where {@link WorkerCommand.Prepare#verify} says. */
     record Staged(String worker, long epoch, StageReport report) implements WorkerEvent {}
 

@@ -66,6 +66,12 @@ public final class JoinPlan {
         return Stream.concat(first.stream(), rest).toList();
     }
 
+    /** Whether another host than this one holds a part. */
+    public boolean isHeldElsewhere(String host, int part) {
+        int shard = parts.get(part).shard();
+        return sources.stream().anyMatch(source -> !source.host().name().equals(host) && source.holds(shard));
+    }
+
     /**
      * The plan when a host is not to be asked any more: its parts go to the others, and all else stays as it is.
      *
