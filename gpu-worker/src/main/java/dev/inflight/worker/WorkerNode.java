@@ -7,6 +7,7 @@ import akka.actor.typed.Props;
 import com.typesafe.config.ConfigException;
 import dev.inflight.protocol.plan.Place;
 import dev.inflight.worker.aeron.AeronNode;
+import dev.inflight.worker.cast.PartCasts;
 import dev.inflight.worker.device.CudaDevice;
 import dev.inflight.worker.device.Device;
 import dev.inflight.worker.device.Devices;
@@ -86,6 +87,9 @@ public final class WorkerNode {
         var communicators = new ArrayList<Communicators>();
         var ucx = ucx(settings);
         var aeron = new AeronNode(names.fresh("aeron"), settings.aeron());
+        var partLimit = new RateLimit(settings.maxSourceBytesPerSecond());
+        var casts =
+                settings.joinGather().isZero() ? null : new PartCasts(store, aeron, partLimit, settings.partTimeout());
         try {
             store.warm(settings.warmBytes());
             RunDirectory.prepare(settings.runDir());
@@ -95,7 +99,8 @@ public final class WorkerNode {
                     settings.joinConnections(),
                     ucx,
                     settings.partTimeout(),
-                    settings.checkpointRoots());
+                    settings.checkpointRoots(),
+                    casts == null ? null : new JoinSettings.Casts(aeron, settings.joinGather()));
             var place = new Place(
                     joins.machine(),
                     settings.rack(),
@@ -109,13 +114,14 @@ public final class WorkerNode {
                             store,
                             hub,
                             joins,
-                            nccl == null ? null : new Rendezvous(nccl::newId, settings.prepareTimeout())),
+                            nccl == null ? null : new Rendezvous(nccl::newId, settings.prepareTimeout()),
+                            casts),
                     settings.peerTimeout(),
-                    new RateLimit(settings.maxSourceBytesPerSecond()),
+                    partLimit,
                     ucx);
             var endpoint = Objects.requireNonNullElse(settings.peerAdvertised(), server.endpoint());
             var metrics = metrics(system, settings, store, server);
-            closeAtShutdown(system, server, communicators, ucx, aeron, devices, store);
+            closeAtShutdown(system, server, communicators, ucx, casts, aeron, devices, store);
             var departure = departure(system, settings);
             var taking = new ShardTaking(settings.name(), place, store, joins, settings.peerTimeout());
             var children = new ArrayList<WorkerHost.Child>();
@@ -278,6 +284,7 @@ public final class WorkerNode {
             PeerServer server,
             List<Communicators> communicators,
             @Nullable UcxNode ucx,
+            @Nullable PartCasts casts,
             AeronNode aeron,
             Devices devices,
             HostStore store) {
@@ -285,6 +292,9 @@ public final class WorkerNode {
                 .addTask(CoordinatedShutdown.PhaseActorSystemTerminate(), "free-host-memory", () -> {
                     server.close();
                     communicators.forEach(Communicators::close);
+                    if (casts != null) {
+                        casts.close();
+                    }
                     aeron.close();
                     if (ucx != null) {
                         ucx.close();

@@ -36,6 +36,7 @@ import org.jspecify.annotations.Nullable;
  * @param maxSourceBytesPerSecond most bytes that are sent in a second to joining hosts, in a lost owner's place and in
  *     limited updates, all together; 0 for no limit
  * @param joinConnections connections to each host that a join takes shards from
+ * @param joinGather how long a join waits for others to begin, so that parts are cast to all; zero if none are cast
  * @param partTimeout longest time in which such a host is alive but nothing of what was asked for comes
  * @param storeThreads threads that load a checkpoint
  * @param warmBytes memory for shards that is made ready at start
@@ -69,6 +70,7 @@ public record WorkerSettings(
         Duration ncclTimeout,
         long maxSourceBytesPerSecond,
         int joinConnections,
+        Duration joinGather,
         Duration partTimeout,
         int storeThreads,
         long warmBytes,
@@ -86,6 +88,9 @@ public record WorkerSettings(
             Pattern.compile("2(2[4-9]|3[0-9])(\\.[0-9]{1,3}){2}\\.[0-9]{0,2}[13579]:[0-9]{1,5}");
 
     private static final Pattern ADVERTISED = Pattern.compile("(\\[[0-9A-Fa-f:.]+]|[^\\s:\\[\\]]+):[1-9][0-9]{0,4}");
+
+    /** Nothing comes meanwhile, and stall timeouts run. */
+    private static final Duration LONGEST_GATHER = Duration.ofSeconds(5);
 
     private static final Pattern PORTS = Pattern.compile("[0-9]{1,5} [0-9]{1,5}");
 
@@ -126,6 +131,7 @@ public record WorkerSettings(
                 config.getDuration("nccl-timeout"),
                 config.getBytes("peer.max-source-bytes-per-second"),
                 inRange(config, "join.connections", 1, 16),
+                gather(config),
                 config.getDuration("join.part-timeout"),
                 threads == 0 ? Runtime.getRuntime().availableProcessors() : threads,
                 config.getBytes("store.warm-bytes"),
@@ -233,6 +239,14 @@ public record WorkerSettings(
             throw refuse(config, "aeron.term-length", result.termBytes() + " is not a power of two");
         }
         return result;
+    }
+
+    private static Duration gather(Config config) {
+        var gather = config.getDuration("join.gather");
+        if (gather.isNegative() || gather.compareTo(LONGEST_GATHER) > 0) {
+            throw refuse(config, "join.gather", gather.toMillis() + " ms are not in 0 to 5 s");
+        }
+        return config.getString("aeron.multicast").isEmpty() ? Duration.ZERO : gather;
     }
 
     private static int bytesInRange(Config config, String path, int least, int most) {

@@ -57,6 +57,18 @@ class WorkerSettingsTest {
     }
 
     @Test
+    void joinsWaitForOthersOnlyWhereMulticastReachesThem() {
+        String multicast = "inflight.worker.aeron.multicast = \"239.192.71.1:40471\"\n";
+        assertThat(settings("").joinGather()).isZero();
+        assertThat(settings(multicast).joinGather()).isEqualTo(Duration.ofMillis(300));
+        assertThat(settings(multicast + "inflight.worker.join.gather = 0").joinGather())
+                .isZero();
+        assertThatThrownBy(() -> settings("inflight.worker.join.gather = 6s"))
+                .isInstanceOf(ConfigException.BadValue.class)
+                .hasMessageContaining("inflight.worker.join.gather: 6000 ms are not in 0 to 5 s");
+    }
+
+    @Test
     void anEngineHasItsHostsLabelsAndItsOwnComeFirst() {
         EngineLabels labels = settings("inflight.worker { labels { tenant = a, domain = chat, tier = 1 },"
                         + " engine-labels { \"engine-1\" { tenant = b } } }")

@@ -86,6 +86,11 @@ final class NetworkFleet implements AutoCloseable {
             return name;
         }
 
+        /** What its process has logged. */
+        String log() throws IOException {
+            return Files.readString(directory.resolve(name + ".log"));
+        }
+
         /** What the coordinator says about its engine; missing if it knows none. */
         JsonNode status() throws InterruptedException {
             for (JsonNode worker : coordinator.status().path("workers")) {

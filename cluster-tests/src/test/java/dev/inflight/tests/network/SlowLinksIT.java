@@ -6,6 +6,7 @@ import dev.inflight.cli.client.Operation;
 import dev.inflight.tests.Eventually;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicLong;
@@ -22,6 +23,9 @@ class SlowLinksIT {
     private static final int TENSORS = 64;
     private static final int JOINERS = 6;
 
+    private static final Map<String, String> MULTICAST =
+            Map.of("inflight.worker.aeron.multicast", "239.192.71.1:40471");
+
     /** A joiner that the network swallowed must have been given up by then. */
     private static final Duration DROP_LIMIT = Duration.ofSeconds(20);
 
@@ -31,11 +35,50 @@ class SlowLinksIT {
     @Test
     void manyJoinAtOnceInAboutTheTimeOfOne() throws Exception {
         try (Namespaces network = Namespaces.require("joins over slow links")) {
-            Duration one = join(network, 1);
-            Duration many = join(network, JOINERS);
+            Duration one = join(network, 1, Map.of());
+            Duration many = join(network, JOINERS, Map.of());
             System.out.println("1 joiner: " + one.toMillis() + " ms; " + JOINERS + " joiners: " + many.toMillis()
                     + " ms; a link takes " + 1000 * BYTES / Namespaces.LINK_BYTES_PER_SECOND + " ms");
             assertThat(many).isLessThanOrEqualTo(one.multipliedBy(2));
+        }
+    }
+
+    /** The source's link carries every byte once, and each joiner's link, too. */
+    @Test
+    void withMulticastManyJoinAtOnceInLessTimeThanOverTcp() throws Exception {
+        try (Namespaces network = Namespaces.require("joins by multicast over slow links")) {
+            Duration one = join(network, 1, MULTICAST);
+            Duration cast = join(network, JOINERS, MULTICAST);
+            Duration tcp = join(network, JOINERS, Map.of());
+            System.out.println("with multicast 1 joiner: " + one.toMillis() + " ms; " + JOINERS + " joiners: "
+                    + cast.toMillis() + " ms; over TCP " + tcp.toMillis() + " ms; a link takes "
+                    + 1000 * BYTES / Namespaces.LINK_BYTES_PER_SECOND + " ms");
+            assertThat(cast).isLessThanOrEqualTo(one.multipliedBy(2)).isLessThan(tcp);
+        }
+    }
+
+    /** Two hosts hold the weights; the one that casts them is killed, after one of those that it casts them to. */
+    @Test
+    void aJoinerAndTheSourceThatAreKilledInMidCastDoNotKeepTheOthersFromJoining() throws Exception {
+        try (Namespaces network = Namespaces.require("joins by multicast over slow links");
+                NetworkFleet fleet = NetworkFleet.start(network, 2, BYTES, TENSORS, MULTICAST)) {
+            NetworkFleet.Host source = fleet.hosts().getFirst();
+            NetworkFleet.Host holder = fleet.hosts().getLast();
+            fleet.publish(V1);
+            fleet.update(source, V1);
+            awaitServing(fleet, List.of(holder), V1);
+
+            List<NetworkFleet.Host> joiners = fleet.add(4);
+            awaitHalf(fleet, joiners.getFirst());
+            joiners.getLast().kill();
+            source.kill();
+            List<NetworkFleet.Host> left = joiners.subList(0, 3);
+            awaitServing(fleet, left, V1);
+            for (NetworkFleet.Host joiner : left) {
+                joiner.requireServing(V1);
+                assertThat(joiner.log()).contains("from the cast of host " + source.name());
+            }
+            holder.requireServing(V1);
         }
     }
 
@@ -75,8 +118,8 @@ class SlowLinksIT {
      * Time from when the first engine without weights is seen until all serve: the second time that these hosts join, so
      * that links and not compilers are measured.
      */
-    private static Duration join(Namespaces network, int joiners) throws Exception {
-        try (NetworkFleet fleet = NetworkFleet.start(network, 1 + joiners, BYTES, TENSORS)) {
+    private static Duration join(Namespaces network, int joiners, Map<String, String> settings) throws Exception {
+        try (NetworkFleet fleet = NetworkFleet.start(network, 1 + joiners, BYTES, TENSORS, settings)) {
             NetworkFleet.Host source = fleet.hosts().getFirst();
             List<NetworkFleet.Host> others = fleet.hosts().subList(1, 1 + joiners);
             fleet.publish(V1);

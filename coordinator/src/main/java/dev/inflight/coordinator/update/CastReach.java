@@ -1,6 +1,7 @@
 package dev.inflight.coordinator.update;
 
 import dev.inflight.protocol.plan.Membership;
+import dev.inflight.protocol.plan.Multicast;
 import dev.inflight.protocol.plan.Place;
 import java.util.Collection;
 import java.util.HashSet;
@@ -14,9 +15,6 @@ import java.util.Set;
  * @param group the multicast group that all hosts share; empty if they do not
  */
 record CastReach(int machines, String group) {
-    /** Below this, TCP's speed on one link is worth more than what multicast saves. */
-    static final int LEAST_MACHINES = 3;
-
     /** Where a host is. */
     interface Places {
         Place of(String host);
@@ -54,7 +52,7 @@ record CastReach(int machines, String group) {
     }
 
     boolean pays() {
-        return !group.isEmpty() && machines >= LEAST_MACHINES;
+        return !group.isEmpty() && machines >= Multicast.LEAST_MACHINES;
     }
 
     /** For people. */

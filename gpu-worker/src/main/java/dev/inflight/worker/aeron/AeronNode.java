@@ -13,8 +13,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.Supplier;
+import org.agrona.CloseHelper;
 import org.agrona.concurrent.BackoffIdleStrategy;
 import org.agrona.concurrent.IdleStrategy;
 import org.agrona.concurrent.SleepingMillisIdleStrategy;
@@ -29,6 +33,9 @@ public final class AeronNode implements AutoCloseable {
     /** A process that was stopped for less than this goes on where it was. */
     private static final Duration PAUSE = Duration.ofSeconds(60);
 
+    /** Those who send and receive look up every few milliseconds. */
+    private static final Duration LAST_CALLS = Duration.ofSeconds(2);
+
     private static final int CLIENT_SLEEP_MS = 4;
     private static final long FEW_BYTES_LEFT = 64 << 20;
     private static final Logger LOG = LoggerFactory.getLogger(AeronNode.class);
@@ -36,6 +43,7 @@ public final class AeronNode implements AutoCloseable {
     private final Path directory;
     private final AeronSettings settings;
     private final LongAdder received = new LongAdder();
+    private final Uses uses = new Uses();
     private @Nullable Running running;
     private boolean closed;
 
@@ -83,7 +91,7 @@ public final class AeronNode implements AutoCloseable {
                     .networkInterface(settings.host())
                     .ttl(settings.ttl());
         }
-        return Cast.open(aeron().addExclusivePublication(builder.build(), STREAM), settings);
+        return Cast.open(opened(() -> aeron().addExclusivePublication(builder.build(), STREAM)), settings, uses);
     }
 
     /**
@@ -92,19 +100,69 @@ public final class AeronNode implements AutoCloseable {
      * @throws CastLostException if nothing arrives from there
      */
     public CastReceiver receive(CastOffer offer) throws CastLostException, InterruptedException {
+        return receive(offer, 1);
+    }
+
+    /**
+     * The same where several casts are received at a time: together they have no more bytes on their way here than one
+     * would, so that they do not crowd each other out on the last link.
+     *
+     * @param casts how many
+     */
+    public CastReceiver receive(CastOffer offer, int casts) throws CastLostException, InterruptedException {
         try {
             var builder = new ChannelUriStringBuilder(offer.channel())
                     .sessionId(offer.session())
-                    .receiverWindowLength(window());
+                    .receiverWindowLength(Math.max(settings.mtuBytes(), window() / casts));
             if (builder.endpoint() == null) {
                 builder.endpoint(bracketed(settings.host()) + ":0");
             } else {
                 builder.networkInterface(settings.host());
             }
             return CastReceiver.open(
-                    aeron().addSubscription(builder.build(), offer.stream()), settings.timeout(), received);
+                    opened(() -> aeron().addSubscription(builder.build(), offer.stream())),
+                    settings.timeout(),
+                    received,
+                    uses);
         } catch (RuntimeException e) {
             throw new CastLostException("cannot receive from " + offer.channel() + ": " + e.getMessage(), e);
+        }
+    }
+
+    /**
+     * Aeron maps files when it starts and when it opens something. If it is interrupted it leaves them behind, and a
+     * subscription that nobody knows of holds its sender back: so this is done on a thread that nobody interrupts.
+     */
+    private static <T extends AutoCloseable> T opened(Supplier<T> opening) throws InterruptedException {
+        var result = new CompletableFuture<T>();
+        Thread.ofPlatform().daemon().name("aeron-open").start(() -> {
+            try {
+                var value = opening.get();
+                if (!result.complete(value)) {
+                    closeQuietly(value);
+                }
+            } catch (RuntimeException | Error e) {
+                result.completeExceptionally(e);
+            }
+        });
+        try {
+            return result.get();
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof RuntimeException failure ? failure : new IllegalStateException(e.getCause());
+        } catch (InterruptedException e) {
+            if (!result.cancel(false) && !result.isCompletedExceptionally()) {
+                closeQuietly(result.resultNow());
+            }
+            throw e;
+        }
+    }
+
+    /** Also for a thread that has been interrupted, and when Aeron itself has ended. */
+    static void closeQuietly(AutoCloseable part) {
+        boolean interrupted = Thread.interrupted();
+        CloseHelper.quietClose(part);
+        if (interrupted) {
+            Thread.currentThread().interrupt();
         }
     }
 
@@ -189,9 +247,14 @@ public final class AeronNode implements AutoCloseable {
         }
     }
 
-    /** Ends the driver and deletes its directory. Casts and receivers must be closed before. */
+    /** Ends the driver and deletes its directory. Casts and receivers that are in use end with an error. */
     @Override
-    public synchronized void close() {
+    public void close() {
+        uses.end(LAST_CALLS);
+        end();
+    }
+
+    private synchronized void end() {
         closed = true;
         var known = running;
         running = null;

@@ -20,32 +20,39 @@ public final class Cast implements AutoCloseable {
     private final CastOffer offer;
     private final BufferClaim claim = new BufferClaim();
     private final long joiningNanos;
+    private final Uses uses;
     private volatile boolean asked;
     private volatile boolean over;
-    private boolean begun;
+    private volatile boolean begun;
 
-    private Cast(ExclusivePublication publication, CastOffer offer, Duration joining) {
+    private Cast(ExclusivePublication publication, CastOffer offer, Duration joining, Uses uses) {
+        this.uses = uses;
         this.joiningNanos = joining.toNanos();
         this.publication = publication;
         this.offer = offer;
     }
 
-    static Cast open(ExclusivePublication publication, AeronSettings settings) throws InterruptedException {
+    static Cast open(ExclusivePublication publication, AeronSettings settings, Uses uses) throws InterruptedException {
+        if (!uses.enter()) {
+            throw new IllegalStateException("Aeron was shut down");
+        }
         try {
             long deadline = System.nanoTime() + settings.timeout().toNanos();
             while (publication.channelStatus() != ChannelEndpointStatus.ACTIVE
                     || publication.localSocketAddresses().isEmpty()) {
-                if (System.nanoTime() - deadline > 0) {
+                if (System.nanoTime() - deadline > 0 || uses.isEnding()) {
                     throw new IllegalStateException("Aeron did not open " + publication.channel());
                 }
                 Thread.sleep(1);
             }
             var offer =
                     new CastOffer(receiveFrom(publication, settings), publication.streamId(), publication.sessionId());
-            return new Cast(publication, offer, settings.receiverTimeout());
+            return new Cast(publication, offer, settings.receiverTimeout(), uses);
         } catch (RuntimeException | InterruptedException e) {
-            publication.close();
+            AeronNode.closeQuietly(publication);
             throw e;
+        } finally {
+            uses.exit();
         }
     }
 
@@ -66,6 +73,11 @@ public final class Cast implements AutoCloseable {
         return offer;
     }
 
+    /** Somebody has joined after others, of whom the last may have left: the next send waits for it as the first does. */
+    public void expect() {
+        begun = false;
+    }
+
     /** Whether buckets are still sent; once false, it stays so. */
     public boolean isLive() {
         return !over;
@@ -80,6 +92,29 @@ public final class Cast implements AutoCloseable {
      */
     public void send(int bucket, MemorySegment bytes, Duration patience)
             throws CastLostException, InterruptedException {
+        send(bucket, 0, bytes, patience);
+    }
+
+    /**
+     * The same with a piece of a bucket. All of a bucket must be sent before another one.
+     *
+     * @param from first byte of the piece in the bucket
+     */
+    public void send(int bucket, long from, MemorySegment bytes, Duration patience)
+            throws CastLostException, InterruptedException {
+        if (!uses.enter()) {
+            over = true;
+            throw new CastLostException("Aeron was shut down");
+        }
+        try {
+            sendAll(bucket, from, bytes, patience);
+        } finally {
+            uses.exit();
+        }
+    }
+
+    private void sendAll(int bucket, long from, MemorySegment bytes, Duration patience)
+            throws CastLostException, InterruptedException {
         int most = publication.maxPayloadLength() - HEADER_BYTES;
         for (long at = 0; at < bytes.byteSize() && !over; ) {
             int length = (int) Math.min(most, bytes.byteSize() - at);
@@ -87,7 +122,7 @@ public final class Cast implements AutoCloseable {
                 var buffer = claim.buffer();
                 buffer.putInt(claim.offset(), bucket, ByteOrder.LITTLE_ENDIAN);
                 buffer.putInt(claim.offset() + Integer.BYTES, 0);
-                buffer.putLong(claim.offset() + OFFSET_AT, at, ByteOrder.LITTLE_ENDIAN);
+                buffer.putLong(claim.offset() + OFFSET_AT, from + at, ByteOrder.LITTLE_ENDIAN);
                 memory(buffer.addressOffset() + claim.offset() + HEADER_BYTES, length)
                         .copyFrom(bytes.asSlice(at, length));
                 claim.commit();
@@ -108,7 +143,9 @@ public final class Cast implements AutoCloseable {
         while (true) {
             long position = publication.tryClaim(HEADER_BYTES + length, claim);
             if (position > 0) {
-                begun = true;
+                if (!begun) {
+                    begun = true;
+                }
                 return true;
             }
             // Somebody has joined, or is about to, and the sender may not have heard of it yet.
@@ -123,6 +160,10 @@ public final class Cast implements AutoCloseable {
             if (Thread.interrupted()) {
                 throw new InterruptedException("interrupted while casting bucket " + bucket);
             }
+            if (uses.isEnding()) {
+                over = true;
+                throw new CastLostException("Aeron is shut down");
+            }
             if (System.nanoTime() - begin > patience.toNanos()) {
                 over = true;
                 throw new CastLostException(
@@ -136,6 +177,6 @@ public final class Cast implements AutoCloseable {
     @Override
     public void close() {
         over = true;
-        publication.close();
+        AeronNode.closeQuietly(publication);
     }
 }

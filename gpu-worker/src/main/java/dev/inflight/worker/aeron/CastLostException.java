@@ -8,7 +8,7 @@ public final class CastLostException extends Exception {
         super(message);
     }
 
-    CastLostException(String message, Throwable cause) {
+    public CastLostException(String message, Throwable cause) {
         super(message, cause);
     }
 }

@@ -438,6 +438,11 @@ public final class HostStore implements AutoCloseable {
         return giving.part(key, mappable, patience);
     }
 
+    /** @throws StoreException if this host does not know it */
+    public StoredCheckpoint checkpoint(String key) {
+        return table.byKey(key, host);
+    }
+
     private void free(StoredCheckpoint stored) {
         stored.release(memories -> ShardLoader.free(memories, arenas));
     }

@@ -16,6 +16,7 @@ enum Op {
     REQUEST_SLOT(20, 0),
     CONSUMED(21, 0),
     MEET(22, Long.BYTES + 2 * Integer.BYTES + 1 + NcclId.BYTES),
+    CAST_PARTS(23, 4096),
     SLICE_DIGESTS(24, 1 << 18),
     PART(25, 4096),
     UCX(26, Long.BYTES + UcxNode.MAX_ADDRESS_BYTES),
@@ -23,6 +24,7 @@ enum Op {
     CAST(28, 0),
     RESEND(29, 0),
     LIMITS(30, 4096),
+    PARTS_WANTED(31, 1 << 20),
 
     DOCUMENT(32, Long.BYTES),
     OFFER(33, 1 << 20),

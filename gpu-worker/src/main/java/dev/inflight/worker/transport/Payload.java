@@ -14,6 +14,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 
 /** Payloads of control frames. Strings are a 2-byte length and UTF-8. */
@@ -248,6 +249,33 @@ final class Payload {
             int stream = in.getInt();
             int session = in.getInt();
             return new CastOffer(string(in), stream, session);
+        });
+    }
+
+    record CastPartsQuery(String checkpoint, String machine) {}
+
+    static ByteBuffer castPartsQuery(CastPartsQuery query) {
+        return build(Op.CAST_PARTS, out -> {
+            putString(out, query.checkpoint());
+            putString(out, query.machine());
+        });
+    }
+
+    static CastPartsQuery castPartsQuery(ByteBuffer in) throws MalformedPayloadException {
+        return parse(in, () -> new CastPartsQuery(string(in), string(in)));
+    }
+
+    /** @throws IllegalArgumentException if a frame does not hold them */
+    static ByteBuffer partsWanted(BitSet parts) {
+        byte[] bits = parts.toByteArray();
+        return build(Op.PARTS_WANTED, out -> out.put(bits));
+    }
+
+    static BitSet partsWanted(ByteBuffer in) throws MalformedPayloadException {
+        return parse(in, () -> {
+            var parts = BitSet.valueOf(in);
+            in.position(in.limit());
+            return parts;
         });
     }
 

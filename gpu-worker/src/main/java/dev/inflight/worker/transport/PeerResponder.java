@@ -5,6 +5,7 @@ import dev.inflight.worker.aeron.CastOffer;
 import dev.inflight.worker.nccl.RankArrival;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.util.BitSet;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -42,6 +43,10 @@ final class PeerResponder {
 
         record Part(Payload.PartQuery query) implements Request {}
 
+        record CastParts(Payload.CastPartsQuery query) implements Request {}
+
+        record PartsWanted(BitSet parts) implements Request {}
+
         record Ucx(Payload.UcxQuery query) implements Request {}
 
         record Open(TransferKey key) implements Request {}
@@ -70,6 +75,9 @@ final class PeerResponder {
     private final Set<Integer> delivered = new HashSet<>();
 
     private volatile @Nullable TransferKey transfer;
+
+    /** Joined by the client; of the thread alone. */
+    private @Nullable PartCasting casting;
 
     PeerResponder(
             FrameChannel channel,
@@ -137,6 +145,8 @@ final class PeerResponder {
             case MEET -> enqueue(new Request.Meet(Payload.arrival(payload)));
             case LIMITS -> enqueue(new Request.Limits(Payload.limits(payload)));
             case PART -> enqueue(new Request.Part(Payload.partQuery(payload)));
+            case CAST_PARTS -> enqueue(new Request.CastParts(Payload.castPartsQuery(payload)));
+            case PARTS_WANTED -> enqueue(new Request.PartsWanted(Payload.partsWanted(payload)));
             case UCX -> enqueue(new Request.Ucx(Payload.ucxQuery(payload)));
             case OPEN -> enqueue(new Request.Open(Payload.key(payload)));
             case CAST -> enqueue(new Request.JoinCast());
@@ -188,6 +198,7 @@ final class PeerResponder {
             ending.accept(new PeerSession.Ending.Refused("internal error: " + e));
         } finally {
             chunks.close();
+            leaveCasting();
             pace.close();
         }
     }
@@ -201,6 +212,8 @@ final class PeerResponder {
             case Request.Meet meet -> channel.send(Op.GROUP, 0, Payload.group(service.meet(meet.arrival())));
             case Request.Limits limits -> pace.keepTo(limits.limits());
             case Request.Part part -> givePart(part.query());
+            case Request.CastParts join -> castParts(join.query());
+            case Request.PartsWanted wanted -> castWanted(wanted.parts());
             case Request.Ucx ucx -> channel.send(Op.UCX_ANSWER, 0, Payload.message(chunks.useUcx(ucx.query())));
             case Request.Open open -> open(open.key());
             case Request.JoinCast join -> channel.send(Op.CAST_AT, 0, Payload.castAt(cast()));
@@ -300,6 +313,32 @@ final class PeerResponder {
             }
             channel.send(Op.PART_BYTES, 0, Payload.length(bytes));
             chunks.write(part.bytes(), pace::takePart);
+        }
+    }
+
+    private void castParts(Payload.CastPartsQuery query) throws PeerException, InterruptedException {
+        if (casting != null) {
+            throw new PeerException("this connection has a cast of parts already; open another connection");
+        }
+        var joined = service.castParts(query.checkpoint(), query.machine());
+        casting = joined;
+        channel.send(Op.CAST_AT, 0, Payload.castAt(joined.offer()));
+    }
+
+    /** Until the client leaves. */
+    private void castWanted(BitSet parts) throws PeerException, InterruptedException {
+        var joined = casting;
+        if (joined == null) {
+            throw new PeerException("no cast of parts was joined");
+        }
+        joined.cast(parts);
+    }
+
+    private void leaveCasting() {
+        var joined = casting;
+        casting = null;
+        if (joined != null) {
+            joined.close();
         }
     }
 }

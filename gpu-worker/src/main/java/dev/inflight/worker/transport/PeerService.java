@@ -41,6 +41,17 @@ public interface PeerService {
         throw new PeerException(part + " is not here");
     }
 
+    /**
+     * Where parts of a checkpoint are cast to hosts that lack them. Waits, for as long as the client does, until enough
+     * machines ask for it.
+     *
+     * @param checkpoint as in {@link PartKey}
+     * @param machine identity of the asker's machine, by which askers are counted
+     */
+    default PartCasting castParts(String checkpoint, String machine) throws PeerException, InterruptedException {
+        throw new PeerException("this host does not cast parts");
+    }
+
     /** Admits a consumer. If this returns, {@link #closed} follows exactly once; if it throws, it does not. */
     TransferOffer open(TransferKey key) throws PeerException, InterruptedException;
 

@@ -1,5 +1,6 @@
 package dev.inflight.worker.transport;
 
+import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 
@@ -28,6 +29,19 @@ public final class RateLimit {
 
     public static RateLimit none() {
         return new RateLimit(0);
+    }
+
+    /** Takes the next turn and waits for it. */
+    public void take(long bytes) throws InterruptedException {
+        long wait = reserve(bytes);
+        if (wait > 0) {
+            try {
+                Thread.sleep(Duration.ofNanos(wait));
+            } catch (InterruptedException e) {
+                giveBack(bytes);
+                throw e;
+            }
+        }
     }
 
     /**

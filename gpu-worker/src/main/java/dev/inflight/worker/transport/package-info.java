@@ -30,6 +30,11 @@
  * chunks; or, if the client named the server's own machine, by {@code PART_AT}, which says where in a file in shared
  * memory the part lies. A part that is still on its way to the server is waited for. {@code FAILED} ends the connection.
  *
+ * <p>Or it asks to be cast to: {@code CAST_PARTS} with the checkpoint and its machine, answered by {@code CAST_AT} when
+ * enough machines have asked. When it receives there, it sends {@code PARTS_WANTED}: bits, one for each part in the order
+ * of {@link dev.inflight.worker.cast.CastOrder}, little-endian. Nothing answers that but {@code FAILED}, when the cast is
+ * over; a client that has everything closes the connection.
+ *
  * <p><b>Pace.</b> {@code LIMITS} has no answer and says under which limits all that is sent from then on counts: their
  * number (4 bytes), and for each the bytes per second (8 bytes) and the name of its scope. Connections that name the same
  * scope share its limit. While a chunk waits for its turn the server sends {@code WAIT} about twice a second, which is no

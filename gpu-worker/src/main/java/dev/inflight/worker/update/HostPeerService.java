@@ -3,6 +3,7 @@ package dev.inflight.worker.update;
 import dev.inflight.protocol.checkpoint.CheckpointException;
 import dev.inflight.protocol.link.EngineShare;
 import dev.inflight.worker.aeron.CastOffer;
+import dev.inflight.worker.cast.PartCasts;
 import dev.inflight.worker.nccl.NcclId;
 import dev.inflight.worker.nccl.RankArrival;
 import dev.inflight.worker.nccl.Rendezvous;
@@ -10,6 +11,7 @@ import dev.inflight.worker.store.CorruptBlockException;
 import dev.inflight.worker.store.HostStore;
 import dev.inflight.worker.store.StoreException;
 import dev.inflight.worker.transport.PartBytes;
+import dev.inflight.worker.transport.PartCasting;
 import dev.inflight.worker.transport.PartKey;
 import dev.inflight.worker.transport.PeerException;
 import dev.inflight.worker.transport.PeerService;
@@ -25,13 +27,28 @@ public final class HostPeerService implements PeerService {
     private final TransferHub hub;
     private final JoinSettings joins;
     private final @Nullable Rendezvous rendezvous;
+    private final @Nullable PartCasts casts;
 
-    /** @param rendezvous null if this host has no NCCL */
+    /** One that casts no parts. */
     public HostPeerService(HostStore store, TransferHub hub, JoinSettings joins, @Nullable Rendezvous rendezvous) {
+        this(store, hub, joins, rendezvous, null);
+    }
+
+    /**
+     * @param rendezvous null if this host has no NCCL
+     * @param casts null if this host casts no parts
+     */
+    public HostPeerService(
+            HostStore store,
+            TransferHub hub,
+            JoinSettings joins,
+            @Nullable Rendezvous rendezvous,
+            @Nullable PartCasts casts) {
         this.store = store;
         this.hub = hub;
         this.joins = joins;
         this.rendezvous = rendezvous;
+        this.casts = casts;
     }
 
     @Override
@@ -81,6 +98,14 @@ public final class HostPeerService implements PeerService {
         } catch (StoreException | CheckpointException e) {
             throw new PeerException(String.valueOf(e.getMessage()), e);
         }
+    }
+
+    @Override
+    public PartCasting castParts(String checkpoint, String machine) throws PeerException, InterruptedException {
+        if (casts == null) {
+            throw new PeerException("this worker host casts no parts");
+        }
+        return casts.enter(checkpoint, machine);
     }
 
     @Override

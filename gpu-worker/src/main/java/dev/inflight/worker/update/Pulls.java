@@ -16,6 +16,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.IntPredicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -210,6 +211,35 @@ final class Pulls {
             readers.merge(source, -1, Integer::sum);
             open.getOrDefault(source, new HashSet<>()).remove(reader);
             asked.forEach(this::enqueue);
+            changed.signalAll();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Takes parts out that no source was asked for yet. The caller brings each of them, see {@link #landed}, or gives it
+     * back.
+     */
+    List<Integer> reserve(IntPredicate wanted) {
+        lock.lock();
+        try {
+            var reserved = new TreeSet<Integer>();
+            for (var queue : queues.values()) {
+                queue.stream().filter(wanted::test).forEach(reserved::add);
+                queue.removeAll(reserved);
+            }
+            return List.copyOf(reserved);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Parts that were reserved do not come: sources are asked for them. */
+    void giveBack(Collection<Integer> parts) {
+        lock.lock();
+        try {
+            parts.forEach(this::enqueue);
             changed.signalAll();
         } finally {
             lock.unlock();

@@ -6,6 +6,8 @@ import dev.inflight.protocol.cluster.LeaseId;
 import dev.inflight.protocol.plan.JoinPlanner;
 import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Part;
+import dev.inflight.worker.cast.CastOrder;
+import dev.inflight.worker.cast.CastSources;
 import dev.inflight.worker.store.CheckpointFiles;
 import dev.inflight.worker.store.CorruptBlockException;
 import dev.inflight.worker.store.Need;
@@ -15,12 +17,14 @@ import dev.inflight.worker.transport.PartKey;
 import dev.inflight.worker.transport.PartReader;
 import dev.inflight.worker.transport.PeerException;
 import dev.inflight.worker.transport.SourcePace;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executors;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -98,6 +102,10 @@ final class Replication implements Callable<Void> {
         try (var readers = Executors.newThreadPerTaskExecutor(
                 Thread.ofVirtual().name("join-reader-", 0).factory())) {
             try {
+                var casts = settings.casts();
+                if (casts != null && !parts.isEmpty()) {
+                    taking(casts, pulls, parts).begin(readers);
+                }
                 while (true) {
                     switch (pulls.next()) {
                         case Pulls.Next.Read read -> readers.execute(() -> read(pulls, parts, read.source()));
@@ -109,6 +117,52 @@ final class Replication implements Callable<Void> {
                 }
             } finally {
                 readers.shutdownNow();
+            }
+        }
+    }
+
+    private CastTaking taking(JoinSettings.Casts casts, Pulls pulls, List<Part> parts) {
+        var order = CastOrder.of(checkpoint);
+        boolean everything =
+                need.parts().size() == order.count() && need.parts().stream().allMatch(part -> order.number(part) >= 0);
+        var lacking = parts.stream().map(Part::shard).collect(Collectors.toSet());
+        var place = receiver.place().machine();
+        return new CastTaking(
+                checkpoint,
+                order,
+                parts,
+                pulls,
+                limits.isEmpty()
+                        ? CastSources.of(receiver, hosts, everything, lacking)
+                        : CastSources.none("a limit of bandwidth holds for it, which counts what goes to each host"),
+                place.isEmpty() ? "host " + receiver.name() : place,
+                casts,
+                peerTimeout,
+                settings.partTimeout(),
+                new CastDestination(parts));
+    }
+
+    private final class CastDestination implements CastTaking.Destination {
+        private final List<Part> parts;
+
+        CastDestination(List<Part> parts) {
+            this.parts = parts;
+        }
+
+        @Override
+        public MemorySegment target(int part) {
+            return replica.target(parts.get(part));
+        }
+
+        @Override
+        public void landed(int part, String source) {
+            came(parts.get(part).bytes());
+            try {
+                replica.landed(parts.get(part));
+                times.sources.add(source);
+            } catch (CorruptBlockException e) {
+                times.resentBytes.add(parts.get(part).bytes());
+                throw e;
             }
         }
     }

@@ -28,7 +28,8 @@ public final class ShardTaking {
         this.host = host;
         this.place = place;
         this.store = store;
-        this.settings = settings;
+        // Each host takes other shards: there is nothing to cast.
+        this.settings = settings.withoutCasts();
         this.peerTimeout = peerTimeout;
     }
 

@@ -137,6 +137,66 @@ class CastTest {
         }
     }
 
+    @Test
+    void whoComesLaterGetsTheNextBucketsThatItWantsAndNoOthers() throws Exception {
+        var first = random(BUCKET, 6);
+        var second = random(BUCKET, 7);
+        try (var cast = node().cast();
+                var early = node().receive(cast.offer())) {
+            var one = async(() -> read(early, 0, BUCKET));
+            int half = BUCKET / 2;
+            cast.send(0, 0, first.asSlice(0, half), PATIENT);
+            var late = node().receive(cast.offer(), 2);
+            var wanted = Arena.ofAuto().allocate(BUCKET);
+            var other = async(() -> {
+                assertThat(late.next(bucket -> bucket == 2 ? wanted : null, PATIENT, () -> false))
+                        .isEqualTo(2);
+                return wanted;
+            });
+            cast.send(0, half, first.asSlice(half), PATIENT);
+            assertThat(one.get(60, TimeUnit.SECONDS).mismatch(first)).isEqualTo(-1);
+            early.close();
+            cast.send(1, random(9, 8), PATIENT);
+            cast.send(2, second, PATIENT);
+            assertThat(other.get(60, TimeUnit.SECONDS).mismatch(second)).isEqualTo(-1);
+            late.close();
+        }
+    }
+
+    /** Aeron would keep it to itself. */
+    @Test
+    void whatKeepsMemoryFromBeingHadIsTold() throws Exception {
+        try (var cast = node().cast();
+                var receiver = node().receive(cast.offer())) {
+            cast.send(0, random(10, 9), PATIENT);
+            assertThatThrownBy(() -> receiver.next(
+                            bucket -> {
+                                throw new IllegalStateException("no memory for bucket " + bucket);
+                            },
+                            PATIENT,
+                            () -> false))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessage("no memory for bucket 0");
+        }
+    }
+
+    @Test
+    void afterAllHaveLeftACastGoesOnForWhoIsExpected() throws Exception {
+        var bytes = random(BUCKET, 10);
+        try (var cast = node().cast()) {
+            var first = node().receive(cast.offer());
+            cast.send(0, random(10, 11), PATIENT);
+            read(first, 0, 10);
+            first.close();
+            var second = node().receive(cast.offer());
+            cast.expect();
+            var got = async(() -> read(second, 1, BUCKET));
+            cast.send(1, bytes, PATIENT);
+            assertThat(got.get(60, TimeUnit.SECONDS).mismatch(bytes)).isEqualTo(-1);
+            second.close();
+        }
+    }
+
     private interface Task {
         MemorySegment run() throws Exception;
     }

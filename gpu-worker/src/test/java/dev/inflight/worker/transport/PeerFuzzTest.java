@@ -55,6 +55,10 @@ class PeerFuzzTest {
                 },
                 new byte[][] {RawPeer.frame(Op.WAIT, 0), RawPeer.frame(Op.CHUNK, 0)},
                 new byte[][] {RawPeer.frame(Op.PART_BYTES, 0, ByteBuffer.allocate(8))},
+                new byte[][] {RawPeer.frame(Op.CAST_PARTS, 0, ByteBuffer.allocate(3))},
+                new byte[][] {RawPeer.frame(Op.CAST_PARTS, 0, ByteBuffer.allocate(100))},
+                new byte[][] {RawPeer.frame(Op.CAST_PARTS, 0, ByteBuffer.allocate(4))},
+                new byte[][] {RawPeer.frame(Op.PARTS_WANTED, 0, ByteBuffer.allocate(9))},
                 new byte[][] {OPEN, OPEN},
                 new byte[][] {OPEN, RawPeer.frame(Op.CONSUMED, 1)});
         try (PeerFixture peers = new PeerFixture()) {

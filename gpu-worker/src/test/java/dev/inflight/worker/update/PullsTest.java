@@ -45,6 +45,10 @@ class PullsTest {
         var receiver = new Membership.Host("joiner", "j:1", List.of());
         var pulls = new Pulls(JoinPlanner.plan(parts, receiver, hosts), 1 + random.nextInt(3));
         try (var readers = Executors.newVirtualThreadPerTaskExecutor()) {
+            for (int casts = random.nextInt(3); casts > 0; casts--) {
+                long seed = random.nextLong();
+                readers.execute(() -> receiveCast(pulls, new Random(seed)));
+            }
             boolean done = false;
             while (!done) {
                 switch (pulls.next()) {
@@ -92,6 +96,25 @@ class PullsTest {
         }
         asked.forEach(writers::decrementAndGet);
         pulls.ended(source, null, asked);
+    }
+
+    /** Takes what nobody was asked for, and brings some of it before it is over. */
+    private void receiveCast(Pulls pulls, Random random) {
+        int shard = random.nextInt(SHARDS);
+        var reserved = new ArrayDeque<>(pulls.reserve(part -> part % SHARDS == shard));
+        for (int part : reserved) {
+            assertThat(writers.incrementAndGet(part))
+                    .as("writers of part " + part)
+                    .isEqualTo(1);
+        }
+        while (!reserved.isEmpty() && random.nextInt(20) != 0) {
+            Thread.yield();
+            int part = reserved.remove();
+            writers.decrementAndGet(part);
+            land(pulls, part);
+        }
+        reserved.forEach(writers::decrementAndGet);
+        pulls.giveBack(reserved);
     }
 
     private void land(Pulls pulls, int part) {

@@ -7,6 +7,7 @@ import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.worker.aeron.AeronNode;
 import dev.inflight.worker.aeron.AeronSettings;
+import dev.inflight.worker.cast.PartCasts;
 import dev.inflight.worker.device.HostDevice;
 import dev.inflight.worker.device.Pinning;
 import dev.inflight.worker.device.ShmNames;
@@ -47,6 +48,7 @@ final class TestHost implements AutoCloseable {
     final UpdateContext context;
     final EngineSession engine;
     final AeronNode aeron;
+    final PartCasts casts;
     private final TestEngine attached;
 
     /** @param machine hosts with equal machines map each other's slots */
@@ -76,18 +78,34 @@ final class TestHost implements AutoCloseable {
             RateLimit partLimit,
             @Nullable UcxNode ucx)
             throws Exception {
+        this(name, machine, directory, slotMemory, engineFlags, partLimit, ucx, Duration.ofMillis(1));
+    }
+
+    /** @param gather how long its joins wait for others, where their membership says that multicast reaches it */
+    TestHost(
+            String name,
+            String machine,
+            Path directory,
+            long slotMemory,
+            List<String> engineFlags,
+            RateLimit partLimit,
+            @Nullable UcxNode ucx,
+            Duration gather)
+            throws Exception {
         this.name = name;
         this.directory = directory;
         var names = new ShmNames(Path.of("/dev/shm"), "test-" + name);
         store = new HostStore(name, names, Pinning.NONE, 2, PATIENCE, PATIENCE);
         device = new HostDevice(names, slotMemory);
-        var joins = new JoinSettings(machine, 2, ucx, PART_TIMEOUT, CheckpointRoots.ANYWHERE);
         aeron = new AeronNode(names.fresh("aeron"), AERON);
+        var joins = new JoinSettings(
+                machine, 2, ucx, PART_TIMEOUT, CheckpointRoots.ANYWHERE, new JoinSettings.Casts(aeron, gather));
+        casts = new PartCasts(store, aeron, partLimit, AERON.receiverTimeout().plusMillis(500));
         var hub = new TransferHub(machine, PATIENCE);
         server = PeerServer.start(
                 new InetSocketAddress("127.0.0.1", 0),
                 name,
-                new HostPeerService(store, hub, joins, null),
+                new HostPeerService(store, hub, joins, null, casts),
                 PATIENCE,
                 partLimit,
                 ucx);
@@ -145,6 +163,7 @@ final class TestHost implements AutoCloseable {
     public void close() throws IOException {
         attached.close();
         server.close();
+        casts.close();
         aeron.close();
         device.close();
         store.close();
