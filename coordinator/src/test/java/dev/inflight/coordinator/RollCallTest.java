@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import akka.actor.testkit.typed.javadsl.LoggingTestKit;
+import akka.actor.testkit.typed.javadsl.TestProbe;
 import dev.inflight.coordinator.ledger.LedgerEntry.CanaryMoved;
 import dev.inflight.coordinator.ledger.LedgerEntry.CanaryPhase;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
@@ -16,10 +17,14 @@ import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.TrainerCommand.DecideCanary;
 import dev.inflight.protocol.cluster.TrainerCommand.DecideCanary.Decision;
+import dev.inflight.protocol.cluster.TrainerCommand.GetOperation;
 import dev.inflight.protocol.cluster.WorkerCommand;
+import dev.inflight.protocol.cluster.WorkerEvent;
+import dev.inflight.protocol.cluster.WorkerEvent.Session;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.junit.jupiter.api.AfterAll;
@@ -107,6 +112,36 @@ class RollCallTest {
                                 .isInstanceOfSatisfying(
                                         Operation.class,
                                         operation -> assertThat(operation.id()).isEqualTo("canary-1")));
+    }
+
+    @Test
+    void whatOneThatReportsLateHasOfAnUpdateThatWasBegunAnewChangesNoRecord() {
+        LoneCoordinator coordinator = new LoneCoordinator(
+                KIT, BRIEF, published("v1"), published("v2"), queued("update-1", NOW.plusSeconds(60)));
+        coordinator.tell(fleet.view());
+        TestProbe<WorkerCommand> member = probe("h1/0");
+        WorkerCommand.Prepare prepare = member.expectMessageClass(WorkerCommand.Prepare.class);
+        prepare.replyTo().tell(new WorkerEvent.PrepareRefused("h1/0", prepare.epoch(), "no memory"));
+        WorkerCommand.Abort abort = member.expectMessageClass(WorkerCommand.Abort.class);
+        abort.replyTo().tell(new WorkerEvent.Aborted("h1/0", abort.epoch(), TestFleet.serving("e1", "v1")));
+        coordinator.awaitPhase("update-1", "aborted");
+
+        Session former = new Session(41, "update-1", 1, Session.Phase.PREPARED, null);
+        fleet.host("h2").worker("h2/0", 41, former, TestFleet.serving("e2", "v1"));
+        coordinator.tell(fleet.view());
+
+        assertThat(probe("h2/0").expectMessageClass(WorkerCommand.Abort.class).epoch())
+                .isEqualTo(41);
+        fleet.worker("h2/0", 41, null, TestFleet.serving("e2", "v1"));
+        coordinator.tell(fleet.view());
+        assertThat(coordinator.ask(replyTo -> new GetOperation("update-1", replyTo)))
+                .isInstanceOfSatisfying(
+                        Operation.class,
+                        operation -> assertThat(operation.error()).contains("no memory"));
+    }
+
+    private TestProbe<WorkerCommand> probe(String worker) {
+        return Objects.requireNonNull(fleet.workers.get(worker));
     }
 
     private static OperationReply revert(LoneCoordinator coordinator) {
