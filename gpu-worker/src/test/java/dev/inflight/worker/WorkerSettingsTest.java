@@ -65,7 +65,8 @@ class WorkerSettingsTest {
                 .isZero();
         assertThatThrownBy(() -> settings("inflight.worker.join.gather = 6s"))
                 .isInstanceOf(ConfigException.BadValue.class)
-                .hasMessageContaining("inflight.worker.join.gather: 6000 ms are not in 0 to 5 s");
+                .hasMessageContaining("inflight.worker.join.gather")
+                .hasMessageContaining("6000 ms are not in 0 to 5 s");
     }
 
     @Test
