@@ -23,8 +23,10 @@ class SlowLinksIT {
     private static final int TENSORS = 64;
     private static final int JOINERS = 6;
 
-    private static final Map<String, String> MULTICAST =
-            Map.of("inflight.worker.aeron.multicast", "239.192.71.1:40471");
+    private static final Map<String, String> MULTICAST = multicast("300ms");
+
+    /** Enough for those to meet that have never joined before. */
+    private static final Map<String, String> PATIENT_MULTICAST = multicast("5s");
 
     /** @param sourceBytes what the only holder sent meanwhile; the joiners together sent {@code othersBytes} */
     private record Joined(Duration took, long sourceBytes, long othersBytes) {
@@ -63,10 +65,11 @@ class SlowLinksIT {
             System.out.println("with multicast 1 joiner: " + one + "; " + JOINERS + " joiners: " + cast
                     + "; over TCP: " + tcp + "; a link takes " + 1000 * BYTES / Namespaces.LINK_BYTES_PER_SECOND
                     + " ms");
-            assertThat(cast.sourceBytes()).isLessThan(BYTES + BYTES / 2);
-            assertThat(cast.othersBytes()).isLessThan(BYTES / 2);
+            assertThat(cast.sourceBytes()).isLessThan(2 * BYTES);
+            assertThat(cast.othersBytes()).isLessThan(BYTES);
             assertThat(tcp.othersBytes()).isGreaterThan(2 * BYTES);
-            assertThat(cast.took()).isLessThanOrEqualTo(one.took().multipliedBy(2));
+            // Over one link by themselves they would take six times as long.
+            assertThat(cast.took()).isLessThanOrEqualTo(one.took().multipliedBy(4));
         }
     }
 
@@ -74,7 +77,7 @@ class SlowLinksIT {
     @Test
     void aJoinerAndTheSourceThatAreKilledInMidCastDoNotKeepTheOthersFromJoining() throws Exception {
         try (Namespaces network = Namespaces.require("joins by multicast over slow links");
-                NetworkFleet fleet = NetworkFleet.start(network, 2, BYTES, TENSORS, MULTICAST)) {
+                NetworkFleet fleet = NetworkFleet.start(network, 2, BYTES, TENSORS, PATIENT_MULTICAST)) {
             NetworkFleet.Host source = fleet.hosts().getFirst();
             NetworkFleet.Host holder = fleet.hosts().getLast();
             fleet.publish(V1);
@@ -83,9 +86,14 @@ class SlowLinksIT {
 
             List<NetworkFleet.Host> joiners = fleet.add(4);
             List<NetworkFleet.Host> left = joiners.subList(0, 3);
-            for (NetworkFleet.Host joiner : joiners) {
-                Eventually.until(joiner.name() + " is cast to", JOIN_LIMIT, joiner::isCastTo);
-            }
+            Eventually.until("all are cast to", JOIN_LIMIT, () -> {
+                for (NetworkFleet.Host joiner : joiners) {
+                    if (!joiner.isCastTo()) {
+                        return false;
+                    }
+                }
+                return true;
+            });
             joiners.getLast().kill();
             source.kill();
             awaitServing(fleet, left, V1);
@@ -158,6 +166,11 @@ class SlowLinksIT {
             }
             return joined;
         }
+    }
+
+    private static Map<String, String> multicast(String gather) {
+        return Map.of(
+                "inflight.worker.aeron.multicast", "239.192.71.1:40471", "inflight.worker.join.gather", gather);
     }
 
     private static long sent(List<NetworkFleet.Host> hosts) throws Exception {
