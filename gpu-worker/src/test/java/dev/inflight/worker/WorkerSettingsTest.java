@@ -59,13 +59,14 @@ class WorkerSettingsTest {
     @Test
     void joinsWaitForOthersOnlyWhereMulticastReachesThem() {
         String multicast = "inflight.worker.aeron.multicast = \"239.192.71.1:40471\"\n";
-        assertThat(settings("").joinGather()).isZero();
-        assertThat(settings(multicast).joinGather()).isEqualTo(Duration.ofMillis(300));
-        assertThat(settings(multicast + "inflight.worker.join.gather = 0").joinGather())
-                .isZero();
+        String gather = "inflight.worker.join.gather = 300ms\n";
+        assertThat(settings(multicast).joinGather()).isZero();
+        assertThat(settings(gather).joinGather()).isZero();
+        assertThat(settings(multicast + gather).joinGather()).isEqualTo(Duration.ofMillis(300));
         assertThatThrownBy(() -> settings("inflight.worker.join.gather = 6s"))
                 .isInstanceOf(ConfigException.BadValue.class)
-                .hasMessageContaining("inflight.worker.join.gather: 6000 ms are not in 0 to 5 s");
+                .hasMessageContaining("inflight.worker.join.gather")
+                .hasMessageContaining("6000 ms are not in 0 to 5 s");
     }
 
     @Test

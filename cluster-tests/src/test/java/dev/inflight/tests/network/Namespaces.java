@@ -32,6 +32,7 @@ final class Namespaces implements AutoCloseable {
     private final List<String> shape;
     private final Thread hook = new Thread(this::remove, "namespaces-cleanup");
     private int hosts;
+    private int frameBytes = 1500;
 
     private Namespaces(long pid, long linkBytesPerSecond) {
         // The names of links have at most 15 characters, and a process id in base 36 at most 5.
@@ -96,6 +97,17 @@ final class Namespaces implements AutoCloseable {
         run("ip", "netns", "delete", bridge + "-probe");
     }
 
+    /** Links of hosts that are added from now on carry jumbo frames. */
+    void useJumboFrames() {
+        frameBytes = 9000;
+    }
+
+    /** What a host has sent so far over its link. */
+    long sentBytes(int host) throws IOException {
+        return Long.parseLong(Files.readString(Path.of("/sys/class/net", link(host), "statistics/rx_bytes"))
+                .strip());
+    }
+
     /** Number of another host, with its link up. */
     int add() throws IOException, InterruptedException {
         if (hosts == MOST_HOSTS) {
@@ -104,6 +116,8 @@ final class Namespaces implements AutoCloseable {
         int host = hosts++;
         run("ip", "netns", "add", namespace(host));
         run("ip", "link", "add", link(host), "type", "veth", "peer", "name", "eth0", "netns", namespace(host));
+        run("ip", "link", "set", link(host), "mtu", String.valueOf(frameBytes));
+        inside(host, "ip", "link", "set", "eth0", "mtu", String.valueOf(frameBytes));
         run("ip", "link", "set", link(host), "master", bridge, "up");
         inside(host, "ip", "link", "set", "lo", "up");
         inside(host, "ip", "address", "add", address(host) + "/24", "dev", "eth0");

@@ -86,6 +86,22 @@ final class NetworkFleet implements AutoCloseable {
             return name;
         }
 
+        /** What it has sent over its link. */
+        long sentBytes() throws IOException {
+            return network.sentBytes(number);
+        }
+
+        /** Whether it receives a cast. */
+        boolean isCastTo() throws IOException {
+            try (Stream<Path> images = Files.find(
+                    Path.of("/dev/shm"),
+                    4,
+                    (file, any) -> file.getParent().endsWith("driver/images")
+                            && file.toString().contains(name + "-"))) {
+                return images.findAny().isPresent();
+            }
+        }
+
         /** What its process has logged. */
         String log() throws IOException {
             return Files.readString(directory.resolve(name + ".log"));
@@ -351,7 +367,7 @@ final class NetworkFleet implements AutoCloseable {
             String run = directory.getFileName().toString();
             for (Path file : files.filter(file -> file.getFileName().toString().contains(run))
                     .toList()) {
-                Files.deleteIfExists(file);
+                removeTree(file);
             }
         }
     }
