@@ -89,6 +89,9 @@ final class Operations {
         }
     }
 
+    /** Phase of one whose session has not told of itself yet. */
+    private static final String BEGINNING = "preparing";
+
     private final int history;
     private final CoordinatorMetrics metrics;
     private final Map<String, Running> running = new LinkedHashMap<>();
@@ -169,9 +172,12 @@ final class Operations {
         }
     }
 
+    /** An operation that runs or has ended; null if none is known. One is known before its session has told of itself. */
     @Nullable
     Operation operation(String id) {
-        return operations.get(id);
+        Operation told = operations.get(id);
+        Running session = running.get(id);
+        return told == null && session != null ? session.start().asOperation(BEGINNING) : told;
     }
 
     Optional<Operation> runningUpdate() {
