@@ -169,8 +169,7 @@ class SlowLinksIT {
     }
 
     private static Map<String, String> multicast(String gather) {
-        return Map.of(
-                "inflight.worker.aeron.multicast", "239.192.71.1:40471", "inflight.worker.join.gather", gather);
+        return Map.of("inflight.worker.aeron.multicast", "239.192.71.1:40471", "inflight.worker.join.gather", gather);
     }
 
     private static long sent(List<NetworkFleet.Host> hosts) throws Exception {
