@@ -3,6 +3,7 @@ package dev.inflight.worker;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
+import akka.actor.testkit.typed.javadsl.FishingOutcomes;
 import akka.actor.testkit.typed.javadsl.TestProbe;
 import akka.actor.typed.Behavior;
 import com.typesafe.config.ConfigFactory;
@@ -85,15 +86,26 @@ class HostStoreActorTest {
             var all = List.of(new ShardRange(0, 0));
             var actor = KIT.spawn(actor(store, new Departure()));
             actor.tell(new HostStoreCommand.Restore("r", target, all, coordinator.getRef()));
-            coordinator.expectMessageClass(HostStoreEvent.LoadFailed.class);
+            expectEnd(coordinator, HostStoreEvent.LoadFailed.class);
             var leaving = new Membership.Host("a", server.endpoint(), all);
             actor.tell(new HostStoreCommand.Restore("r", target, all, List.of(leaving), coordinator.getRef()));
-            coordinator.expectMessageClass(HostStoreEvent.Loaded.class);
+            expectEnd(coordinator, HostStoreEvent.Loaded.class);
             assertThat(store.held()).singleElement().satisfies(held -> {
                 assertThat(held.checkpoint()).isEqualTo(target);
                 assertThat(held.shards()).isEqualTo(all);
             });
         }
+    }
+
+    /** A load that takes its time tells how far it has come. */
+    private static void expectEnd(TestProbe<HostStoreEvent> coordinator, Class<? extends HostStoreEvent> end) {
+        coordinator.fishForMessage(
+                Duration.ofSeconds(10),
+                event -> event instanceof HostStoreEvent.LoadProgress
+                        ? FishingOutcomes.continueAndIgnore()
+                        : end.isInstance(event)
+                                ? FishingOutcomes.complete()
+                                : FishingOutcomes.fail(event + " instead of " + end.getSimpleName()));
     }
 
     @Test
