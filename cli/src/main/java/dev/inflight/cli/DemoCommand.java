@@ -95,8 +95,9 @@ final class DemoCommand implements Callable<Integer> {
             names = "--path",
             paramLabel = "PATH",
             description =
-                    "How bytes come to hosts that join: tcp, as from another machine, or mapped, out of the shared"
-                            + " memory of this one (default: tcp).")
+                    "How bytes come to engines that join: tcp, as from another machine; mapped, out of the shared memory"
+                            + " of this one; or own, out of that of their own host, whose engine is started anew"
+                            + " (default: tcp).")
     private @Nullable String path;
 
     /** @param text the report for people */
@@ -151,6 +152,7 @@ final class DemoCommand implements Callable<Integer> {
         JoinOptions joining = new JoinOptions(options, joiners(), path());
         if (scenario.equals(KillSourceScenario.NAME)) {
             require(options.workers() > 1, "--workers 1 leaves no source; give 2 or more");
+            require(joining.path() != JoinPath.OWN, "--path own has no source to kill");
             return shown(KillSourceScenario.run(joining, installation, progress));
         }
         return shown(JoinScenario.run(scenario, joining, installation, progress));
@@ -188,7 +190,8 @@ final class DemoCommand implements Callable<Integer> {
         return switch (Objects.requireNonNullElse(path, "tcp")) {
             case "tcp" -> JoinPath.TCP;
             case "mapped" -> JoinPath.MAPPED;
-            default -> throw wrong("--path " + path + " is none of tcp, mapped");
+            case "own" -> JoinPath.OWN;
+            default -> throw wrong("--path " + path + " is none of tcp, mapped, own");
         };
     }
 

@@ -59,7 +59,8 @@ final class DemoText {
                                 + (report.path().equals("tcp") ? "over loopback" : "two threads can copy"))
                 .row(
                         "sources",
-                        String.join(", ", report.sources()) + "; " + ByteSize.format(report.bytesResent()) + " resent"
+                        (report.sources().isEmpty() ? "its own host" : String.join(", ", report.sources())) + "; "
+                                + ByteSize.format(report.bytesResent()) + " resent"
                                 + (report.attempts() > report.joiners()
                                         ? " in " + report.attempts() + " attempts"
                                         : ""))

@@ -18,7 +18,7 @@ public record EngineRestart(double secondsFromUp, double operationSeconds) {
      */
     public static EngineRestart of(LocalScenario scenario, FleetHost host, int worker, String version)
             throws InterruptedException {
-        FleetHost.Engine engine = scenario.fleet().restartEngine(host, worker);
+        FleetHost.Engine engine = scenario.fleet().restartEngine(host, worker, 0);
         Joining.Joined joined = new Joining(scenario, version, List.of(engine)).awaitServing();
         return new EngineRestart(joined.slowest(), joined.operationSeconds());
     }

@@ -5,12 +5,14 @@ import dev.inflight.cli.bench.TcpCeiling;
 import dev.inflight.cli.console.Progress;
 import java.util.Map;
 
-/** How the bytes come to a worker host that joins on the machine where others have them. */
+/** How the bytes come to an engine that joins on the machine where others have them. */
 public enum JoinPath {
     /** Through a socket, as from another machine. */
     TCP("tcp", "off"),
     /** Out of the memory of the host that has them. */
-    MAPPED("mapped", "on");
+    MAPPED("mapped", "on"),
+    /** Out of the memory of its own host, which has them from its engine before. */
+    OWN("own", "on");
 
     private final String name;
     private final String mapSharedMemory;
@@ -32,7 +34,7 @@ public enum JoinPath {
                 progress.step("measuring the TCP ceiling");
                 yield TcpCeiling.measureGBps();
             }
-            case MAPPED -> {
+            case MAPPED, OWN -> {
                 progress.step("measuring the copy ceiling");
                 yield CopyCeiling.measureGBps();
             }

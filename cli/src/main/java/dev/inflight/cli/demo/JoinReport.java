@@ -18,8 +18,8 @@ import java.util.List;
  * @param joinSeconds from an engine's being up to its serving as the coordinator says, of the joiner that took longest
  * @param joinGBps checkpoint bytes / joinSeconds
  * @param transferSeconds from a joiner's first request for bytes to its last byte, of the joiner that took longest; part of
- *     joinSeconds
- * @param transferGBps checkpoint bytes / transferSeconds
+ *     joinSeconds; 0 if none came
+ * @param transferGBps checkpoint bytes / transferSeconds; 0 if none came
  * @param ceilingGBps what {@link JoinPath} found in the same run
  * @param ratio joinGBps / ceiling
  * @param transferRatio transferGBps / ceiling

@@ -42,8 +42,7 @@ public final class JoinScenario {
         double ceiling;
         try (Bystanders others = Bystanders.ask(scenario, serving)) {
             ceiling = options.path().ceilingGBps(scenario.progress());
-            scenario.progress().step(starting(options.joiners()));
-            List<FleetHost> joiners = addWarm(options, scenario);
+            List<FleetHost> joiners = start(options, scenario);
             others.eventBegins();
             joined = new Joining(scenario, joiners, LocalScenario.V1).awaitServing();
             others.eventEnds();
@@ -55,10 +54,25 @@ public final class JoinScenario {
         return new ScenarioOutcome<>(report, seen.firstProblem());
     }
 
-    /** As an operator would have them: memory is touched while they start, and not while they join. */
-    private static List<FleetHost> addWarm(JoinOptions options, LocalScenario scenario) throws InterruptedException {
+    /** Returns hosts whose engines are up and about to join. */
+    private static List<FleetHost> start(JoinOptions options, LocalScenario scenario) throws InterruptedException {
         long bytes = scenario.checkpoints().bytes();
         long padded = bytes + bytes / PADDING_SHARE + MIN_PADDING_BYTES;
+        scenario.progress().step(starting(options.joiners()));
+        List<FleetHost> hosts = addWarm(options, scenario, padded);
+        if (options.path() == JoinPath.OWN) {
+            new Joining(scenario, hosts, LocalScenario.V1).awaitServing();
+            scenario.progress().step("starting their engines anew");
+            for (FleetHost host : hosts) {
+                scenario.fleet().restartEngine(host, 0, padded);
+            }
+        }
+        return hosts;
+    }
+
+    /** As an operator would have them: memory is touched while they start, and not while they join. */
+    private static List<FleetHost> addWarm(JoinOptions options, LocalScenario scenario, long padded)
+            throws InterruptedException {
         Map<String, String> settings = new HashMap<>(options.path().settings());
         settings.put("inflight.worker.store.warm-bytes", String.valueOf(padded));
         return scenario.fleet().addHosts(options.joiners(), settings, padded);

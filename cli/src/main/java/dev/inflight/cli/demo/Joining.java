@@ -54,7 +54,8 @@ final class Joining {
      * @param slowest seconds from an engine's being up to its serving, of the engine that took longest
      * @param together seconds from the first engine's being up to the last one's serving
      * @param operationSeconds how long the slowest join took that ended well, as the coordinator says
-     * @param transfer seconds from a joiner's first request for bytes to its last byte, of the one that took longest
+     * @param transfer seconds from a joiner's first request for bytes to its last byte, of the one that took longest; 0
+     *     if none came
      * @param attempts joins that began; as many as joiners if none had to be tried again
      * @param bytesResent bytes that came more than once or were thrown away
      * @param sources hosts that bytes came from
@@ -109,8 +110,10 @@ final class Joining {
                             Math.max(operationSeconds, result.path("seconds").asDouble());
                 }
                 resent += result.path("resentBytes").asLong();
-                transfer =
-                        Math.max(transfer, result.at("/stages/transferSeconds").asDouble());
+                if (result.path("receivedBytes").asLong() > 0) {
+                    transfer = Math.max(
+                            transfer, result.at("/stages/transferSeconds").asDouble());
+                }
                 result.path("sources").forEach(source -> sources.add(source.asText()));
             }
         }

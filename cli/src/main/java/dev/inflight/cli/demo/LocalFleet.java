@@ -192,14 +192,15 @@ public final class LocalFleet implements AutoCloseable {
      * weights is the coordinator's affair.
      *
      * @param worker number of the engine's worker on its host
+     * @param warmBytes of memory that a reference engine touches before it is up
      * @throws FleetException if it does not come up
      */
-    public FleetHost.Engine restartEngine(FleetHost host, int worker) throws InterruptedException {
+    FleetHost.Engine restartEngine(FleetHost host, int worker, long warmBytes) throws InterruptedException {
         ChildProcess engine = run.process(host.engines().get(worker).id());
         run.dismiss(engine);
         engine.kill();
         engine.forgetAnnouncement();
-        FleetHost.Engine restarted = startEngine(engineLauncher, host, worker, 0, limit);
+        FleetHost.Engine restarted = startEngine(engineLauncher, host, worker, warmBytes, limit);
         host.restarted(worker, restarted);
         return restarted;
     }

@@ -23,9 +23,6 @@ import dev.inflight.worker.transport.PartCastReader;
 import dev.inflight.worker.transport.RateLimit;
 import io.aeron.driver.reports.LossReportReader;
 import io.aeron.driver.reports.LossReportUtil;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -395,24 +392,6 @@ class JoinCastTest {
     }
 
     private void assertHolds(String name, CheckpointRef target) throws Exception {
-        var host = hosts.get(name);
-        assertThat(host.store.held()).singleElement().satisfies(held -> {
-            assertThat(held.checkpoint()).isEqualTo(target);
-            assertThat(held.shards()).containsExactly(new ShardRange(0, SHARDS - 1));
-        });
-        var checkpoint = host.store.adopt(target, List.of());
-        try (var channel = FileChannel.open(Path.of(target.source()))) {
-            var file = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), Arena.ofAuto());
-            for (var shard : checkpoint.sharding().shards()) {
-                for (var slice : shard.slices()) {
-                    var tensor = checkpoint.layout().tensors().get(slice.tensor());
-                    var expected = file.asSlice(tensor.begin() + slice.begin(), slice.bytes());
-                    assertThat(MemorySegment.mismatch(
-                                    checkpoint.bytes(slice), 0, slice.bytes(), expected, 0, slice.bytes()))
-                            .as(tensor.name())
-                            .isEqualTo(-1);
-                }
-            }
-        }
+        hosts.get(name).assertHolds(target, SHARDS);
     }
 }

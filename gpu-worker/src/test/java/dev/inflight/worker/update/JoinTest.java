@@ -28,10 +28,7 @@ import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.RateLimit;
 import dev.inflight.worker.ucx.TestUcx;
 import dev.inflight.worker.ucx.UcxNode;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -545,19 +542,7 @@ class JoinTest {
 
     /** A join of another worker of the host, without an engine. */
     private UpdateSession sending(String joiner, CheckpointRef target, Membership.Host... sources) {
-        var known = hosts.get(joiner).context;
-        var context = new UpdateContext(
-                joiner + "/1",
-                known.store(),
-                known.device(),
-                known.hub(),
-                known.peers(),
-                known.joins(),
-                known.traces(),
-                known.engineTimeout(),
-                known.abortTimeout(),
-                null,
-                known.plans());
+        var context = hosts.get(joiner).context(joiner + "/1");
         var order = order(joiner, new Membership.Worker(joiner + "/1", sources.length, false), target, sources);
         return new UpdateSession(context, order, null, bytes -> {});
     }
@@ -607,24 +592,6 @@ class JoinTest {
     }
 
     private void assertHolds(String name, CheckpointRef target) throws Exception {
-        var host = hosts.get(name);
-        assertThat(host.store.held()).singleElement().satisfies(held -> {
-            assertThat(held.checkpoint()).isEqualTo(target);
-            assertThat(held.shards()).containsExactly(new ShardRange(0, SHARDS - 1));
-        });
-        var checkpoint = host.store.adopt(target, List.of());
-        try (var channel = FileChannel.open(Path.of(target.source()))) {
-            var file = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), Arena.ofAuto());
-            for (var shard : checkpoint.sharding().shards()) {
-                for (var slice : shard.slices()) {
-                    var tensor = checkpoint.layout().tensors().get(slice.tensor());
-                    var expected = file.asSlice(tensor.begin() + slice.begin(), slice.bytes());
-                    assertThat(MemorySegment.mismatch(
-                                    checkpoint.bytes(slice), 0, slice.bytes(), expected, 0, slice.bytes()))
-                            .as(tensor.name())
-                            .isEqualTo(-1);
-                }
-            }
-        }
+        hosts.get(name).assertHolds(target, SHARDS);
     }
 }

@@ -368,23 +368,7 @@ class PartialJoinTest {
         members.add(new Membership.Host(joiner, endpoint, List.of(), place, List.of(), 0));
         var membership = new Membership(members, List.of(new Membership.Worker(id, sources.length, true)));
         var order = order(target, LoadMode.IN_PLACE, Strategy.P2P, membership, ++epoch);
-        return new UpdateSession(context(joiner, id), order, engine, bytes -> chunks.release());
-    }
-
-    private UpdateContext context(String host, String worker) {
-        var known = hosts.get(host).context;
-        return new UpdateContext(
-                worker,
-                known.store(),
-                known.device(),
-                known.hub(),
-                known.peers(),
-                known.joins(),
-                known.traces(),
-                known.engineTimeout(),
-                known.abortTimeout(),
-                null,
-                known.plans());
+        return new UpdateSession(hosts.get(joiner).context(id), order, engine, bytes -> chunks.release());
     }
 
     private static WorkerCommand.Prepare order(

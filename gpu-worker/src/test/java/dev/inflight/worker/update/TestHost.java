@@ -1,7 +1,10 @@
 package dev.inflight.worker.update;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import akka.actor.typed.ActorRef;
 import dev.inflight.protocol.checkpoint.LayoutDigest;
+import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.plan.ShardRange;
@@ -20,7 +23,10 @@ import dev.inflight.worker.transport.PeerServer;
 import dev.inflight.worker.transport.RateLimit;
 import dev.inflight.worker.ucx.UcxNode;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.net.InetSocketAddress;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -157,6 +163,44 @@ final class TestHost implements AutoCloseable {
 
     HostStoreCommand.Holder holder(int first, int last) {
         return new HostStoreCommand.Holder(name, server.endpoint(), List.of(new ShardRange(first, last)));
+    }
+
+    /** For another worker of this host, which has no engine. */
+    UpdateContext context(String other) {
+        return new UpdateContext(
+                other,
+                context.store(),
+                context.device(),
+                context.hub(),
+                context.peers(),
+                context.joins(),
+                context.traces(),
+                context.engineTimeout(),
+                context.abortTimeout(),
+                null,
+                context.plans());
+    }
+
+    /** Asserts that the store says it holds all shards of the checkpoint, nothing else, and has the files' very bytes. */
+    void assertHolds(CheckpointRef target, int shards) throws Exception {
+        assertThat(store.held()).singleElement().satisfies(held -> {
+            assertThat(held.checkpoint()).isEqualTo(target);
+            assertThat(held.shards()).containsExactly(new ShardRange(0, shards - 1));
+        });
+        var checkpoint = store.adopt(target, List.of());
+        try (var channel = FileChannel.open(Path.of(target.source()))) {
+            var file = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), Arena.ofAuto());
+            for (var shard : checkpoint.sharding().shards()) {
+                for (var slice : shard.slices()) {
+                    var tensor = checkpoint.layout().tensors().get(slice.tensor());
+                    var expected = file.asSlice(tensor.begin() + slice.begin(), slice.bytes());
+                    assertThat(MemorySegment.mismatch(
+                                    checkpoint.bytes(slice), 0, slice.bytes(), expected, 0, slice.bytes()))
+                            .as(tensor.name())
+                            .isEqualTo(-1);
+                }
+            }
+        }
     }
 
     @Override
