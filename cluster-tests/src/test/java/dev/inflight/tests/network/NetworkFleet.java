@@ -135,19 +135,35 @@ final class NetworkFleet implements AutoCloseable {
             process.destroyForcibly().waitFor();
         }
 
-        /** Starts its process anew, which knows nothing, and returns when the coordinator has heard of its store. */
+        /**
+         * Starts its process anew, which knows nothing, when the others have given up the one before, and returns when it
+         * has told of its store.
+         */
         void restart() throws IOException {
+            Eventually.until(name + " is forgotten", START_LIMIT, () -> !isListed("up", "leaving", "down"));
             process = start();
             awaitUp();
             Eventually.until(
                     name + " has reported",
                     START_LIMIT,
-                    () -> coordinator
-                            .status()
-                            .path("hosts")
-                            .valueStream()
-                            .anyMatch(host -> host.path("host").asText().equals(name)
-                                    && host.path("checkpoints").isEmpty()));
+                    () -> isListed("up")
+                            && coordinator
+                                    .status()
+                                    .path("hosts")
+                                    .valueStream()
+                                    .anyMatch(host -> host.path("host").asText().equals(name)));
+        }
+
+        /** Whether it is a member of one of these kinds. */
+        private boolean isListed(String... kinds) throws InterruptedException {
+            String address = "@" + network.address(number) + ":" + PORT;
+            return coordinator
+                    .status()
+                    .at("/cluster/members")
+                    .valueStream()
+                    .filter(member -> member.path("address").asText().endsWith(address))
+                    .anyMatch(member ->
+                            List.of(kinds).contains(member.path("status").asText()));
         }
 
         /** Between its worker and its engine. */
