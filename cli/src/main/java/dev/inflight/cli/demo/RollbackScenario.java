@@ -9,12 +9,16 @@ import dev.inflight.cli.demo.LocalScenario.TimedUpdate;
 import dev.inflight.cli.load.LoadGenerator;
 import dev.inflight.cli.load.LoadReport;
 import dev.inflight.cli.load.LoadSettings;
+import java.time.Duration;
 import java.util.Objects;
 import java.util.concurrent.ThreadLocalRandom;
 
 /** Engines go from v1 to v2 and are rolled back while clients keep asking them. */
 public final class RollbackScenario {
     public static final String NAME = "rollback";
+
+    /** Before either, so that both begin alike: an engine that answers what an update held back is first waited for. */
+    private static final Duration SERVING = Duration.ofSeconds(1);
 
     private RollbackScenario() {}
 
@@ -37,7 +41,9 @@ public final class RollbackScenario {
         try (LoadGenerator clients = LoadGenerator.start(
                 scenario.answers(),
                 LoadSettings.steady(ThreadLocalRandom.current().nextLong()))) {
+            Thread.sleep(SERVING);
             there = scenario.update(LocalScenario.V2);
+            Thread.sleep(SERVING);
             back = scenario.rollback();
             load = clients.stop();
         }
