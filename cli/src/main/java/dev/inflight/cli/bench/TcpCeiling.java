@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.StandardSocketOptions;
-import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.util.ArrayList;
@@ -23,7 +22,6 @@ import java.util.concurrent.Future;
 public final class TcpCeiling {
     private static final int MOST_CONNECTIONS = 2;
     private static final int ROUNDS = 5;
-    private static final int CHUNK_BYTES = 1 << 20;
     private static final long ROUND_BYTES = 512L << 20;
 
     private TcpCeiling() {}
@@ -52,8 +50,14 @@ public final class TcpCeiling {
                 SocketChannel sender = SocketChannel.open(server.getLocalAddress());
                 sender.setOption(StandardSocketOptions.TCP_NODELAY, true);
                 SocketChannel receiver = server.accept();
-                ends.add(() -> send(sender, each));
-                ends.add(() -> receive(receiver, each));
+                ends.add(() -> {
+                    RawBytes.send(sender, each);
+                    return null;
+                });
+                ends.add(() -> {
+                    RawBytes.receive(receiver, each);
+                    return null;
+                });
             }
             long begin = System.nanoTime();
             await(threads.invokeAll(ends));
@@ -61,31 +65,6 @@ public final class TcpCeiling {
         } catch (IOException e) {
             throw new IllegalStateException("cannot measure TCP over loopback: " + e.getMessage(), e);
         }
-    }
-
-    private static Void send(SocketChannel channel, long bytes) throws IOException {
-        try (channel) {
-            ByteBuffer chunk = ByteBuffer.allocateDirect(CHUNK_BYTES);
-            for (long sent = 0; sent < bytes; ) {
-                chunk.clear().limit((int) Math.min(CHUNK_BYTES, bytes - sent));
-                sent += channel.write(chunk);
-            }
-        }
-        return null;
-    }
-
-    private static Void receive(SocketChannel channel, long bytes) throws IOException {
-        try (channel) {
-            ByteBuffer chunk = ByteBuffer.allocateDirect(CHUNK_BYTES);
-            for (long received = 0; received < bytes; ) {
-                int read = channel.read(chunk.clear());
-                if (read < 0) {
-                    throw new IOException("the connection ended after " + received + " of " + bytes + " bytes");
-                }
-                received += read;
-            }
-        }
-        return null;
     }
 
     private static void await(List<Future<Void>> ends) throws InterruptedException {

@@ -1,20 +1,17 @@
 package dev.inflight.tests.network;
 
-import java.io.EOFException;
+import dev.inflight.cli.bench.RawBytes;
 import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 
 /**
- * What a link carries: one connection whose one end writes the same megabyte over and over and whose other end reads it.
- * A program for two hosts; {@code receive PORT BYTES} prints the nanoseconds from the first byte to the last,
+ * What a link carries in one connection.
+ * A program for two hosts; {@code receive PORT BYTES} prints the nanoseconds from its begin to the last byte,
  * {@code send HOST PORT BYTES} ends when all is sent.
  */
 final class RawTransfer {
-    private static final int CHUNK_BYTES = 1 << 20;
-
     private RawTransfer() {}
 
     public static void main(String[] arguments) throws IOException {
@@ -29,29 +26,14 @@ final class RawTransfer {
     private static void receive(int port, long bytes) throws IOException {
         try (ServerSocketChannel server = ServerSocketChannel.open().bind(new InetSocketAddress(port))) {
             System.out.println("listening");
-            try (SocketChannel channel = server.accept()) {
-                ByteBuffer chunk = ByteBuffer.allocateDirect(CHUNK_BYTES);
-                long received = Math.max(0, channel.read(chunk));
-                long begin = System.nanoTime();
-                while (received < bytes) {
-                    int read = channel.read(chunk.clear());
-                    if (read < 0) {
-                        throw new EOFException("the connection ended after " + received + " of " + bytes + " bytes");
-                    }
-                    received += read;
-                }
-                System.out.println(System.nanoTime() - begin);
-            }
+            SocketChannel channel = server.accept();
+            long begin = System.nanoTime();
+            RawBytes.receive(channel, bytes);
+            System.out.println(System.nanoTime() - begin);
         }
     }
 
     private static void send(InetSocketAddress receiver, long bytes) throws IOException {
-        try (SocketChannel channel = SocketChannel.open(receiver)) {
-            ByteBuffer chunk = ByteBuffer.allocateDirect(CHUNK_BYTES);
-            for (long sent = 0; sent < bytes; ) {
-                chunk.clear().limit((int) Math.min(CHUNK_BYTES, bytes - sent));
-                sent += channel.write(chunk);
-            }
-        }
+        RawBytes.send(SocketChannel.open(receiver), bytes);
     }
 }

@@ -1,7 +1,6 @@
 package dev.inflight.worker.cast;
 
 import dev.inflight.protocol.plan.Membership;
-import dev.inflight.protocol.plan.Place;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
@@ -76,19 +75,14 @@ public record CastSources(List<Source> sources, String reason) {
     private static List<Membership.Host> holders(Membership.Host receiver, List<Membership.Host> hosts, int shard) {
         var holders = hosts.stream()
                 .filter(host -> !host.name().equals(receiver.name()))
-                .filter(host ->
-                        host.shards().stream().anyMatch(range -> range.first() <= shard && shard <= range.last()))
+                .filter(host -> host.holds(shard))
                 .sorted(BY_NAME)
                 .toList();
-        return holders.stream().anyMatch(host -> sameMachine(host.place(), receiver.place()))
+        return holders.stream().anyMatch(host -> host.place().sharesMachine(receiver.place()))
                 ? List.of()
                 : holders.stream()
                         .filter(host ->
                                 host.place().multicast().equals(receiver.place().multicast()))
                         .toList();
-    }
-
-    private static boolean sameMachine(Place one, Place other) {
-        return !one.machine().isEmpty() && one.machine().equals(other.machine());
     }
 }

@@ -529,7 +529,7 @@ public final class HostStore implements AutoCloseable {
 
     private static List<String> endpoints(Membership holders, int shard) {
         return holders.hosts().stream()
-                .filter(one -> one.shards().stream().anyMatch(range -> range.first() <= shard && shard <= range.last()))
+                .filter(one -> one.holds(shard))
                 .map(Membership.Host::endpoint)
                 .toList();
     }

@@ -169,7 +169,7 @@ final class Mender {
 
     private @Nullable Found right(StoredCheckpoint checkpoint, Part part, MemorySegment into, List<String> said) {
         for (var host : checkpoint.others()) {
-            if (!host.name().equals(checkpoint.host()) && holds(host, part.shard())) {
+            if (!host.name().equals(checkpoint.host()) && host.holds(part.shard())) {
                 try {
                     read(checkpoint, part, host, into);
                     return new Found(into, "host " + host.name());
@@ -188,10 +188,6 @@ final class Mender {
             said.add("files: " + e.getMessage());
         }
         return null;
-    }
-
-    private static boolean holds(Membership.Host host, int shard) {
-        return host.shards().stream().anyMatch(range -> range.first() <= shard && shard <= range.last());
     }
 
     private void read(StoredCheckpoint checkpoint, Part part, Membership.Host host, MemorySegment into)

@@ -38,33 +38,15 @@ final class ConnectionPace implements AutoCloseable {
     void takePart(long bytes) throws PeerException, InterruptedException {
         // The one that all share comes last: nobody holds a turn of it while waiting for another.
         for (var limit : limits) {
-            await(limit, bytes);
+            limit.take(bytes, TOLD, this::tell);
         }
-        await(host, bytes);
+        host.take(bytes, TOLD, this::tell);
     }
 
     /** Waits until part of a bucket may be sent: at once unless the update is limited. */
     void takeBucket(long bytes) throws PeerException, InterruptedException {
         if (!limits.isEmpty()) {
             takePart(bytes);
-        }
-    }
-
-    private void await(RateLimit limit, long bytes) throws PeerException, InterruptedException {
-        long left = limit.reserve(bytes);
-        boolean passed = false;
-        try {
-            long end = left > 0 ? System.nanoTime() + left : 0;
-            while (left > 0) {
-                tell();
-                Thread.sleep(Duration.ofNanos(Math.min(left, TOLD.toNanos())));
-                left = end - System.nanoTime();
-            }
-            passed = true;
-        } finally {
-            if (!passed) {
-                limit.giveBack(bytes);
-            }
         }
     }
 

@@ -9,6 +9,7 @@ import java.util.function.LongSupplier;
  * What was not used is not saved up. Thread-safe.
  */
 public final class RateLimit {
+    private static final Duration FOREVER = Duration.ofNanos(Long.MAX_VALUE);
     private static final double SECOND = TimeUnit.SECONDS.toNanos(1);
 
     private final LongSupplier nanoTime;
@@ -31,15 +32,39 @@ public final class RateLimit {
         return new RateLimit(0);
     }
 
+    /** Is run while a turn is waited for. */
+    @FunctionalInterface
+    interface Waiting<E extends Exception> {
+        void goesOn() throws E;
+    }
+
     /** Takes the next turn and waits for it. */
     public void take(long bytes) throws InterruptedException {
-        long wait = reserve(bytes);
-        if (wait > 0) {
-            try {
-                Thread.sleep(Duration.ofNanos(wait));
-            } catch (InterruptedException e) {
+        take(bytes, FOREVER, () -> {});
+    }
+
+    /**
+     * The same. A turn that is not waited for, since this is interrupted or {@code waiting} fails, is given back.
+     *
+     * @param waiting run before the wait and, as long as it lasts, after each interval
+     */
+    <E extends Exception> void take(long bytes, Duration interval, Waiting<E> waiting) throws E, InterruptedException {
+        long left = reserve(bytes);
+        if (left == 0) {
+            return;
+        }
+        long end = System.nanoTime() + left;
+        boolean passed = false;
+        try {
+            while (left > 0) {
+                waiting.goesOn();
+                Thread.sleep(Duration.ofNanos(Math.min(left, interval.toNanos())));
+                left = end - System.nanoTime();
+            }
+            passed = true;
+        } finally {
+            if (!passed) {
                 giveBack(bytes);
-                throw e;
             }
         }
     }

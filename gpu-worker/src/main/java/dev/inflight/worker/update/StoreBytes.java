@@ -112,7 +112,7 @@ final class StoreBytes implements AutoCloseable {
 
     /** Hosts take turns from part to part, so that several askers share them out. */
     private Kept fetch(Part part, List<Membership.Host> hosts) throws PeerException {
-        var holders = hosts.stream().filter(host -> holds(host, part.shard())).toList();
+        var holders = hosts.stream().filter(host -> host.holds(part.shard())).toList();
         var memory = memory();
         var said = new ArrayList<String>();
         for (int i = 0; i < holders.size(); i++) {
@@ -132,10 +132,6 @@ final class StoreBytes implements AutoCloseable {
         }
         free.add(memory);
         throw new PeerException("no host gives part " + part.index() + " of shard " + part.shard() + ": " + said);
-    }
-
-    private static boolean holds(Membership.Host host, int shard) {
-        return host.shards().stream().anyMatch(range -> range.first() <= shard && shard <= range.last());
     }
 
     private MemorySegment memory() {

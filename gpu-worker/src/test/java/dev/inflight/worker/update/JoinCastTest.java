@@ -83,11 +83,7 @@ class JoinCastTest {
     @AfterEach
     void stopHosts() throws Exception {
         threads.close();
-        for (var host : hosts.values()) {
-            assertThat(host.device.ringsOut()).as("rings of " + host.name).isZero();
-            assertThat(host.store.coming()).as("replicas of " + host.name).isEmpty();
-            host.close();
-        }
+        TestHost.stop(hosts.values());
     }
 
     @Test
@@ -345,14 +341,7 @@ class JoinCastTest {
 
     private Future<StageReport> join(String joiner, CheckpointRef target, String... sources) {
         var session = session(joiner, target, sources);
-        return threads.submit(() -> {
-            session.prepare();
-            session.begin();
-            var report = session.stream();
-            session.commit();
-            session.close();
-            return report;
-        });
+        return threads.submit(() -> TestHost.run(session));
     }
 
     /** Waits until something has come so many times. */

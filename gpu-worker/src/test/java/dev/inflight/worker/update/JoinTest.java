@@ -75,11 +75,7 @@ class JoinTest {
 
     @AfterEach
     void stopHosts() throws Exception {
-        for (var host : hosts.values()) {
-            assertThat(host.device.ringsOut()).as("rings of " + host.name).isZero();
-            assertThat(host.store.coming()).as("replicas of " + host.name).isEmpty();
-            host.close();
-        }
+        TestHost.stop(hosts.values());
     }
 
     @Test
@@ -165,7 +161,7 @@ class JoinTest {
         session.prepare();
         awaitChunks(36);
         hosts.get("a").server.close();
-        var report = finish(session);
+        var report = TestHost.finish(session);
 
         assertThat(report.sources()).containsExactly("a", "b");
         long inFlight = 2 * 8 * MIB;
@@ -256,8 +252,8 @@ class JoinTest {
         awaitChunks(1);
         var second = session("d", target, host("a", 1), replicating("c"));
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
-            var one = threads.submit(() -> finish(first));
-            var other = threads.submit(() -> run(second));
+            var one = threads.submit(() -> TestHost.finish(first));
+            var other = threads.submit(() -> TestHost.run(second));
 
             assertThat(one.get().sources()).containsExactly("a");
             assertThat(other.get().sources()).containsExactly("c");
@@ -279,7 +275,7 @@ class JoinTest {
         second.prepare();
         awaitChunks(9);
         first.abort("changed my mind");
-        var report = finish(second);
+        var report = TestHost.finish(second);
 
         assertThat(report.sources()).contains("a");
         assertHolds("d", target);
@@ -333,8 +329,8 @@ class JoinTest {
         var first = session("c", target, host("a", 0));
         var second = sending("c", target, host("a", 1));
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
-            var one = threads.submit(() -> run(first));
-            var other = threads.submit(() -> run(second));
+            var one = threads.submit(() -> TestHost.run(first));
+            var other = threads.submit(() -> TestHost.run(second));
             long received = one.get().receivedBytes() + other.get().receivedBytes();
 
             assertThat(received).isBetween(target.bytes(), target.bytes() + target.bytes() / 50);
@@ -353,7 +349,7 @@ class JoinTest {
         var second = sending("c", target, host("a", 1));
         second.prepare();
         first.abort("changed my mind");
-        var report = finish(second);
+        var report = TestHost.finish(second);
 
         assertThat(report.sources()).containsExactly("a");
         assertHolds("c", target);
@@ -403,8 +399,8 @@ class JoinTest {
         var second = session("d", target, host("a", 1));
         long begin = System.nanoTime();
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
-            var one = threads.submit(() -> run(first));
-            var other = threads.submit(() -> run(second));
+            var one = threads.submit(() -> TestHost.run(first));
+            var other = threads.submit(() -> TestHost.run(second));
             long received = one.get().receivedBytes() + other.get().receivedBytes();
             double seconds = (System.nanoTime() - begin) / 1e9;
 
@@ -569,20 +565,7 @@ class JoinTest {
     }
 
     private StageReport join(String joiner, CheckpointRef target, Membership.Host... sources) throws Exception {
-        return run(session(joiner, target, sources));
-    }
-
-    private static StageReport run(UpdateSession session) throws Exception {
-        session.prepare();
-        return finish(session);
-    }
-
-    private static StageReport finish(UpdateSession session) throws Exception {
-        session.begin();
-        var report = session.stream();
-        session.commit();
-        session.close();
-        return report;
+        return TestHost.run(session(joiner, target, sources));
     }
 
     /** Waits until so many chunks of 1 MiB at most have come. */

@@ -138,11 +138,7 @@ class PartialJoinTest {
     @AfterEach
     void stop() throws Exception {
         engines.forEach(TestEngine::close);
-        for (var host : hosts.values()) {
-            assertThat(host.device.ringsOut()).as("rings of " + host.name).isZero();
-            assertThat(host.store.coming()).as("replicas of " + host.name).isEmpty();
-            host.close();
-        }
+        TestHost.stop(hosts.values());
         if (checkpoints.isAbsolute()) {
             Files.delete(checkpoints.resolve("v1.safetensors"));
             Files.delete(checkpoints);
@@ -193,7 +189,7 @@ class PartialJoinTest {
         assertThat(again.receivedBytes()).isZero();
 
         var second = engine("c", 1, List.of());
-        var rest = run(session("c", 1, second, target, holder(0)));
+        var rest = TestHost.run(session("c", 1, second, target, holder(0)));
         assertTaken(rest, target.bytes() - wanted);
         assertThat(rest.loadedBytes()).isEqualTo(target.bytes());
         assertThat(verify("c", second, target).mismatches()).isZero();
@@ -219,7 +215,7 @@ class PartialJoinTest {
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
             Callable<StageReport> first = () -> join("c", target, holder(0));
             var one = threads.submit(first);
-            var other = threads.submit(() -> run(session("c", 1, second, target, holder(1))));
+            var other = threads.submit(() -> TestHost.run(session("c", 1, second, target, holder(1))));
             long received = one.get().receivedBytes() + other.get().receivedBytes();
             assertThat(received).isBetween(target.bytes(), target.bytes() + TENSORS.size() * 256L);
         }
@@ -356,7 +352,7 @@ class PartialJoinTest {
     }
 
     private StageReport join(String joiner, CheckpointRef target, Membership.Host... sources) throws Exception {
-        return run(session(joiner, 0, hosts.get(joiner).engine, target, sources));
+        return TestHost.run(session(joiner, 0, hosts.get(joiner).engine, target, sources));
     }
 
     private synchronized UpdateSession session(
@@ -384,15 +380,6 @@ class PartialJoinTest {
                 Exchange.TRANSFERS,
                 TestHost.PATIENCE.toMillis(),
                 KIT.<WorkerEvent>createTestProbe().getRef());
-    }
-
-    private static StageReport run(UpdateSession session) throws Exception {
-        session.prepare();
-        session.begin();
-        var report = session.stream();
-        session.commit();
-        session.close();
-        return report;
     }
 
     /** An update of the engines of a and c, whose bytes a has. */

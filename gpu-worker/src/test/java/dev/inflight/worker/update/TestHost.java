@@ -7,6 +7,7 @@ import dev.inflight.protocol.checkpoint.LayoutDigest;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent;
+import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.worker.aeron.AeronNode;
 import dev.inflight.worker.aeron.AeronSettings;
@@ -30,6 +31,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Collection;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -163,6 +165,30 @@ final class TestHost implements AutoCloseable {
 
     HostStoreCommand.Holder holder(int first, int last) {
         return new HostStoreCommand.Holder(name, server.endpoint(), List.of(new ShardRange(first, last)));
+    }
+
+    /** Runs a session that is alone from its beginning to its end. */
+    static StageReport run(UpdateSession session) throws Exception {
+        session.prepare();
+        return finish(session);
+    }
+
+    /** The same with one that is prepared. */
+    static StageReport finish(UpdateSession session) throws Exception {
+        session.begin();
+        var report = session.stream();
+        session.commit();
+        session.close();
+        return report;
+    }
+
+    /** Closes hosts whose sessions have ended, and asserts that these left nothing. */
+    static void stop(Collection<TestHost> hosts) throws IOException {
+        for (var host : hosts) {
+            assertThat(host.device.ringsOut()).as("rings of " + host.name).isZero();
+            assertThat(host.store.coming()).as("replicas of " + host.name).isEmpty();
+            host.close();
+        }
     }
 
     /** For another worker of this host, which has no engine. */

@@ -9,7 +9,7 @@ enum Distance {
     FAR;
 
     static Distance between(Place one, Place other) {
-        if (said(one.machine(), other.machine())) {
+        if (one.sharesMachine(other)) {
             return MACHINE;
         }
         boolean oneZone = one.zone().equals(other.zone());

@@ -51,8 +51,9 @@ public final class JoinPlan {
         Distance near = sources.get(givers[part]).distance();
         int shard = parts.get(part).shard();
         return sources.stream()
-                .anyMatch(source ->
-                        source.host().name().equals(host) && source.distance() == near && source.holds(shard));
+                .anyMatch(source -> source.host().name().equals(host)
+                        && source.distance() == near
+                        && source.host().holds(shard));
     }
 
     /** The hosts to take a part from, the best first. */
@@ -60,7 +61,7 @@ public final class JoinPlan {
         int shard = parts.get(part).shard();
         var first = giver(part);
         var rest = sources.stream()
-                .filter(source -> source.gives(shard))
+                .filter(source -> source.host().gives(shard))
                 .map(Source::host)
                 .filter(host -> !host.equals(first.orElse(null)));
         return Stream.concat(first.stream(), rest).toList();
@@ -69,7 +70,9 @@ public final class JoinPlan {
     /** Whether another host than this one holds a part. */
     public boolean isHeldElsewhere(String host, int part) {
         int shard = parts.get(part).shard();
-        return sources.stream().anyMatch(source -> !source.host().name().equals(host) && source.holds(shard));
+        return sources.stream()
+                .anyMatch(source ->
+                        !source.host().name().equals(host) && source.host().holds(shard));
     }
 
     /**
@@ -128,7 +131,7 @@ public final class JoinPlan {
     /** The sources of a shard that are as near as any. */
     private int[] nearest(int shard) {
         int[] giving = IntStream.range(0, sources.size())
-                .filter(source -> sources.get(source).gives(shard))
+                .filter(source -> sources.get(source).host().gives(shard))
                 .toArray();
         return Arrays.stream(giving)
                 .filter(source ->
@@ -142,8 +145,8 @@ public final class JoinPlan {
             if (best == NOBODY
                     || busy[candidate] < busy[best]
                     || (busy[candidate] == busy[best]
-                            && sources.get(candidate).holds(shard)
-                            && !sources.get(best).holds(shard))) {
+                            && sources.get(candidate).host().holds(shard)
+                            && !sources.get(best).host().holds(shard))) {
                 best = candidate;
             }
         }

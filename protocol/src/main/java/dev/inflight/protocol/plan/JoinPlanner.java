@@ -18,19 +18,7 @@ public final class JoinPlanner {
     private JoinPlanner() {}
 
     /** A host that can give parts. */
-    record Source(Membership.Host host, Distance distance) {
-        boolean holds(int shard) {
-            return in(host.shards(), shard);
-        }
-
-        boolean gives(int shard) {
-            return holds(shard) || in(host.coming(), shard);
-        }
-
-        private static boolean in(List<ShardRange> ranges, int shard) {
-            return ranges.stream().anyMatch(range -> range.first() <= shard && shard <= range.last());
-        }
-    }
+    record Source(Membership.Host host, Distance distance) {}
 
     /**
      * @param parts what the joiner misses, in the order in which it needs it

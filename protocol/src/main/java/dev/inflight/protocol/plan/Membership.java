@@ -37,6 +37,16 @@ public record Membership(List<Host> hosts, List<Worker> workers) {
         public Host(String name, String endpoint, List<ShardRange> shards) {
             this(name, endpoint, shards, Place.UNKNOWN, List.of(), 0);
         }
+
+        /** Whether a shard is in its host store. */
+        public boolean holds(int shard) {
+            return shards.stream().anyMatch(range -> range.contains(shard));
+        }
+
+        /** Whether it can be asked for parts of a shard: it has it, or is replicating it. */
+        boolean gives(int shard) {
+            return holds(shard) || coming.stream().anyMatch(range -> range.contains(shard));
+        }
     }
 
     /**

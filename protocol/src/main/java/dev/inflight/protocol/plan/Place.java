@@ -20,4 +20,9 @@ public record Place(String machine, String rack, String zone, String multicast) 
     public Place(String machine, String rack, String zone) {
         this(machine, rack, zone, "");
     }
+
+    /** Whether two hosts see the same shared memory, as far as both said. */
+    public boolean sharesMachine(Place other) {
+        return !machine.isEmpty() && machine.equals(other.machine);
+    }
 }

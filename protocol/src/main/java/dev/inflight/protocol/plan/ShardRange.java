@@ -13,6 +13,10 @@ import java.util.SortedSet;
  */
 @JsonFormat(shape = JsonFormat.Shape.ARRAY)
 public record ShardRange(int first, int last) {
+    public boolean contains(int shard) {
+        return first <= shard && shard <= last;
+    }
+
     /** The fewest ranges that cover these indexes. */
     public static List<ShardRange> of(SortedSet<Integer> shards) {
         var ranges = new ArrayList<ShardRange>();
