@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 import pytest
 import torch
 
+from inflight.answer import answer
 from inflight.engine.serving import Application, EngineServer, ServedModule
 from inflight.gate import Gate
 from inflight.session import Session
@@ -45,3 +46,35 @@ def test_a_body_without_a_sensible_length_is_refused(connection, length):
     response = connection.getresponse()
     assert response.status == 400
     assert b"a Content-Length of at most 1048576 is needed" in response.read()
+
+
+@pytest.mark.parametrize("mode", ["in-place", "shadow"])
+def test_answers_follow_the_weights_however_often_they_change(mode):
+    module = torch.nn.Linear(8, 8)
+    served = ServedModule(module)
+    seen = []
+    for update in range(5):
+        served.begin(mode)
+        for name, parameter in module.named_parameters():
+            torch.manual_seed(update)
+            served.staged(name).copy_(torch.randn(parameter.shape).view(-1).view(torch.uint8))
+            if mode == "shadow":
+                served._held(name).storage.ready_to_swap()
+        served.end(["weight", "bias"])
+        served.commit()
+        live = [p.detach().view(-1).view(torch.uint8).tolist() for _, p in sorted(module.named_parameters())]
+        assert served.answer(7) == answer(7, live)
+        seen.append(served.answer)
+    assert len(set(map(id, seen))) == (1 if mode == "in-place" else 2)
+
+
+def test_the_answer_reads_a_moved_module():
+    module = torch.nn.Linear(8, 8)
+    served = ServedModule(module)
+    for value in (3.0, 4.0):
+        module.weight.data = torch.full((8, 8), value)
+        served.begin("in-place")
+        served.end(["weight", "bias"])
+        served.commit()
+        live = [p.detach().view(-1).view(torch.uint8).tolist() for _, p in sorted(module.named_parameters())]
+        assert served.answer(7) == answer(7, live)

@@ -16,8 +16,9 @@ declare -A bound=(
   [bench]=220
   [variants]=200
   [exchange]=300
+  [joins]=150
 )
-steps=(launcher tests sanitizer python tp loss nccl bench variants exchange)
+steps=(launcher tests sanitizer python tp loss nccl bench variants exchange joins)
 
 usage="usage: scripts/gpu/verify.sh [--out DIR] [--only STEP]...
   --out DIR    where logs and JSON go (default: \$OUT, else a new temporary directory)
@@ -186,9 +187,9 @@ run_bench() {
 # The same with FP8 and scales, and with engines that hold a half each.
 run_variants() {
   local status=0
-  bench_as fp8 --model qwen3-8b-fp8 --runs 5 --repeat 0 || status=1
+  bench_as fp8 --model qwen3-8b-fp8 --runs 5 --repeat 0 --trace "$out/fp8" || status=1
   if (($(gpus) >= 2)); then
-    bench_as tp2 --tp 2 --runs 5 --repeat 0 || status=1
+    bench_as tp2 --tp 2 --runs 5 --repeat 0 --trace "$out/tp2" || status=1
   fi
   return "$status"
 }
@@ -196,12 +197,21 @@ run_variants() {
 # How buckets come from GPU to GPU: copied within one process, broadcast by NCCL within one and between two, over TCP.
 run_exchange() {
   (($(gpus) >= 2)) || { echo "skipped: two GPUs are needed"; return; }
-  local status=0 flags=(--mode in-place --runs 5 --repeat 0)
-  bench_as copies-1-host "${flags[@]}" --hosts 1 --exchange transfers || status=1
-  bench_as nccl-1-host "${flags[@]}" --hosts 1 --exchange nccl || status=1
-  bench_as nccl-2-hosts "${flags[@]}" --hosts 2 --exchange nccl || status=1
+  local status=0 flags=(--mode in-place --repeat 0)
+  bench_as copies-1-host "${flags[@]}" --runs 5 --hosts 1 --exchange transfers || status=1
+  bench_as nccl-1-host "${flags[@]}" --runs 5 --hosts 1 --exchange nccl || status=1
+  bench_as nccl-2-hosts "${flags[@]}" --runs 5 --hosts 2 --exchange nccl || status=1
   # Ten seconds each.
-  bench_as tcp-2-hosts "${flags[@]}" --hosts 2 --exchange transfers --warm-ups 2 --runs 2 || status=1
+  bench_as tcp-2-hosts "${flags[@]}" --warm-ups 2 --runs 2 --hosts 2 --exchange transfers || status=1
+  return "$status"
+}
+
+# Engines in host memory, which need no GPU: here they do not share two cores with all the rest of a fleet.
+run_joins() {
+  local path status=0
+  for path in tcp mapped own; do
+    "$home/inflight" demo --scenario join --size 1GiB --path "$path" --json || status=1
+  done
   return "$status"
 }
 
@@ -249,7 +259,7 @@ figures() {
       sed -n '/^Failures (/,/^Test run finished/p' "$out/tests.log" | grep -E '=>|MethodSource' | head -40 ;;
     sanitizer) cat "$out/sanitizer.json" && grep -A8 -m3 'Invalid\|ERROR SUMMARY' "$out/sanitizer-memcheck.log" ;;
     python) tail -n 20 "$out/python.log" ;;
-    tp) grep -E '^\{|^inflight' "$out/tp.log" ;;
+    tp | joins) grep -E '^\{|^inflight' "$out/$1.log" ;;
     loss) grep -E '^(ok|FAILED|[0-9]+ passed) ' "$out/loss.log" ;;
     nccl) grep -E '^(\{|ok|FAILED|[0-9]+ passed|.*not exchanged) ?' "$out/nccl.log" ;;
     bench) tail -c 3000 "$out/bench.log" ;;

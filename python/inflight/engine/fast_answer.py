@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import is_
 
 import numpy
 import torch
@@ -16,9 +17,14 @@ class FastAnswer:
     """``inflight.answer.answer`` over fixed flat tensors of bytes, in order and none empty. Thread-safe."""
 
     def __init__(self, tensors: Sequence[torch.Tensor]):
+        self._tensors = tensors
         self._probed = _Gathered(tensors) if any(t.is_cuda for t in tensors) else _Viewed(tensors)
         self._lengths = numpy.array([len(t) for t in tensors], dtype=numpy.uint64).repeat(PROBES)
         self._steps = numpy.arange(len(self._lengths), dtype=numpy.uint64)
+
+    def reads(self, tensors: Sequence[torch.Tensor]) -> bool:
+        """Whether it reads these very tensors, in this order."""
+        return len(tensors) == len(self._tensors) and all(map(is_, tensors, self._tensors))
 
     def __call__(self, seed: int) -> str:
         acc = 0xCBF29CE484222325

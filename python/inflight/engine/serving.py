@@ -25,19 +25,23 @@ MAX_TEXTS = 256
 
 
 class ServedModule(TorchModuleAdapter):
-    """Keeps what the answer function reads. It is made at ``end``, so that a commit only assigns it."""
+    """Keeps what the answer function reads. It is made at ``end``, so that a commit only assigns it, and made anew only
+    if it reads other memory than that of the two last commits."""
 
     def __init__(self, module, reserve_shadow: bool = False):
         super().__init__(module, reserve_shadow)
-        self.answer = self._staged = FastAnswer([])
+        self.answer = self._former = self._staged = FastAnswer([])
 
     def end(self, names: Collection[str]) -> None:
         super().end(names)
-        self._staged = FastAnswer(in_order({name: self.staged(name) for name in names}))
+        tensors = in_order({name: self.staged(name) for name in names})
+        known = (answer for answer in (self.answer, self._former) if answer.reads(tensors))
+        self._staged = next(known, None) or FastAnswer(tensors)
 
     def commit(self) -> None:
         super().commit()
-        self.answer = self._staged
+        if self._staged is not self.answer:
+            self.answer, self._former = self._staged, self.answer
 
 
 class HttpError(Exception):
