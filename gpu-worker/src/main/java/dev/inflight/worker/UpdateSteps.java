@@ -36,22 +36,24 @@ final class UpdateSteps {
     void run(UpdateSession session, Step step) {
         threads.execute(() -> {
             try (var fields = session.fields()) {
-                worker.tell(ended(session, step));
+                tellEnd(session, step);
             }
         });
     }
 
-    private GpuWorkerMessage ended(UpdateSession session, Step step) {
+    /** The log is written to when the worker has been told: it need not wait for that. */
+    private void tellEnd(UpdateSession session, Step step) {
+        var name = session.worker();
         try {
             var done = step.run();
-            LOG.info("{}: {}", session.worker(), describe(done));
-            return done;
+            worker.tell(done);
+            LOG.info("{}: {}", name, describe(done));
         } catch (UpdateException e) {
-            LOG.warn("{}: failed: {}", session.worker(), e.getMessage());
-            return new StepFailed(session, String.valueOf(e.getMessage()), e.suspect());
+            worker.tell(new StepFailed(session, String.valueOf(e.getMessage()), e.suspect()));
+            LOG.warn("{}: failed: {}", name, e.getMessage());
         } catch (InterruptedException | RuntimeException | Error e) {
-            LOG.warn("{}: failed", session.worker(), e);
-            return new StepFailed(session, e.getMessage() == null ? e.toString() : e.getMessage(), null);
+            worker.tell(new StepFailed(session, e.getMessage() == null ? e.toString() : e.getMessage(), null));
+            LOG.warn("{}: failed", name, e);
         }
     }
 
