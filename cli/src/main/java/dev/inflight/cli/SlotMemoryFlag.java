@@ -19,7 +19,7 @@ final class SlotMemoryFlag {
             paramLabel = "SIZE",
             defaultValue = "768MiB",
             description =
-                    "Most memory of each GPU that one slot ring takes; the default holds six of the largest slots"
+                    "Most memory of each GPU that one slot ring takes; the default holds three of the largest slots"
                             + " (default: ${DEFAULT-VALUE}).")
     private String size;
 

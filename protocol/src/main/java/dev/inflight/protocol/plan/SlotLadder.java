@@ -13,8 +13,8 @@ public final class SlotLadder {
     private static final int OVERLAPPING = 3;
     private static final int MOST_SLOTS = 8;
 
-    /** More than three slots are not worth their memory if they are smaller than this. */
-    private static final long AMPLE_BYTES = 128 * MIB;
+    /** More than three slots are not worth it if that makes them smaller than this. */
+    private static final long AMPLE_BYTES = 64 * MIB;
 
     /** A shard is cut into about this many buckets if the limits allow, or the stages would have nothing to overlap. */
     private static final int BUCKETS_PER_SHARD = 8;
@@ -77,7 +77,7 @@ public final class SlotLadder {
         for (int count = maxSlots; count > 0; count--) {
             long share = budgetBytes / count;
             long size = Math.min(wanted, share - share % MIB);
-            if (size >= (count > OVERLAPPING ? Math.max(floor, AMPLE_BYTES) : floor)) {
+            if (size >= (count > OVERLAPPING ? Math.max(floor, Math.min(wanted, AMPLE_BYTES)) : floor)) {
                 return new Slots(count, size, reason(count, size, wanted, floor, budgetBytes, maxSlots));
             }
         }

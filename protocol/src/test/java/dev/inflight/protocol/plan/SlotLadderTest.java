@@ -102,14 +102,14 @@ class SlotLadderTest {
                         6,
                         128 * MIB,
                         "6 slots of 128 MiB: all stages overlap; the budget of 768 MiB does not hold 6 of 256 MiB"));
-        assertThat(SlotLadder.choose(520 * MIB, 256 * MIB, 4 * MIB, 6, 10 * GIB, 100 * MIB, false, 2)
+        assertThat(SlotLadder.choose(260 * MIB, 256 * MIB, 4 * MIB, 6, 10 * GIB, 100 * MIB, false, 2)
                         .count())
                 .isEqualTo(4);
         assertThat(SlotLadder.choose(96 * MIB, 256 * MIB, 4 * MIB, 6, 10 * GIB, 100 * MIB, false, 2)
                         .count())
                 .isEqualTo(3);
         assertThat(SlotLadder.choose(GIB, 256 * MIB, 4 * MIB, 6, 256 * MIB, 56 * MIB, false, 2))
-                .isEqualTo(new Slots(3, 17 * MIB, "3 slots of 17 MiB: all stages overlap; the budget is 1024 MiB"));
+                .isEqualTo(new Slots(6, 17 * MIB, "6 slots of 17 MiB: all stages overlap; the budget is 1024 MiB"));
     }
 
     @Test
