@@ -157,9 +157,11 @@ final class Replication implements Callable<Void> {
         @Override
         public void landed(int part, String source) {
             came(parts.get(part).bytes());
+            times.castBytes.add(parts.get(part).bytes());
             try {
                 replica.landed(parts.get(part));
                 times.sources.add(source);
+                times.castSources.add(source);
             } catch (CorruptBlockException e) {
                 times.resentBytes.add(parts.get(part).bytes());
                 throw e;

@@ -1,5 +1,6 @@
 package dev.inflight.worker.update;
 
+import dev.inflight.protocol.cluster.Taken;
 import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import java.util.List;
 import java.util.Set;
@@ -19,6 +20,8 @@ final class StageTimes {
     final LongAdder receivedBytes = new LongAdder();
     final LongAdder resentBytes = new LongAdder();
     final Set<String> sources = new ConcurrentSkipListSet<>();
+    final LongAdder castBytes = new LongAdder();
+    final Set<String> castSources = new ConcurrentSkipListSet<>();
     final DamageLog damage = new DamageLog();
 
     Timeline timeline() {
@@ -58,9 +61,12 @@ final class StageTimes {
                 micros(streamNanos),
                 loadedBytes.sum(),
                 landedBytes.sum(),
-                receivedBytes.sum(),
-                resentBytes.sum(),
-                List.copyOf(sources),
+                new Taken(
+                        receivedBytes.sum(),
+                        resentBytes.sum(),
+                        List.copyOf(sources),
+                        castBytes.sum(),
+                        List.copyOf(castSources)),
                 0,
                 damage.all());
     }

@@ -93,7 +93,12 @@ class JoinCastTest {
         var joins = List.of(join("c", target, "a"), join("d", target, "a"), join("e", target, "a"));
 
         for (var one : joins) {
-            assertThat(one.get().sources()).containsExactly("a");
+            var taken = one.get().taken();
+            assertThat(taken.sources()).containsExactly("a");
+            assertThat(taken.castSources()).containsExactly("a");
+            assertThat(taken.castBytes())
+                    .isEqualTo(taken.receivedBytes())
+                    .isBetween(target.bytes(), target.bytes() + target.bytes() / 50);
             assertThat(one.get().loadedBytes()).isEqualTo(target.bytes());
         }
         for (var name : List.of("c", "d", "e")) {
@@ -112,7 +117,7 @@ class JoinCastTest {
         var joins = List.of(join("c", target, "a"), join("d", target, "a"), join("e", target, "a"));
 
         for (var one : joins) {
-            assertThat(one.get().resentBytes()).isZero();
+            assertThat(one.get().taken().resentBytes()).isZero();
         }
         for (var name : List.of("c", "d", "e")) {
             assertThat(gaps(name)).as("gaps in what came to " + name).isPositive();
@@ -128,7 +133,9 @@ class JoinCastTest {
         var joins = List.of(join("c", target, "a"), join("d", target, "a"));
 
         for (var one : joins) {
-            assertThat(one.get().sources()).containsExactly("a");
+            assertThat(one.get().taken().sources()).containsExactly("a");
+            assertThat(one.get().taken().castBytes()).isZero();
+            assertThat(one.get().taken().castSources()).isEmpty();
         }
         for (var name : List.of("c", "d")) {
             assertThat(hosts.get(name).aeron.receivedBytes()).isZero();
@@ -149,13 +156,17 @@ class JoinCastTest {
         var third = join("e", target, "a");
 
         for (var one : List.of(first, second, third)) {
-            assertThat(one.get().resentBytes()).isZero();
+            assertThat(one.get().taken().resentBytes()).isZero();
         }
         for (var name : List.of("c", "d", "e")) {
             assertThat(hosts.get(name).aeron.receivedBytes()).isPositive();
             assertHolds(name, target);
         }
-        assertThat(hosts.get("c").aeron.receivedBytes()).isLessThan(target.bytes());
+        var taken = first.get().taken();
+        assertThat(taken.castBytes())
+                .as("the rest was asked for")
+                .isEqualTo(hosts.get("c").aeron.receivedBytes())
+                .isLessThan(taken.receivedBytes());
     }
 
     @Test
@@ -167,7 +178,7 @@ class JoinCastTest {
         joins.add(join("f", target, "a"));
 
         for (var one : joins) {
-            assertThat(one.get().sources()).containsExactly("a");
+            assertThat(one.get().taken().sources()).containsExactly("a");
         }
         for (var name : List.of("c", "d", "e", "f")) {
             assertCameByCast(name, target);
@@ -187,7 +198,7 @@ class JoinCastTest {
         gone.abort("changed its mind");
 
         for (var one : joins) {
-            assertThat(one.get().sources()).containsExactly("a");
+            assertThat(one.get().taken().sources()).containsExactly("a");
         }
         for (var name : List.of("d", "e")) {
             assertCameByCast(name, target);
@@ -229,7 +240,10 @@ class JoinCastTest {
         hosts.get("a").casts.close();
 
         for (var one : joins) {
-            assertThat(one.get().sources()).contains("b");
+            assertThat(one.get().taken().sources()).contains("b");
+            assertThat(one.get().taken().castBytes())
+                    .isPositive()
+                    .isLessThan(one.get().taken().receivedBytes());
             assertThat(one.get().loadedBytes()).isEqualTo(target.bytes());
         }
         for (var name : List.of("c", "d", "e")) {

@@ -85,9 +85,9 @@ class JoinTest {
         var target = publish("a");
         var report = join("c", target, host("a", 0));
 
-        assertThat(report.receivedBytes()).isBetween(target.bytes(), target.bytes() + target.bytes() / 50);
-        assertThat(report.resentBytes()).isZero();
-        assertThat(report.sources()).containsExactly("a");
+        assertThat(report.taken().receivedBytes()).isBetween(target.bytes(), target.bytes() + target.bytes() / 50);
+        assertThat(report.taken().resentBytes()).isZero();
+        assertThat(report.taken().sources()).containsExactly("a");
         assertThat(report.loadedBytes()).isEqualTo(target.bytes());
         assertHolds("c", target);
     }
@@ -101,7 +101,7 @@ class JoinTest {
             var target = publish("a");
             var report = join("c", target, host("a", 0));
 
-            assertThat(report.sources()).containsExactly("a");
+            assertThat(report.taken().sources()).containsExactly("a");
             assertThat(taking.receivedBytes()).isGreaterThanOrEqualTo(target.bytes());
             assertHolds("c", target);
             stopHosts();
@@ -119,8 +119,8 @@ class JoinTest {
             damageAllBlocks("a");
             var report = join("c", target, host("a", 0));
 
-            assertThat(report.sources()).containsExactly("a");
-            assertThat(report.resentBytes()).isZero();
+            assertThat(report.taken().sources()).containsExactly("a");
+            assertThat(report.taken().resentBytes()).isZero();
             assertHolds("c", target);
             stopHosts();
             hosts.clear();
@@ -135,7 +135,7 @@ class JoinTest {
         var target = publish("a");
         var report = join("c", target, host("a", 0));
 
-        assertThat(report.sources()).containsExactly("a");
+        assertThat(report.taken().sources()).containsExactly("a");
         assertHolds("c", target);
     }
 
@@ -147,7 +147,7 @@ class JoinTest {
         join("c", target, host("a", 0));
         var again = join("c", target, host("a", 0));
 
-        assertThat(again.receivedBytes()).isZero();
+        assertThat(again.taken().receivedBytes()).isZero();
         assertThat(again.loadedBytes()).isEqualTo(target.bytes());
     }
 
@@ -163,10 +163,11 @@ class JoinTest {
         hosts.get("a").server.close();
         var report = TestHost.finish(session);
 
-        assertThat(report.sources()).containsExactly("a", "b");
+        assertThat(report.taken().sources()).containsExactly("a", "b");
         long inFlight = 2 * 8 * MIB;
-        assertThat(report.resentBytes()).isLessThanOrEqualTo(inFlight + target.bytes() / 20);
-        assertThat(report.receivedBytes() - report.resentBytes()).isGreaterThanOrEqualTo(target.bytes());
+        assertThat(report.taken().resentBytes()).isLessThanOrEqualTo(inFlight + target.bytes() / 20);
+        assertThat(report.taken().receivedBytes() - report.taken().resentBytes())
+                .isGreaterThanOrEqualTo(target.bytes());
         assertHolds("c", target);
     }
 
@@ -178,8 +179,8 @@ class JoinTest {
         damageAllBlocks("a");
         var report = join("c", target, host("a", 0));
 
-        assertThat(report.sources()).containsExactly("a");
-        assertThat(report.resentBytes()).isZero();
+        assertThat(report.taken().sources()).containsExactly("a");
+        assertThat(report.taken().resentBytes()).isZero();
         assertHolds("c", target);
         var damage = hosts.get("a").store.damage();
         assertThat(damage.found(Damage.Place.STORE)).isPositive().isEqualTo(damage.mended(Damage.Place.STORE));
@@ -198,7 +199,7 @@ class JoinTest {
         var report = join("c", target, host("a", 0), host("b", 0));
         Files.move(away, files);
 
-        assertThat(report.sources()).containsExactly("b");
+        assertThat(report.taken().sources()).containsExactly("b");
         assertHolds("c", target);
         var damage = hosts.get("a").store.damage();
         assertThat(damage.found(Damage.Place.STORE)).isPositive();
@@ -214,7 +215,7 @@ class JoinTest {
         hosts.get("a").server.close();
         var report = join("c", target, host("a", 0));
 
-        assertThat(report.sources()).containsExactly(target.source());
+        assertThat(report.taken().sources()).containsExactly(target.source());
         assertHolds("c", target);
     }
 
@@ -255,8 +256,8 @@ class JoinTest {
             var one = threads.submit(() -> TestHost.finish(first));
             var other = threads.submit(() -> TestHost.run(second));
 
-            assertThat(one.get().sources()).containsExactly("a");
-            assertThat(other.get().sources()).containsExactly("c");
+            assertThat(one.get().taken().sources()).containsExactly("a");
+            assertThat(other.get().taken().sources()).containsExactly("c");
         }
         assertHolds("c", target);
         assertHolds("d", target);
@@ -277,7 +278,7 @@ class JoinTest {
         first.abort("changed my mind");
         var report = TestHost.finish(second);
 
-        assertThat(report.sources()).contains("a");
+        assertThat(report.taken().sources()).contains("a");
         assertHolds("d", target);
     }
 
@@ -289,7 +290,7 @@ class JoinTest {
         var target = publish("a", "b");
         var report = join("c", target, host("a", 0), host("b", 0));
 
-        assertThat(report.sources()).containsExactly("b");
+        assertThat(report.taken().sources()).containsExactly("b");
         assertHolds("c", target);
     }
 
@@ -304,7 +305,7 @@ class JoinTest {
         var report = join("c", target, host("a", 0), host("b", 0));
         double seconds = Duration.ofNanos(System.nanoTime() - begin).toMillis() / 1000.0;
 
-        assertThat(report.sources()).containsExactly("a", "b");
+        assertThat(report.taken().sources()).containsExactly("a", "b");
         assertThat(seconds).isLessThan(0.75 * (target.bytes() / 2.0 / slow));
         assertHolds("c", target);
     }
@@ -317,7 +318,7 @@ class JoinTest {
         var target = publish("a", "b");
         var report = join("c", target, holding("a", 0, 1), holding("b", 2, 2));
 
-        assertThat(report.sources()).containsExactly("a", "b");
+        assertThat(report.taken().sources()).containsExactly("a", "b");
         assertHolds("c", target);
     }
 
@@ -331,7 +332,8 @@ class JoinTest {
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
             var one = threads.submit(() -> TestHost.run(first));
             var other = threads.submit(() -> TestHost.run(second));
-            long received = one.get().receivedBytes() + other.get().receivedBytes();
+            long received =
+                    one.get().taken().receivedBytes() + other.get().taken().receivedBytes();
 
             assertThat(received).isBetween(target.bytes(), target.bytes() + target.bytes() / 50);
         }
@@ -351,7 +353,7 @@ class JoinTest {
         first.abort("changed my mind");
         var report = TestHost.finish(second);
 
-        assertThat(report.sources()).containsExactly("a");
+        assertThat(report.taken().sources()).containsExactly("a");
         assertHolds("c", target);
     }
 
@@ -365,7 +367,7 @@ class JoinTest {
             var target = publish("a");
             var report = join("c", target, host("a", 0));
 
-            assertThat(report.sources()).containsExactly("a");
+            assertThat(report.taken().sources()).containsExactly("a");
             assertHolds("c", target);
         } finally {
             Files.delete(checkpoints.resolve("v1.safetensors"));
@@ -383,7 +385,7 @@ class JoinTest {
         var report = join("c", target, host("a", 0));
         double seconds = Duration.ofNanos(System.nanoTime() - begin).toMillis() / 1000.0;
 
-        assertThat(report.receivedBytes() / seconds).isLessThanOrEqualTo(1.1 * cap);
+        assertThat(report.taken().receivedBytes() / seconds).isLessThanOrEqualTo(1.1 * cap);
         assertThat(seconds).isGreaterThan(0.9 * target.bytes() / cap);
     }
 
@@ -401,7 +403,8 @@ class JoinTest {
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
             var one = threads.submit(() -> TestHost.run(first));
             var other = threads.submit(() -> TestHost.run(second));
-            long received = one.get().receivedBytes() + other.get().receivedBytes();
+            long received =
+                    one.get().taken().receivedBytes() + other.get().taken().receivedBytes();
             double seconds = (System.nanoTime() - begin) / 1e9;
 
             assertThat(received).isGreaterThanOrEqualTo(2 * target.bytes());

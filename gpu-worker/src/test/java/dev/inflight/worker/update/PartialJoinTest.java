@@ -118,8 +118,8 @@ class PartialJoinTest {
 
     /** Between neighbours in a host's memory come some bytes that are of neither. */
     private static void assertTaken(StageReport report, long needed) {
-        assertThat(report.receivedBytes()).isBetween(needed, needed + TENSORS.size() * 256L);
-        assertThat(report.resentBytes()).isZero();
+        assertThat(report.taken().receivedBytes()).isBetween(needed, needed + TENSORS.size() * 256L);
+        assertThat(report.taken().resentBytes()).isZero();
     }
 
     /** How bytes come from the holder. */
@@ -186,7 +186,7 @@ class PartialJoinTest {
         });
 
         var again = join("c", target, holder(0));
-        assertThat(again.receivedBytes()).isZero();
+        assertThat(again.taken().receivedBytes()).isZero();
 
         var second = engine("c", 1, List.of());
         var rest = TestHost.run(session("c", 1, second, target, holder(0)));
@@ -203,7 +203,7 @@ class PartialJoinTest {
 
         // From then on it is a holder like any other.
         start("d", 0, List.of());
-        assertThat(join("d", target, host("c", true, 0)).sources()).containsExactly("c");
+        assertThat(join("d", target, host("c", true, 0)).taken().sources()).containsExactly("c");
         assertVerified("d", target, TENSORS.size());
     }
 
@@ -216,7 +216,8 @@ class PartialJoinTest {
             Callable<StageReport> first = () -> join("c", target, holder(0));
             var one = threads.submit(first);
             var other = threads.submit(() -> TestHost.run(session("c", 1, second, target, holder(1))));
-            long received = one.get().receivedBytes() + other.get().receivedBytes();
+            long received =
+                    one.get().taken().receivedBytes() + other.get().taken().receivedBytes();
             assertThat(received).isBetween(target.bytes(), target.bytes() + TENSORS.size() * 256L);
         }
         assertVerified("c", target, TENSORS.size());
@@ -233,7 +234,7 @@ class PartialJoinTest {
 
         // As a coordinator would point to it that does not know how its join went.
         var report = join("d", target, holder(5), host("c", false, 0));
-        assertThat(report.sources()).containsExactly("a", "c");
+        assertThat(report.taken().sources()).containsExactly("a", "c");
         assertTaken(report, target.bytes());
         assertVerified("d", target, TENSORS.size());
     }
@@ -258,7 +259,7 @@ class PartialJoinTest {
                 .singleElement()
                 .satisfies(now ->
                         assertThat(now.shards()).isEqualTo(held.getFirst().shards()));
-        assertThat(join("c", target, holder(0)).receivedBytes()).isZero();
+        assertThat(join("c", target, holder(0)).taken().receivedBytes()).isZero();
         assertVerified(
                 "c",
                 target,
