@@ -2,6 +2,7 @@ package dev.inflight.worker.update;
 
 import dev.inflight.protocol.cluster.Taken;
 import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
+import dev.inflight.worker.store.DamageTally;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentSkipListSet;
@@ -22,7 +23,12 @@ final class StageTimes {
     final Set<String> sources = new ConcurrentSkipListSet<>();
     final LongAdder castBytes = new LongAdder();
     final Set<String> castSources = new ConcurrentSkipListSet<>();
-    final DamageLog damage = new DamageLog();
+    final DamageLog damage;
+
+    /** @param tally what this host found damaged */
+    StageTimes(DamageTally tally) {
+        damage = new DamageLog(tally);
+    }
 
     Timeline timeline() {
         return timeline;

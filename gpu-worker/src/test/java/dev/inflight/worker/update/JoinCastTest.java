@@ -7,6 +7,7 @@ import com.typesafe.config.ConfigFactory;
 import dev.inflight.protocol.checkpoint.Dtype;
 import dev.inflight.protocol.checkpoint.SafetensorsWriter;
 import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.Damage;
 import dev.inflight.protocol.cluster.Exchange;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.cluster.LoadMode;
@@ -18,6 +19,8 @@ import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Place;
 import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.protocol.plan.Slots;
+import dev.inflight.worker.aeron.FlippingReceiver;
+import dev.inflight.worker.cast.CastOrder;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.PartCastReader;
 import dev.inflight.worker.transport.RateLimit;
@@ -70,13 +73,14 @@ class JoinCastTest {
     private long epoch;
 
     @BeforeEach
-    void noLoss() {
+    void goodNetwork() {
         LOSS.keySet().forEach(System::clearProperty);
+        FlippingReceiver.settings("", 0).keySet().forEach(System::clearProperty);
     }
 
     @AfterAll
     static void stopActors() {
-        LOSS.keySet().forEach(System::clearProperty);
+        new JoinCastTest().goodNetwork();
         KIT.shutdownTestKit();
     }
 
@@ -122,6 +126,73 @@ class JoinCastTest {
         for (var name : List.of("c", "d", "e")) {
             assertThat(gaps(name)).as("gaps in what came to " + name).isPositive();
             assertCameByCast(name, target);
+            assertHolds(name, target);
+        }
+    }
+
+    /** The number is of a part in the middle; the checkpoint's files are away, so only a host can give it. */
+    @Test
+    void aPartThatIsDamagedOnTheWayToOneIsAskedForAgainByThatOneAlone() throws Exception {
+        int damaged = 7;
+        FlippingReceiver.settings("inflight-test-c-", damaged).forEach(System::setProperty);
+        start(0, PATIENT, "a", "c", "d", "e");
+        var target = publish("a");
+        var part = CastOrder.of(stored()).part(damaged);
+        var files = Path.of(target.source());
+        var away = Files.move(files, files.resolveSibling("away"));
+        var joins = List.of(join("c", target, "a"), join("d", target, "a"), join("e", target, "a"));
+
+        var report = joins.getFirst().get();
+        assertThat(report.damage()).singleElement().satisfies(damage -> {
+            assertThat(damage.place()).isEqualTo(Damage.Place.WIRE);
+            assertThat(damage.host()).isEqualTo("c");
+            assertThat(damage.file()).isEqualTo("v1.safetensors");
+            var first = part.placements().getFirst().slice();
+            assertThat(damage.tensor())
+                    .isEqualTo(stored().layout().tensors().get(first.tensor()).name());
+            assertThat(damage.begin()).isEqualTo(first.begin());
+            assertThat(damage.mendedFrom()).isEqualTo("host a");
+        });
+        var taken = report.taken();
+        assertThat(taken.resentBytes()).isEqualTo(part.bytes());
+        assertThat(taken.receivedBytes() - taken.castBytes())
+                .as("what was asked for")
+                .isEqualTo(part.bytes());
+        assertThat(hosts.get("a").server.sentBytes()).isBetween(part.bytes(), part.bytes() + MIB);
+        for (var other : joins.subList(1, 3)) {
+            assertThat(other.get().damage()).isEmpty();
+            assertThat(other.get().taken().castBytes())
+                    .isEqualTo(other.get().taken().receivedBytes());
+        }
+        Files.move(away, files);
+        assertDamage("c", 1);
+        assertDamage("d", 0);
+        for (var name : List.of("c", "d", "e")) {
+            assertHolds(name, target);
+        }
+    }
+
+    @Test
+    void whoGetsEveryPartDamagedTakesThemAllOverTcpAndTheOthersStayWithTheCast() throws Exception {
+        FlippingReceiver.settings("inflight-test-c-", FlippingReceiver.ALL).forEach(System::setProperty);
+        start(0, PATIENT, "a", "c", "d", "e");
+        var target = publish("a");
+        int parts = CastOrder.of(stored()).count();
+        var joins = List.of(join("c", target, "a"), join("d", target, "a"), join("e", target, "a"));
+
+        var report = joins.getFirst().get();
+        var taken = report.taken();
+        assertThat(taken.castBytes()).isEqualTo(taken.resentBytes()).isGreaterThanOrEqualTo(target.bytes());
+        assertThat(taken.receivedBytes()).isEqualTo(2 * taken.castBytes());
+        assertThat(taken.castSources()).isEmpty();
+        assertThat(taken.sources()).containsExactly("a");
+        assertThat(report.damage()).hasSize(Math.min(parts, StageReport.MOST_DAMAGE));
+        assertDamage("c", parts);
+        for (var other : joins.subList(1, 3)) {
+            assertThat(other.get().taken().resentBytes()).isZero();
+            assertThat(other.get().taken().castSources()).containsExactly("a");
+        }
+        for (var name : List.of("c", "d", "e")) {
             assertHolds(name, target);
         }
     }
@@ -362,6 +433,13 @@ class JoinCastTest {
     private void awaitChunks(String joiner, int count) throws InterruptedException {
         assertThat(chunks.get(joiner).tryAcquire(count, TestHost.PATIENCE.toSeconds(), TimeUnit.SECONDS))
                 .isTrue();
+    }
+
+    /** What a host has found damaged, it has mended. */
+    private void assertDamage(String name, int count) {
+        var damage = hosts.get(name).store.damage();
+        assertThat(damage.found(Damage.Place.WIRE)).isEqualTo(count);
+        assertThat(damage.mended(Damage.Place.WIRE)).isEqualTo(count);
     }
 
     private void assertCameByCast(String name, CheckpointRef target) {

@@ -29,8 +29,11 @@ import dev.inflight.worker.transport.RateLimit;
 import dev.inflight.worker.ucx.TestUcx;
 import dev.inflight.worker.ucx.UcxNode;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -204,6 +207,54 @@ class JoinTest {
         var damage = hosts.get("a").store.damage();
         assertThat(damage.found(Damage.Place.STORE)).isPositive();
         assertThat(damage.mended(Damage.Place.STORE)).isZero();
+    }
+
+    @Test
+    void aPartThatIsDamagedOnTheWayIsTakenFromAnotherSource() throws Exception {
+        start("a", "machine-a", 0);
+        start("b", "machine-b", 0);
+        start("c", "machine-c", 0);
+        var target = publish("a", "b");
+        try (var wire = new FlippingWire(hosts.get("a").server.endpoint())) {
+            var behindWire = new Membership.Host(
+                    "a", wire.endpoint(), List.of(new ShardRange(0, SHARDS - 1)), place("a"), List.of(), 0);
+            var report = join("c", target, behindWire, host("b", 0));
+
+            assertThat(report.damage()).singleElement().satisfies(damage -> {
+                assertThat(damage.place()).isEqualTo(Damage.Place.WIRE);
+                assertThat(damage.host()).isEqualTo("c");
+                assertThat(damage.mendedFrom()).isEqualTo("host b");
+            });
+        }
+        assertHolds("c", target);
+        var damage = hosts.get("c").store.damage();
+        assertThat(damage.found(Damage.Place.WIRE)).isOne();
+        assertThat(damage.mended(Damage.Place.WIRE)).isOne();
+    }
+
+    @Test
+    void filesThatAreNotWhatWasPublishedAnyMoreAreRefusedAndCounted() throws Exception {
+        start("a", "machine-a", 0);
+        start("c", "machine-c", 0);
+        var target = publish("a");
+        hosts.get("c").store.adopt(target, List.of(hosts.get("a").server.endpoint()));
+        hosts.get("a").server.close();
+        try (var file = FileChannel.open(Path.of(target.source()), StandardOpenOption.WRITE)) {
+            file.write(ByteBuffer.wrap(new byte[64]), file.size() - 64);
+        }
+        var session = session("c", target, host("a", 0));
+        session.prepare();
+
+        assertThatThrownBy(() -> {
+                    session.begin();
+                    session.stream();
+                })
+                .isInstanceOf(UpdateException.class)
+                .hasMessageContaining("is not what was published as m v1");
+        session.abort("bad files");
+        var damage = hosts.get("c").store.damage();
+        assertThat(damage.found(Damage.Place.FILE)).isOne();
+        assertThat(damage.mended(Damage.Place.FILE)).isZero();
     }
 
     @Test
