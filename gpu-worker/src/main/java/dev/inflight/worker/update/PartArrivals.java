@@ -96,8 +96,10 @@ final class PartArrivals implements CastTaking.Destination {
         times.damage.brought(part, path);
     }
 
-    /** A chunk of a part was damaged on its way. */
+    /** A chunk of a part has come, but was damaged on its way. */
     void damaged(int part, DamagedChunkException chunk) {
+        came(chunk.bytes());
+        wasted(chunk.bytes());
         var block = DamagedArrival.blockAt(parts.get(part).placements(), chunk.offset());
         times.damage.awaits(part, Place.WIRE, checkpoint.damaged(block));
     }

@@ -4,8 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import com.typesafe.config.ConfigFactory;
-import dev.inflight.protocol.checkpoint.Dtype;
-import dev.inflight.protocol.checkpoint.SafetensorsWriter;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.Damage;
 import dev.inflight.protocol.cluster.Exchange;
@@ -23,7 +21,6 @@ import dev.inflight.worker.aeron.FlippingReceiver;
 import dev.inflight.worker.cast.CastOrder;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.PartCastReader;
-import dev.inflight.worker.transport.RateLimit;
 import io.aeron.driver.reports.LossReportReader;
 import io.aeron.driver.reports.LossReportUtil;
 import java.nio.file.Files;
@@ -34,7 +31,6 @@ import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -341,42 +337,19 @@ class JoinCastTest {
     }
 
     private void start(long bytesPerSecond, Duration gather, String... names) throws Exception {
+        var setup = TestHost.in(directory).partLimit(bytesPerSecond).gather(gather);
         for (var name : names) {
-            hosts.put(
-                    name,
-                    new TestHost(
-                            name,
-                            "machine-" + name,
-                            directory,
-                            3 * 2 * MIB,
-                            List.of(),
-                            new RateLimit(bytesPerSecond),
-                            null,
-                            gather));
+            hosts.put(name, setup.start(name, "machine-" + name));
             chunks.put(name, new Semaphore(0));
         }
     }
 
     /** Every one of these hosts holds all of it: 32 MiB. */
     private CheckpointRef publish(String... names) throws Exception {
-        var random = new Random(7);
-        var tensors = new ArrayList<SafetensorsWriter.Tensor>();
-        for (int layer = 0; layer < 12; layer++) {
-            for (var name : List.of("self_attn.q_proj", "mlp.up_proj")) {
-                tensors.add(tensor("model.layers." + layer + "." + name + ".weight", 700_000 + layer, random));
-            }
-        }
-        tensors.add(tensor("model.embed_tokens.weight", (int) (15 * MIB) + 2, random));
-        var file = directory.resolve("v1.safetensors");
-        SafetensorsWriter.write(file, Map.of(), tensors);
+        var file = RandomCheckpoint.forJoins(15 * MIB).write(directory.resolve("v1.safetensors"));
+        var nobody = KIT.<HostStoreEvent>createTestProbe().getRef();
         for (var name : names) {
-            var host = hosts.get(name);
-            stored = host.load(
-                    "v1",
-                    file,
-                    SHARDS,
-                    List.of(host.holder(0, SHARDS - 1)),
-                    KIT.<HostStoreEvent>createTestProbe().getRef());
+            stored = hosts.get(name).loadAll("v1", file, SHARDS, nobody);
         }
         return stored().ref();
     }
@@ -386,12 +359,6 @@ class JoinCastTest {
             throw new IllegalStateException("nothing was published");
         }
         return stored;
-    }
-
-    private static SafetensorsWriter.Tensor tensor(String name, int bytes, Random random) {
-        var data = new byte[bytes];
-        random.nextBytes(data);
-        return SafetensorsWriter.Tensor.of(name, Dtype.U8, List.of((long) bytes), data);
     }
 
     private Membership.Host member(String name, List<ShardRange> shards) {

@@ -6,8 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import akka.actor.testkit.typed.javadsl.TestProbe;
 import com.typesafe.config.ConfigFactory;
-import dev.inflight.protocol.checkpoint.Dtype;
-import dev.inflight.protocol.checkpoint.SafetensorsWriter;
 import dev.inflight.protocol.cluster.BandwidthLimit;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.Damage;
@@ -25,7 +23,6 @@ import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.protocol.plan.Slice;
 import dev.inflight.protocol.plan.Slots;
 import dev.inflight.worker.store.StoredCheckpoint;
-import dev.inflight.worker.transport.RateLimit;
 import dev.inflight.worker.ucx.TestUcx;
 import dev.inflight.worker.ucx.UcxNode;
 import java.lang.foreign.ValueLayout;
@@ -39,7 +36,6 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
@@ -210,21 +206,21 @@ class JoinTest {
     }
 
     @Test
-    void aPartThatIsDamagedOnTheWayIsTakenFromAnotherSource() throws Exception {
+    void aPartThatIsDamagedOnTheWayIsTakenFromElsewhereAndCounted() throws Exception {
         start("a", "machine-a", 0);
-        start("b", "machine-b", 0);
         start("c", "machine-c", 0);
-        var target = publish("a", "b");
+        var target = publish("a");
         try (var wire = new FlippingWire(hosts.get("a").server.endpoint())) {
             var behindWire = new Membership.Host(
                     "a", wire.endpoint(), List.of(new ShardRange(0, SHARDS - 1)), place("a"), List.of(), 0);
-            var report = join("c", target, behindWire, host("b", 0));
+            var report = join("c", target, behindWire);
 
             assertThat(report.damage()).singleElement().satisfies(damage -> {
                 assertThat(damage.place()).isEqualTo(Damage.Place.WIRE);
                 assertThat(damage.host()).isEqualTo("c");
-                assertThat(damage.mendedFrom()).isEqualTo("host b");
+                assertThat(damage.mendedFrom()).as("nobody else has it").isEqualTo(target.source());
             });
+            assertThat(report.taken().resentBytes()).isPositive();
         }
         assertHolds("c", target);
         var damage = hosts.get("c").store.damage();
@@ -492,12 +488,11 @@ class JoinTest {
     }
 
     private void start(String name, String machine, long bytesPerSecond) throws Exception {
-        hosts.put(name, new TestHost(name, machine, directory, 3 * 2 * MIB, List.of(), new RateLimit(bytesPerSecond)));
+        hosts.put(name, TestHost.in(directory).partLimit(bytesPerSecond).start(name, machine));
     }
 
     private void start(String name, String machine, UcxNode ucx) throws Exception {
-        var host = new TestHost(name, machine, directory, 3 * 2 * MIB, List.of(), RateLimit.none(), ucx);
-        hosts.put(name, host);
+        hosts.put(name, TestHost.in(directory).ucx(ucx).start(name, machine));
     }
 
     private CheckpointRef publish(String... names) throws Exception {
@@ -506,35 +501,13 @@ class JoinTest {
 
     /** Every one of these hosts holds all of it. */
     private CheckpointRef publish(long largest, String... names) throws Exception {
-        var random = new Random(7);
-        var tensors = new ArrayList<SafetensorsWriter.Tensor>();
-        for (int layer = 0; layer < 12; layer++) {
-            for (var name : List.of("self_attn.q_proj", "mlp.up_proj")) {
-                tensors.add(tensor("model.layers." + layer + "." + name + ".weight", 700_000 + layer, random));
-            }
-        }
-        tensors.add(tensor("model.embed_tokens.weight", (int) largest + 2, random));
-        tensors.add(SafetensorsWriter.Tensor.of("model.empty", Dtype.F32, List.of(0L, 4L), new byte[0]));
-        var file = (checkpoints == null ? directory : checkpoints).resolve("v1.safetensors");
-        SafetensorsWriter.write(file, Map.of(), tensors);
+        var file = RandomCheckpoint.forJoins(largest)
+                .write((checkpoints == null ? directory : checkpoints).resolve("v1.safetensors"));
+        var nobody = KIT.<HostStoreEvent>createTestProbe().getRef();
         for (var name : names) {
-            var host = hosts.get(name);
-            stored.put(
-                    name,
-                    host.load(
-                            "v1",
-                            file,
-                            SHARDS,
-                            List.of(host.holder(0, SHARDS - 1)),
-                            KIT.<HostStoreEvent>createTestProbe().getRef()));
+            stored.put(name, hosts.get(name).loadAll("v1", file, SHARDS, nobody));
         }
         return stored.get(names[0]).ref();
-    }
-
-    private static SafetensorsWriter.Tensor tensor(String name, int bytes, Random random) {
-        var data = new byte[bytes];
-        random.nextBytes(data);
-        return SafetensorsWriter.Tensor.of(name, Dtype.U8, List.of((long) bytes), data);
     }
 
     private void damageAllBlocks(String name) {

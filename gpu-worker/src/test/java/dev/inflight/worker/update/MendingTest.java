@@ -81,8 +81,8 @@ class MendingTest {
 
     @BeforeEach
     void start() throws Exception {
-        a = new TestHost("a", "one-machine", directory, 6 << 20);
-        b = new TestHost("b", "another-machine", directory, 6 << 20);
+        a = TestHost.in(directory).start("a", "one-machine");
+        b = TestHost.in(directory).start("b", "another-machine");
         new Random(1).nextBytes(published);
         file = directory.resolve("v1.safetensors");
         SafetensorsWriter.write(

@@ -5,8 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import com.typesafe.config.ConfigFactory;
-import dev.inflight.protocol.checkpoint.Dtype;
-import dev.inflight.protocol.checkpoint.SafetensorsWriter;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.Exchange;
@@ -23,7 +21,6 @@ import dev.inflight.protocol.plan.Slots;
 import dev.inflight.worker.link.EngineSession;
 import dev.inflight.worker.transport.PartKey;
 import dev.inflight.worker.transport.PartReader;
-import dev.inflight.worker.transport.RateLimit;
 import dev.inflight.worker.verify.EngineVerifier;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
@@ -32,7 +29,6 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executors;
@@ -299,8 +295,8 @@ class PartialJoinTest {
     }
 
     private void start(String name, long bytesPerSecond, List<String> flags) throws Exception {
-        var limit = new RateLimit(bytesPerSecond);
-        hosts.put(name, new TestHost(name, machine(name), directory, 3 * 2 * MIB, flags, limit));
+        var setup = TestHost.in(directory).partLimit(bytesPerSecond).engineFlags(flags);
+        hosts.put(name, setup.start(name, machine(name)));
     }
 
     private String machine(String host) {
@@ -319,20 +315,11 @@ class PartialJoinTest {
 
     /** The host holds all of it. */
     private CheckpointRef publish(String version, long seed, String name) throws Exception {
-        var random = new Random(seed);
-        var file = directory.resolve(checkpoints).resolve(version + ".safetensors");
-        var tensors = new ArrayList<SafetensorsWriter.Tensor>();
-        for (var tensor : TENSORS) {
-            var bytes = new byte[(int) tensor.bytes()];
-            random.nextBytes(bytes);
-            var shape = List.of((long) tensor.rows(), (long) tensor.columns());
-            tensors.add(SafetensorsWriter.Tensor.of(tensor.name(), Dtype.U8, shape, bytes));
-        }
-        SafetensorsWriter.write(file, Map.of(), tensors);
-        var host = hosts.get(name);
+        var checkpoint = new RandomCheckpoint(seed);
+        TENSORS.forEach(tensor -> checkpoint.with(tensor.name(), tensor.rows(), tensor.columns()));
+        var file = checkpoint.write(directory.resolve(checkpoints).resolve(version + ".safetensors"));
         var nobody = KIT.<HostStoreEvent>createTestProbe().getRef();
-        return host.load(version, file, SHARDS, List.of(host.holder(0, SHARDS - 1)), nobody)
-                .ref();
+        return hosts.get(name).loadAll(version, file, SHARDS, nobody).ref();
     }
 
     private Membership.Host holder(int uploads) {
