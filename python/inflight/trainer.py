@@ -121,7 +121,8 @@ class UpdateResult:
     ``outcome`` is ``committed`` or ``aborted``; ``from_version`` is null when the engines had no weights.
 
     ``received_bytes``, ``resent_bytes`` and ``sources`` are of joins, which the coordinator starts by itself: what the
-    engine's host took from other hosts, what of it came more than once, and which hosts those were.
+    engine's host took from other hosts, what of it came more than once, and which hosts those were. ``cast_bytes`` of
+    ``received_bytes`` were cast by ``cast_sources``, once for all that joined at the same time; the rest was asked for.
 
     ``damage`` says which blocks were not what was published, where, and what they were mended from.
     """
@@ -147,6 +148,8 @@ class UpdateResult:
     received_bytes: int | None = None
     resent_bytes: int | None = None
     sources: list[str] | None = None
+    cast_bytes: int | None = None
+    cast_sources: list[str] | None = None
     kind: str | None = None
     verify: str | None = None
     damage: list[dict] | None = None

@@ -60,6 +60,7 @@ final class DemoText {
                 .row(
                         "sources",
                         (report.sources().isEmpty() ? "its own host" : String.join(", ", report.sources())) + "; "
+                                + cast(report)
                                 + ByteSize.format(report.bytesResent()) + " resent"
                                 + (report.attempts() > report.joiners()
                                         ? " in " + report.attempts() + " attempts"
@@ -68,6 +69,12 @@ final class DemoText {
                 .row("requests", requests(report.requests()))
                 .row("verified", verified(report.verified()))
                 .toString();
+    }
+
+    private static String cast(JoinReport report) {
+        return report.bytesCast() == 0
+                ? ""
+                : ByteSize.format(report.bytesCast()) + " cast by " + String.join(", ", report.castSources()) + ", ";
     }
 
     static String of(LeaveReport report) {

@@ -18,6 +18,9 @@ import org.jspecify.annotations.Nullable;
  * @param receivedBytes of a join, what the engine's host took from other hosts or the original files
  * @param resentBytes of a join, what of it came more than once or was thrown away
  * @param sources of a join, hosts that its bytes came from; null from an older coordinator
+ * @param castBytes of a join, what of {@code receivedBytes} sources cast once for all that joined at the same time; the
+ *     rest was asked for, or read from the files
+ * @param castSources of a join, hosts that cast; null from an older coordinator
  * @param slots buffers that every worker took; null if the update did not get that far
  * @param exchange how buckets came from worker to worker; null if the update did not get that far
  * @param phases how long the coordinator waited in each phase; null if the update did not get that far
@@ -40,6 +43,8 @@ public record UpdateResult(
         long receivedBytes,
         long resentBytes,
         @Nullable List<String> sources,
+        long castBytes,
+        @Nullable List<String> castSources,
         @Nullable SlotUse slots,
         @Nullable ExchangeUse exchange,
         @Nullable Phases phases,

@@ -27,6 +27,8 @@ import java.util.List;
  * @param attempts joins that began; as many as joiners if none had to be tried again
  * @param bytesResent bytes that came to a joiner more than once or were thrown away
  * @param sources hosts that bytes came from
+ * @param bytesCast bytes of all joiners that hosts cast, once for all that joined at the same time
+ * @param castSources hosts that cast
  * @param othersP99MsBefore 99th percentile of the others' latency before a joiner was started
  * @param othersP99MsDuring the same while engines joined
  * @param requests to the others all the while, and to the joiners at the end
@@ -53,6 +55,8 @@ public record JoinReport(
         int attempts,
         long bytesResent,
         List<String> sources,
+        long bytesCast,
+        List<String> castSources,
         double othersP99MsBefore,
         double othersP99MsDuring,
         Requests requests,
@@ -60,5 +64,6 @@ public record JoinReport(
         implements ScenarioReport {
     public JoinReport {
         sources = List.copyOf(sources);
+        castSources = List.copyOf(castSources);
     }
 }

@@ -118,6 +118,8 @@ public final class JoinScenario {
                 joined.attempts(),
                 joined.bytesResent(),
                 joined.sources(),
+                joined.bytesCast(),
+                joined.castSources(),
                 measured(seen.p99MsBefore()),
                 measured(seen.p99MsDuring()),
                 seen.requests(),

@@ -59,6 +59,8 @@ final class Joining {
      * @param attempts joins that began; as many as joiners if none had to be tried again
      * @param bytesResent bytes that came more than once or were thrown away
      * @param sources hosts that bytes came from
+     * @param bytesCast bytes that hosts cast, once for all that joined at the same time
+     * @param castSources hosts that cast
      */
     record Joined(
             double slowest,
@@ -67,7 +69,9 @@ final class Joining {
             double transfer,
             int attempts,
             long bytesResent,
-            List<String> sources) {}
+            List<String> sources,
+            long bytesCast,
+            List<String> castSources) {}
 
     /** Returns when a joiner has this share of the bytes. */
     void awaitShare(double share) throws InterruptedException {
@@ -100,7 +104,9 @@ final class Joining {
         long resent = 0;
         double operationSeconds = 0;
         double transfer = 0;
+        long cast = 0;
         Set<String> sources = new TreeSet<>();
+        Set<String> castSources = new TreeSet<>();
         for (Set<String> ofOne : operations.values()) {
             for (String id : ofOne) {
                 JsonNode result = ended(id);
@@ -115,9 +121,20 @@ final class Joining {
                             transfer, result.at("/stages/transferSeconds").asDouble());
                 }
                 result.path("sources").forEach(source -> sources.add(source.asText()));
+                cast += result.path("castBytes").asLong();
+                result.path("castSources").forEach(source -> castSources.add(source.asText()));
             }
         }
-        return new Joined(slowest(), together(), operationSeconds, transfer, attempts, resent, List.copyOf(sources));
+        return new Joined(
+                slowest(),
+                together(),
+                operationSeconds,
+                transfer,
+                attempts,
+                resent,
+                List.copyOf(sources),
+                cast,
+                List.copyOf(castSources));
     }
 
     /** Looks at the fleet once and returns how many joiners serve. */

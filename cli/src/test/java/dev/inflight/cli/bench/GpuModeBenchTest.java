@@ -41,6 +41,8 @@ class GpuModeBenchTest {
                 0,
                 0,
                 null,
+                0,
+                null,
                 null,
                 null,
                 null,

@@ -64,10 +64,8 @@ class JoinScenarioTest {
                 .on("GET /v1/status", 200, workers(SERVING, joiner("UPDATING", null, "join-1")))
                 .on("GET /v1/status", 200, workers(SERVING, joiner("SERVING", "v1", null)))
                 .on("GET /v1/operations/join-1", 200, running("join", 1, 2))
-                .on(
-                        "GET /v1/operations/join-1",
-                        200,
-                        succeeded("join", "{\"resentBytes\":7,\"sources\":[\"b\",\"a\"]}"));
+                .on("GET /v1/operations/join-1", 200, succeeded("join", """
+                                {"resentBytes":7,"sources":["b","a"],"castBytes":5,"castSources":["b"]}"""));
 
         JoinReport report =
                 JoinScenario.run("join", OPTIONS, installation(), progress).report();
@@ -97,6 +95,8 @@ class JoinScenarioTest {
                         "attempts",
                         "bytesResent",
                         "sources",
+                        "bytesCast",
+                        "castSources",
                         "othersP99MsBefore",
                         "othersP99MsDuring",
                         "requests",
@@ -105,6 +105,8 @@ class JoinScenarioTest {
         assertThat(report.attempts()).isEqualTo(1);
         assertThat(report.bytesResent()).isEqualTo(7);
         assertThat(report.sources()).containsExactly("a", "b");
+        assertThat(report.bytesCast()).isEqualTo(5);
+        assertThat(report.castSources()).containsExactly("b");
         assertThat(report.joinSeconds()).isPositive().isLessThan(10);
         assertThat(report.joinGBps()).isPositive();
         assertThat(report.ceilingGBps()).isPositive();

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.inflight.cli.client.CoordinatorClient;
+import dev.inflight.cli.client.HistoryQuery;
 import dev.inflight.cli.client.Operation;
 import dev.inflight.cli.client.UpdateRequest;
 import dev.inflight.cli.load.LoadGenerator;
@@ -346,6 +347,18 @@ final class NetworkFleet implements AutoCloseable {
             }
         }
         return joins;
+    }
+
+    /** Result of the last join of the host's engine that ended well. */
+    JsonNode joined(Host host) throws InterruptedException {
+        for (JsonNode past :
+                coordinator.history(new HistoryQuery(MODEL, null, 100)).path("operations")) {
+            if (past.path("kind").asText().equals("join")
+                    && past.at("/engines/0/worker").asText().startsWith(host.name() + "/")) {
+                return operation(past.path("operation").asText()).result();
+            }
+        }
+        throw new AssertionError(host.name() + " has not joined");
     }
 
     Operation operation(String id) throws InterruptedException {

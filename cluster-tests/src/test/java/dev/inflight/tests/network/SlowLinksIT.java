@@ -2,6 +2,7 @@ package dev.inflight.tests.network;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import dev.inflight.cli.client.Operation;
 import dev.inflight.tests.Eventually;
 import java.time.Duration;
@@ -101,6 +102,15 @@ class SlowLinksIT {
                 joiner.requireServing(V1);
                 assertThat(joiner.log())
                         .containsPattern("[1-9][0-9]* parts of host " + source.name() + " are not cast");
+                JsonNode result = fleet.joined(joiner);
+                assertThat(result.path("castSources").valueStream().map(JsonNode::asText))
+                        .as("%s", result)
+                        .isNotEmpty()
+                        .isSubsetOf(source.name(), holder.name());
+                assertThat(result.path("castBytes").asLong())
+                        .as("%s", result)
+                        .isPositive()
+                        .isLessThan(result.path("receivedBytes").asLong());
             }
             holder.requireServing(V1);
         }

@@ -64,7 +64,9 @@ public final class CoordinatorMetrics {
             .register(registry);
     private final Counter bytes = Counter.builder()
             .name("inflight_update_bytes_total")
-            .help("Bytes that engines loaded (reload), and that joins took (received) and took in vain (resent).")
+            .help(
+                    "Bytes that engines loaded (reload), and that joins took (received), of these in vain (resent) and by casts"
+                            + " (cast).")
             .labelNames("kind", "model", "stage")
             .register(registry);
     private final Counter restores = Counter.builder()
@@ -169,6 +171,7 @@ public final class CoordinatorMetrics {
         count(kind, model, "reload", result.path("deliveredBytes"));
         count(kind, model, "received", result.path("receivedBytes"));
         count(kind, model, "resent", result.path("resentBytes"));
+        count(kind, model, "cast", result.path("castBytes"));
         if (result.hasNonNull("restore")) {
             restores.labelValues(model, result.at("/restore/outcome").asText()).inc();
         }

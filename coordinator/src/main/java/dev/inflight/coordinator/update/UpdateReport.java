@@ -4,6 +4,7 @@ import dev.inflight.coordinator.fleet.Fleet;
 import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.Strategy;
+import dev.inflight.protocol.cluster.Taken;
 import dev.inflight.protocol.cluster.WorkerEvent.Aborted;
 import dev.inflight.protocol.cluster.WorkerEvent.Committed;
 import dev.inflight.protocol.cluster.WorkerEvent.Session;
@@ -131,13 +132,7 @@ final class UpdateReport {
                 engines(),
                 phases,
                 UpdateResult.Stages.of(attempt.reports()),
-                attempt.reports().stream().mapToLong(StageReport::receivedBytes).sum(),
-                attempt.reports().stream().mapToLong(StageReport::resentBytes).sum(),
-                attempt.reports().stream()
-                        .flatMap(report -> report.sources().stream())
-                        .distinct()
-                        .sorted()
-                        .toList(),
+                Taken.sum(attempt.reports().stream().map(StageReport::taken).toList()),
                 repair,
                 restore,
                 ready == null

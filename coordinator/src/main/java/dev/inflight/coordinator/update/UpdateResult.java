@@ -1,5 +1,7 @@
 package dev.inflight.coordinator.update;
 
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
+import dev.inflight.protocol.cluster.Taken;
 import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import java.util.Collection;
 import java.util.List;
@@ -14,9 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param seconds from acceptance to the end, a restoring update included
  * @param bytes size of the checkpoint
  * @param deliveredBytes sum of what the engines took
- * @param receivedBytes what the engine's host took for a join, from other hosts or the original files; 0 of an update
- * @param resentBytes what of it came more than once or was thrown away
- * @param sources hosts that it came from
+ * @param taken what the engine's host took for a join, its fields among the others; nothing of an update
  * @param repair who stood in for owners that were lost; null if none was, or what they had was not needed any more
  * @param verify where the bytes were last compared with what was published; null if no worker heard of it
  * @param damage what was found damaged and mended on the way
@@ -40,9 +40,7 @@ record UpdateResult(
         List<EngineResult> engines,
         @Nullable Phases phases,
         Stages stages,
-        long receivedBytes,
-        long resentBytes,
-        List<String> sources,
+        @JsonUnwrapped Taken taken,
         @Nullable Repair repair,
         @Nullable Restore restore,
         @Nullable String verify,
@@ -69,9 +67,7 @@ record UpdateResult(
                 List.of(),
                 null,
                 Stages.of(List.of()),
-                0,
-                0,
-                List.of(),
+                Taken.NOTHING,
                 null,
                 null,
                 null,

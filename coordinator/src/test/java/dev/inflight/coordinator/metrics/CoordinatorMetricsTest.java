@@ -65,6 +65,18 @@ class CoordinatorMetricsTest {
                 .isEqualTo(1);
     }
 
+    @Test
+    void whatJoinsTookIsCountedWithWhatOfItWasCast() {
+        metrics.ended("m", operation("join", State.SUCCEEDED, null, """
+                {"outcome":"committed","reason":null,"mode":"in-place","seconds":1,"deliveredBytes":100,
+                 "receivedBytes":90,"resentBytes":2,"sources":["a"],"castBytes":80,"castSources":["a"],"engines":[],
+                 "restore":null,"repair":null}"""));
+        String joins = "inflight_update_bytes_total{kind=\"join\",model=\"m\",stage=";
+        assertThat(read().value(joins + "\"received\"}")).isEqualTo(90);
+        assertThat(read().value(joins + "\"resent\"}")).isEqualTo(2);
+        assertThat(read().value(joins + "\"cast\"}")).isEqualTo(80);
+    }
+
     private Exposition read() {
         return Exposition.read(new String(metrics.text(), StandardCharsets.UTF_8));
     }

@@ -33,6 +33,7 @@ import dev.inflight.protocol.cluster.LoadMode;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
 import dev.inflight.protocol.cluster.Strategy;
+import dev.inflight.protocol.cluster.Taken;
 import dev.inflight.protocol.cluster.VerifyPoint;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerCommand.Abort;
@@ -435,7 +436,7 @@ class UpdateSessionTest {
         ActorRef<WorkerEvent> answers = prepareAll(LoadMode.SHADOW, 6);
         Damage damage = new Damage(Damage.Place.STORE, "h1", "model.safetensors", "lm_head.weight", 4096, "/ckpt/v2");
         answers.tell(new Staged(
-                "h1/0", 6, new StageReport(1, 1, 1, 1, 1, 100, 0, 0, 0, List.of(), 0, List.of(damage, damage))));
+                "h1/0", 6, new StageReport(1, 1, 1, 1, 1, 100, 0, Taken.NOTHING, 0, List.of(damage, damage))));
         answers.tell(new Staged("h2/0", 6, REPORT));
         expectAll(Commit.class);
         answers.tell(new Committed("h1/0", 6, 0));
@@ -446,6 +447,24 @@ class UpdateSessionTest {
         assertThat(found.get(0).get("host").asText()).isEqualTo("h1");
         assertThat(found.get(0).get("tensor").asText()).isEqualTo("lm_head.weight");
         assertThat(found.get(0).get("mendedFrom").asText()).isEqualTo("/ckpt/v2");
+    }
+
+    @Test
+    void theResultSaysWhatWasTakenByCastsAndFromWhom() {
+        start(null);
+        ActorRef<WorkerEvent> answers = prepareAll(LoadMode.SHADOW, 6);
+        Taken taken = new Taken(100, 7, List.of("h9", "h3"), 60, List.of("h9"));
+        answers.tell(new Staged("h1/0", 6, new StageReport(1, 1, 1, 1, 1, 100, 0, taken, 0, List.of())));
+        answers.tell(new Staged("h2/0", 6, REPORT));
+        expectAll(Commit.class);
+        answers.tell(new Committed("h1/0", 6, 0));
+        answers.tell(new Committed("h2/0", 6, 0));
+        JsonNode result = Json.tree(ended().operation().resultJson());
+        assertThat(result.get("receivedBytes").asLong()).isEqualTo(100);
+        assertThat(result.get("resentBytes").asLong()).isEqualTo(7);
+        assertThat(result.get("sources")).map(JsonNode::asText).containsExactly("h3", "h9");
+        assertThat(result.get("castBytes").asLong()).isEqualTo(60);
+        assertThat(result.get("castSources")).map(JsonNode::asText).containsExactly("h9");
     }
 
     private void neverGoOnWithoutAMember() {

@@ -29,7 +29,7 @@ public final class WorkerMetrics {
     private final Counter bytes = Counter.builder()
             .name("inflight_worker_bytes_total")
             .help("Bytes by stage: into landing slots over the network (transfer), loaded by the engine (reload), and"
-                    + " taken for joins (received) and taken in vain (resent).")
+                    + " taken for joins (received), of these taken in vain (resent) and by casts (cast).")
             .labelNames("worker", "stage")
             .register(registry);
     private final Counter seconds = Counter.builder()
@@ -92,8 +92,9 @@ public final class WorkerMetrics {
     public void streamed(String worker, StageReport report) {
         bytes.labelValues(worker, "transfer").inc(report.landedBytes());
         bytes.labelValues(worker, "reload").inc(report.loadedBytes());
-        bytes.labelValues(worker, "received").inc(report.receivedBytes());
-        bytes.labelValues(worker, "resent").inc(report.resentBytes());
+        bytes.labelValues(worker, "received").inc(report.taken().receivedBytes());
+        bytes.labelValues(worker, "resent").inc(report.taken().resentBytes());
+        bytes.labelValues(worker, "cast").inc(report.taken().castBytes());
         seconds.labelValues(worker, "h2d").inc(report.h2dMicros() / MICROS);
         seconds.labelValues(worker, "verify").inc(report.verifyMicros() / MICROS);
         seconds.labelValues(worker, "transfer").inc(report.transferMicros() / MICROS);

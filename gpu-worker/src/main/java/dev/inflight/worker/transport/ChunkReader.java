@@ -90,12 +90,13 @@ final class ChunkReader implements AutoCloseable {
 
     private static void readInto(FrameChannel channel, Frame frame, String what, int chunk, ByteBuffer target)
             throws PeerException {
-        requireChunk(channel, what, chunk, target.remaining(), frame.tag(), frame.length());
+        int bytes = target.remaining();
+        requireChunk(channel, what, chunk, bytes, frame.tag(), frame.length());
         if (!channel.readPayload(frame, target)) {
             channel.close();
             var damaged = channel.failure(
                     what + " chunk " + chunk + ": the CRC32C does not match, the bytes changed on their way", null);
-            throw new DamagedChunkException(String.valueOf(damaged.getMessage()), (long) chunk * Op.CHUNK_BYTES);
+            throw new DamagedChunkException(String.valueOf(damaged.getMessage()), (long) chunk * Op.CHUNK_BYTES, bytes);
         }
     }
 

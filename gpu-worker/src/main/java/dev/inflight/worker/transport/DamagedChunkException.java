@@ -5,14 +5,21 @@ public final class DamagedChunkException extends PeerException {
     private static final long serialVersionUID = 1L;
 
     private final long offset;
+    private final int bytes;
 
-    DamagedChunkException(String message, long offset) {
+    DamagedChunkException(String message, long offset, int bytes) {
         super(message);
         this.offset = offset;
+        this.bytes = bytes;
     }
 
     /** The chunk's first byte in what was asked for. */
     public long offset() {
         return offset;
+    }
+
+    /** Its length. */
+    public int bytes() {
+        return bytes;
     }
 }

@@ -54,8 +54,12 @@ final class CastTaking {
     interface Destination {
         MemorySegment target(int part);
 
-        /** @throws CorruptBlockException if it is not what was published; it has not come then */
-        void landed(int part, String source);
+        /**
+         * All of a part has been cast here.
+         *
+         * @throws CorruptBlockException if it is not what was published; it has not come then
+         */
+        void cast(int part, String host);
     }
 
     /**
@@ -155,7 +159,7 @@ final class CastTaking {
                     silence);
             int part = Objects.requireNonNull(expected.remove(number));
             try {
-                destination.landed(part, source);
+                destination.cast(part, source);
                 pulls.landed(part);
             } catch (CorruptBlockException e) {
                 LOG.warn("{}: host {} cast a bad part: {}", name(), source, e.getMessage());

@@ -187,8 +187,7 @@ final class Receiving {
         }
         var board = landings().board();
         var owner = source.owner();
-        var damaged = new DamagedArrival(
-                owner, checkpoint, times.damage, context.store().damage());
+        var damaged = new DamagedArrival(owner, checkpoint, times.damage);
         return owner.mapped()
                 ? device.copied(owner, damaged, board, located)
                 : new SocketIncoming(owner, checkpoint, damaged, board, located, times);
@@ -243,14 +242,7 @@ final class Receiving {
     /** What brings buckets of lost owners. */
     Repairs repairs() {
         var bytes = new StoreBytes(checkpoint, context.joins(), context.peers().timeout(), pacing.pace());
-        return new Repairs(
-                lostOwners,
-                bytes,
-                checkpoint,
-                this::placeOfMissing,
-                mending,
-                context.store().damage(),
-                times);
+        return new Repairs(lostOwners, bytes, checkpoint, this::placeOfMissing, mending, times);
     }
 
     /** A bucket that would have landed keeps its turn. */

@@ -2,7 +2,6 @@ package dev.inflight.worker.update;
 
 import dev.inflight.protocol.plan.Bucket;
 import dev.inflight.protocol.plan.Membership;
-import dev.inflight.worker.store.DamageTally;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.PeerException;
 import dev.inflight.worker.transport.SlotRange;
@@ -11,6 +10,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -30,7 +30,6 @@ final class Repairs implements AutoCloseable {
     private final StoredCheckpoint checkpoint;
     private final Function<Bucket, Place> places;
     private final Mending mending;
-    private final DamageTally tally;
     private final StageTimes times;
     private final Map<String, Integer> triedInVain = new HashMap<>();
 
@@ -48,10 +47,8 @@ final class Repairs implements AutoCloseable {
             StoredCheckpoint checkpoint,
             Function<Bucket, Place> places,
             Mending mending,
-            DamageTally tally,
             StageTimes times) {
         this.mending = mending;
-        this.tally = tally;
         this.lost = lost;
         this.bytes = bytes;
         this.checkpoint = checkpoint;
@@ -68,8 +65,8 @@ final class Repairs implements AutoCloseable {
         mending.bring(bucket, () -> {
             var holders = take(bucket, place.owner(), inbound);
             check(bucket, inbound);
-            times.damage.brought(
-                    bucket.index(), holders.stream().map(Membership.Host::name).toList(), tally);
+            var names = holders.stream().map(Membership.Host::name).collect(Collectors.joining(", "));
+            times.damage.brought(bucket.index(), "stores of " + names);
         });
         board.slots().settle(slot, bucket.bytes(), board.patience());
         board.landed(bucket.index());

@@ -13,6 +13,7 @@ import dev.inflight.worker.store.CorruptBlockException;
 import dev.inflight.worker.store.Need;
 import dev.inflight.worker.store.Replica;
 import dev.inflight.worker.store.StoredCheckpoint;
+import dev.inflight.worker.transport.DamagedChunkException;
 import dev.inflight.worker.transport.PartKey;
 import dev.inflight.worker.transport.PartReader;
 import dev.inflight.worker.transport.PeerException;
@@ -88,7 +89,8 @@ final class Replication implements Callable<Void> {
         try {
             var missing = replica.missing(need.parts());
             long begin = System.nanoTime();
-            pull(new Pulls(JoinPlanner.plan(missing, receiver, hosts), settings.connections()), missing);
+            var pulls = new Pulls(JoinPlanner.plan(missing, receiver, hosts), settings.connections());
+            pull(pulls, new PartArrivals(checkpoint, replica, missing, times, moved));
             times.transferNanos.add(System.nanoTime() - begin);
             replica.satisfied(need);
             return null;
@@ -98,18 +100,18 @@ final class Replication implements Callable<Void> {
     }
 
     /** On return no reader runs any more, however it ends. */
-    private void pull(Pulls pulls, List<Part> parts) throws InterruptedException {
+    private void pull(Pulls pulls, PartArrivals arrivals) throws InterruptedException {
         try (var readers = Executors.newThreadPerTaskExecutor(
                 Thread.ofVirtual().name("join-reader-", 0).factory())) {
             try {
                 var casts = settings.casts();
-                if (casts != null && !parts.isEmpty()) {
-                    taking(casts, pulls, parts).begin(readers);
+                if (casts != null && !arrivals.parts().isEmpty()) {
+                    taking(casts, pulls, arrivals).begin(readers);
                 }
                 while (true) {
                     switch (pulls.next()) {
-                        case Pulls.Next.Read read -> readers.execute(() -> read(pulls, parts, read.source()));
-                        case Pulls.Next.WithoutSource left -> fromFiles(pulls, parts, left.parts());
+                        case Pulls.Next.Read read -> readers.execute(() -> read(pulls, arrivals, read.source()));
+                        case Pulls.Next.WithoutSource left -> fromFiles(pulls, arrivals, left.parts());
                         case Pulls.Next.Done done -> {
                             return;
                         }
@@ -121,8 +123,9 @@ final class Replication implements Callable<Void> {
         }
     }
 
-    private CastTaking taking(JoinSettings.Casts casts, Pulls pulls, List<Part> parts) {
+    private CastTaking taking(JoinSettings.Casts casts, Pulls pulls, PartArrivals arrivals) {
         var order = CastOrder.of(checkpoint);
+        var parts = arrivals.parts();
         boolean everything =
                 need.parts().size() == order.count() && need.parts().stream().allMatch(part -> order.number(part) >= 0);
         var lacking = parts.stream().map(Part::shard).collect(Collectors.toSet());
@@ -139,35 +142,10 @@ final class Replication implements Callable<Void> {
                 casts,
                 peerTimeout,
                 settings.partTimeout(),
-                new CastDestination(parts));
+                arrivals);
     }
 
-    private final class CastDestination implements CastTaking.Destination {
-        private final List<Part> parts;
-
-        CastDestination(List<Part> parts) {
-            this.parts = parts;
-        }
-
-        @Override
-        public MemorySegment target(int part) {
-            return replica.target(parts.get(part));
-        }
-
-        @Override
-        public void landed(int part, String source) {
-            came(parts.get(part).bytes());
-            try {
-                replica.landed(parts.get(part));
-                times.sources.add(source);
-            } catch (CorruptBlockException e) {
-                times.resentBytes.add(parts.get(part).bytes());
-                throw e;
-            }
-        }
-    }
-
-    private void read(Pulls pulls, List<Part> parts, Membership.Host source) {
+    private void read(Pulls pulls, PartArrivals arrivals, Membership.Host source) {
         var asked = new ArrayDeque<Integer>();
         PartReader reader = null;
         try {
@@ -179,7 +157,7 @@ final class Replication implements Callable<Void> {
                     settings.partTimeout(),
                     new SourcePace(limits, () -> heldUp(pulls, source, asked)));
             if (pulls.opened(source.name(), reader)) {
-                readAll(pulls, parts, source, reader, asked);
+                readAll(pulls, arrivals, source, reader, asked);
             }
         } catch (PeerException e) {
             drop(pulls, source, String.valueOf(e.getMessage()));
@@ -208,18 +186,17 @@ final class Replication implements Callable<Void> {
     }
 
     private void readAll(
-            Pulls pulls, List<Part> parts, Membership.Host source, PartReader reader, ArrayDeque<Integer> asked)
+            Pulls pulls, PartArrivals arrivals, Membership.Host source, PartReader reader, ArrayDeque<Integer> asked)
             throws PeerException {
         while (true) {
-            ask(pulls, parts, source, reader, asked);
+            ask(pulls, arrivals, source, reader, asked);
             var next = asked.peek();
             if (next == null) {
                 return;
             }
-            boolean given = read(parts.get(next), reader);
+            boolean given = read(next, arrivals, source.name(), reader);
             asked.remove();
             if (given) {
-                times.sources.add(source.name());
                 pulls.landed(next);
             } else {
                 replica.moved();
@@ -229,26 +206,29 @@ final class Replication implements Callable<Void> {
     }
 
     /** @return false if the source does not have it */
-    private boolean read(Part part, PartReader reader) throws PeerException {
+    private boolean read(int part, PartArrivals arrivals, String source, PartReader reader) throws PeerException {
         long[] got = {0};
         boolean landed = false;
         try {
-            boolean given = reader.read(replica.target(part), bytes -> {
+            boolean given = reader.read(arrivals.target(part), bytes -> {
                 got[0] += bytes;
-                came(bytes);
+                arrivals.came(bytes);
             });
             if (given) {
-                replica.landed(part);
+                arrivals.given(part, source);
             }
             landed = true;
             return given;
+        } catch (DamagedChunkException e) {
+            arrivals.damaged(part, e);
+            throw e;
         } finally {
-            times.resentBytes.add(landed ? 0 : got[0]);
+            arrivals.wasted(landed ? 0 : got[0]);
         }
     }
 
     private void ask(
-            Pulls pulls, List<Part> parts, Membership.Host source, PartReader reader, ArrayDeque<Integer> asked)
+            Pulls pulls, PartArrivals arrivals, Membership.Host source, PartReader reader, ArrayDeque<Integer> asked)
             throws PeerException {
         while (asked.size() < AHEAD) {
             int more = pulls.poll(source.name());
@@ -256,15 +236,9 @@ final class Replication implements Callable<Void> {
                 return;
             }
             asked.add(more);
-            var part = parts.get(more);
+            var part = arrivals.parts().get(more);
             reader.request(new PartKey(checkpoint.key(), part.shard(), part.offset(), part.bytes()));
         }
-    }
-
-    private void came(long bytes) {
-        times.receivedBytes.add(bytes);
-        replica.moved();
-        moved.run();
     }
 
     private void drop(Pulls pulls, Membership.Host source, String reason) {
@@ -281,9 +255,9 @@ final class Replication implements Callable<Void> {
     }
 
     /** The last resort; a host that sees the files needs no other for them. */
-    private void fromFiles(Pulls pulls, List<Part> parts, List<Integer> left) throws InterruptedException {
+    private void fromFiles(Pulls pulls, PartArrivals arrivals, List<Integer> left) throws InterruptedException {
         var path = checkpoint.ref().source();
-        Part part = parts.get(left.getFirst());
+        Part part = arrivals.parts().get(left.getFirst());
         if (LeaseId.ofSource(path) != null) {
             throw lost(
                     pulls,
@@ -299,9 +273,9 @@ final class Replication implements Callable<Void> {
                 if (Thread.interrupted()) {
                     throw new InterruptedException("interrupted while reading " + path);
                 }
-                part = parts.get(position);
-                readFile(files, part);
-                times.sources.add(path);
+                part = arrivals.parts().get(position);
+                readFile(files, part, arrivals.target(position));
+                arrivals.read(position, path);
                 pulls.landed(position);
             }
         } catch (CheckpointException | CorruptBlockException e) {
@@ -309,17 +283,9 @@ final class Replication implements Callable<Void> {
         }
     }
 
-    private void readFile(CheckpointFiles files, Part part) {
-        var target = replica.target(part);
+    private static void readFile(CheckpointFiles files, Part part, MemorySegment target) {
         for (var placement : part.placements()) {
             files.read(placement.slice(), target, placement.offset());
-        }
-        came(part.bytes());
-        try {
-            replica.landed(part);
-        } catch (CorruptBlockException e) {
-            times.resentBytes.add(part.bytes());
-            throw e;
         }
     }
 

@@ -46,7 +46,7 @@ public final class ShardTaking {
         var need = Need.of(checkpoint, order.shards());
         var receiver = new Membership.Host(host, "", List.of(), place, List.of(), 0);
         var replica = store.replicate(checkpoint, need);
-        var times = new StageTimes();
+        var times = new StageTimes(store.damage());
         var told = new AtomicLong();
         try {
             Runnable moved = () -> {

@@ -1,6 +1,8 @@
 package dev.inflight.worker.update;
 
+import dev.inflight.protocol.cluster.Taken;
 import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
+import dev.inflight.worker.store.DamageTally;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentSkipListSet;
@@ -19,7 +21,14 @@ final class StageTimes {
     final LongAdder receivedBytes = new LongAdder();
     final LongAdder resentBytes = new LongAdder();
     final Set<String> sources = new ConcurrentSkipListSet<>();
-    final DamageLog damage = new DamageLog();
+    final LongAdder castBytes = new LongAdder();
+    final Set<String> castSources = new ConcurrentSkipListSet<>();
+    final DamageLog damage;
+
+    /** @param tally what this host found damaged */
+    StageTimes(DamageTally tally) {
+        damage = new DamageLog(tally);
+    }
 
     Timeline timeline() {
         return timeline;
@@ -58,9 +67,12 @@ final class StageTimes {
                 micros(streamNanos),
                 loadedBytes.sum(),
                 landedBytes.sum(),
-                receivedBytes.sum(),
-                resentBytes.sum(),
-                List.copyOf(sources),
+                new Taken(
+                        receivedBytes.sum(),
+                        resentBytes.sum(),
+                        List.copyOf(sources),
+                        castBytes.sum(),
+                        List.copyOf(castSources)),
                 0,
                 damage.all());
     }

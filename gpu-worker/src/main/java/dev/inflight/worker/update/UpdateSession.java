@@ -53,7 +53,7 @@ public final class UpdateSession implements AutoCloseable {
     private final Prepare order;
     private final @Nullable EngineSession engine;
     private final LongConsumer progress;
-    private final StageTimes times = new StageTimes();
+    private final StageTimes times;
     private final AtomicBoolean closed = new AtomicBoolean();
     private final AtomicReference<@Nullable StoredCheckpoint> used = new AtomicReference<>();
     private State state = State.CREATED;
@@ -71,6 +71,7 @@ public final class UpdateSession implements AutoCloseable {
         this.order = order;
         this.engine = engine;
         this.progress = progress;
+        this.times = new StageTimes(context.store().damage());
     }
 
     public long epoch() {

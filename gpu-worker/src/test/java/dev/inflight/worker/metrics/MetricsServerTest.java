@@ -3,6 +3,7 @@ package dev.inflight.worker.metrics;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.inflight.protocol.cluster.Taken;
 import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -24,8 +25,9 @@ class MetricsServerTest {
         var metrics = new WorkerMetrics();
         metrics.showStore(() -> 4096, () -> 1024);
         metrics.showPeers(() -> 77, () -> 2);
-        metrics.streamed("w1/0", new StageReport(1_500_000, 0, 250_000, 0, 2_000_000, 100, 60, 40, 4, List.of("w2")));
-        metrics.streamed("w1/0", new StageReport(500_000, 0, 0, 0, 0, 100, 0, 0, 0, List.of()));
+        var taken = new Taken(40, 4, List.of("w2"), 30, List.of("w2"));
+        metrics.streamed("w1/0", new StageReport(1_500_000, 0, 250_000, 0, 2_000_000, 100, 60, taken, 0, List.of()));
+        metrics.streamed("w1/0", new StageReport(500_000, 0, 0, 0, 0, 100, 0));
         metrics.committed("w1/0");
         metrics.aborted("w1/0");
         try (var server = MetricsServer.start(FREE, metrics::text);
@@ -40,6 +42,7 @@ class MetricsServerTest {
                             "inflight_host_store_bytes{state=\"held\"} 4096.0",
                             "inflight_peer_connections 2.0",
                             "inflight_peer_sent_bytes_total 77.0",
+                            "inflight_worker_bytes_total{stage=\"cast\",worker=\"w1/0\"} 30.0",
                             "inflight_worker_bytes_total{stage=\"received\",worker=\"w1/0\"} 40.0",
                             "inflight_worker_bytes_total{stage=\"reload\",worker=\"w1/0\"} 200.0",
                             "inflight_worker_bytes_total{stage=\"resent\",worker=\"w1/0\"} 4.0",

@@ -4,17 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import com.typesafe.config.ConfigFactory;
-import dev.inflight.protocol.checkpoint.LayoutDigest;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.plan.Part;
 import dev.inflight.protocol.plan.ShardRange;
-import dev.inflight.worker.device.Pinning;
-import dev.inflight.worker.device.ShmNames;
-import dev.inflight.worker.transport.PartKey;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -22,7 +16,6 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
@@ -40,7 +33,6 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(60)
 class PartialReplicaTest {
     private static final Duration PATIENCE = Duration.ofMillis(1);
-    private static final Duration LONG = Duration.ofSeconds(20);
     private static final int SHARDS = 3;
     private static final int STEPS = 8;
     private static final ActorTestKit KIT = ActorTestKit.create(
@@ -52,28 +44,23 @@ class PartialReplicaTest {
     /** What the host has of each shard: parts by index. */
     private final Map<Integer, Set<Integer>> model = new HashMap<>();
 
-    private Path shm;
-    private HostStore source;
+    private TwoStores stores;
     private HostStore store;
     private StoredCheckpoint original;
     private StoredCheckpoint joined;
 
     @BeforeEach
     void open() throws Exception {
-        shm = Files.createTempDirectory(Path.of("/dev/shm"), "inflight-partial-test");
-        source = new HostStore("source", new ShmNames(shm, "source"), Pinning.NONE, 2, LONG, LONG);
-        store = new HostStore("joiner", new ShmNames(shm, "joiner"), Pinning.NONE, 2, LONG, LONG);
-        original = source.load(load(), bytes -> {});
+        var sizes = new int[] {3_000_000, 1_000_000, 0, 2_500_001, 700_000, 5, 1_048_577, 2_097_152};
+        stores = new TwoStores(
+                directory, SHARDS, sizes, KIT.<HostStoreEvent>createTestProbe().getRef());
+        store = stores.joiner;
+        original = stores.original;
     }
 
     @AfterEach
     void close() throws IOException {
-        store.close();
-        source.close();
-        try (var files = Files.list(shm)) {
-            assertThat(files.toList()).isEmpty();
-        }
-        Files.delete(shm);
+        stores.close();
     }
 
     @AfterAll
@@ -85,13 +72,13 @@ class PartialReplicaTest {
     @RepeatedTest(30)
     void aHostGivesExactlyWhatHasComeAndHoldsShardsThatAreComplete(RepetitionInfo repetition) throws Exception {
         var random = new Random(repetition.getCurrentRepetition());
-        joined = known();
+        joined = stores.known();
         for (int step = 0; step < STEPS; step++) {
             switch (random.nextInt(10)) {
                 case 0 -> {
                     store.release(original.ref().digest());
                     model.clear();
-                    joined = known();
+                    joined = stores.known();
                 }
                 case 1 -> restore(random.nextInt(SHARDS));
                 default -> join(random, 1 + random.nextInt(2));
@@ -118,8 +105,7 @@ class PartialReplicaTest {
                     .isEqualTo(need.parts().stream().filter(part -> !has(part)).toList());
             int brought = random.nextInt(3) == 0 ? random.nextInt(missing.size() + 1) : missing.size();
             for (var part : missing.subList(0, brought)) {
-                replica.target(part).copyFrom(bytesOf(part));
-                replica.landed(part);
+                stores.bring(replica, part);
                 model.computeIfAbsent(part.shard(), none -> new TreeSet<>()).add(part.index());
             }
             if (brought == missing.size()) {
@@ -134,7 +120,7 @@ class PartialReplicaTest {
     private Need need(Random random) {
         var parts = IntStream.range(0, SHARDS)
                 .filter(shard -> random.nextInt(3) > 0)
-                .mapToObj(shard -> original.parts(shard).parts())
+                .mapToObj(stores::parts)
                 .flatMap(List::stream)
                 .filter(part -> random.nextInt(4) > 0)
                 .toList();
@@ -148,9 +134,7 @@ class PartialReplicaTest {
         var nobody = KIT.<HostStoreEvent>createTestProbe().getRef();
         var ranges = List.of(new ShardRange(shard, shard));
         store.restore(new HostStoreCommand.Restore("restore", original.ref(), ranges, nobody), bytes -> {});
-        model.put(
-                shard,
-                original.parts(shard).parts().stream().map(Part::index).collect(Collectors.toCollection(TreeSet::new)));
+        model.put(shard, stores.parts(shard).stream().map(Part::index).collect(Collectors.toCollection(TreeSet::new)));
     }
 
     private void assertThatItHasWhatTheModelHas() throws InterruptedException {
@@ -162,7 +146,7 @@ class PartialReplicaTest {
         assertThat(store.held().isEmpty()).isEqualTo(model.isEmpty());
         assertThat(store.coming()).isEmpty();
         for (int shard = 0; shard < SHARDS; shard++) {
-            for (var part : original.parts(shard).parts()) {
+            for (var part : stores.parts(shard)) {
                 assertThat(gives(part)).as("%s", part).isEqualTo(has(part));
             }
         }
@@ -173,49 +157,17 @@ class PartialReplicaTest {
     }
 
     private boolean isComplete(int shard) {
-        return model.getOrDefault(shard, Set.of()).size()
-                == original.parts(shard).parts().size();
+        return model.getOrDefault(shard, Set.of()).size() == stores.parts(shard).size();
     }
 
     private boolean gives(Part part) throws InterruptedException {
-        try (var given =
-                store.part(new PartKey(original.key(), part.shard(), part.offset(), part.bytes()), false, PATIENCE)) {
+        try (var given = store.part(stores.key(part), false, PATIENCE)) {
             if (given != null) {
                 original.check(part, given.bytes());
             }
             return given != null;
         } catch (StoreException e) {
             return false;
-        }
-    }
-
-    private MemorySegment bytesOf(Part part) {
-        try (var lease = original.lease(part, false)) {
-            return Objects.requireNonNull(lease).bytes();
-        }
-    }
-
-    /** The checkpoint as a host knows it that holds nothing of it. */
-    private StoredCheckpoint known() {
-        var sums = IntStream.range(0, SHARDS).mapToObj(original::sums).toList();
-        return new StoredCheckpoint("joiner", original.ref(), original.manifest(), original.sharding(), sums);
-    }
-
-    private HostStoreCommand.Load load() throws IOException {
-        var sizes = new int[] {3_000_000, 1_000_000, 0, 2_500_001, 700_000, 5, 1_048_577, 2_097_152};
-        var file = TestCheckpoints.file(directory.resolve("a.safetensors"), "t", sizes);
-        try (var files = CheckpointFiles.open(file)) {
-            return new HostStoreCommand.Load(
-                    "publish",
-                    "m",
-                    "v1",
-                    file.toString(),
-                    LayoutDigest.of(files.layout()),
-                    SHARDS,
-                    1 << 20,
-                    List.of(new HostStoreCommand.Holder(
-                            "source", "127.0.0.1:1", List.of(new ShardRange(0, SHARDS - 1)))),
-                    KIT.<HostStoreEvent>createTestProbe().getRef());
         }
     }
 }

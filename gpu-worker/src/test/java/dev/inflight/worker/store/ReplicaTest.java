@@ -6,21 +6,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import akka.actor.typed.ActorRef;
 import com.typesafe.config.ConfigFactory;
-import dev.inflight.protocol.checkpoint.BlockSums;
-import dev.inflight.protocol.checkpoint.LayoutDigest;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.plan.Bucket;
 import dev.inflight.protocol.plan.Part;
 import dev.inflight.protocol.plan.Placement;
 import dev.inflight.protocol.plan.ShardRange;
-import dev.inflight.worker.device.Pinning;
-import dev.inflight.worker.device.ShmNames;
-import dev.inflight.worker.transport.PartKey;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -29,7 +22,6 @@ import java.util.Set;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -50,7 +42,7 @@ class ReplicaTest {
     @TempDir
     Path directory;
 
-    private Path shm;
+    private TwoStores stores;
     private HostStore source;
     private HostStore store;
     private StoredCheckpoint original;
@@ -59,22 +51,17 @@ class ReplicaTest {
 
     @BeforeEach
     void open() throws Exception {
-        shm = Files.createTempDirectory(Path.of("/dev/shm"), "inflight-replica-test");
-        source = new HostStore("source", new ShmNames(shm, "source"), Pinning.NONE, 2, LATE, LATE);
-        store = new HostStore("joiner", new ShmNames(shm, "joiner"), Pinning.NONE, 2, LATE, LATE);
+        stores = new TwoStores(directory, SHARDS, new int[] {9_000_000, 3_000_000, 0, 9_000_001, 700_000, 5}, NOBODY);
+        source = stores.source;
+        store = stores.joiner;
+        original = stores.original;
         store.onChange(changes::incrementAndGet);
-        original = source.load(load(), bytes -> {});
-        joined = known();
+        joined = stores.known();
     }
 
     @AfterEach
     void close() throws IOException {
-        store.close();
-        source.close();
-        try (var files = Files.list(shm)) {
-            assertThat(files.toList()).isEmpty();
-        }
-        Files.delete(shm);
+        stores.close();
     }
 
     @AfterAll
@@ -86,10 +73,10 @@ class ReplicaTest {
     void aShardIsHeldOnceItsLastPartHasComeAndWasChecked() {
         var replica = store.replicate(joined);
         assertThat(replica.coming()).containsExactly(0, 1);
-        for (var part : parts(0)) {
+        for (var part : stores.parts(0)) {
             assertThat(joined.holds(0)).isFalse();
             assertThat(replica.isHere(part)).isFalse();
-            bring(replica, part);
+            stores.bring(replica, part);
             assertThat(replica.isHere(part)).isTrue();
         }
         assertThat(joined.holds(0)).isTrue();
@@ -102,24 +89,18 @@ class ReplicaTest {
 
     @Test
     void memoryOfShardsThatDidNotComeIsGivenBackAtOnce() throws IOException {
-        long before = files();
+        long before = stores.files();
         var replica = store.replicate(joined);
-        bring(replica, parts(0).getFirst());
-        assertThat(files()).isGreaterThan(before);
+        stores.bring(replica, stores.parts(0).getFirst());
+        assertThat(stores.files()).isGreaterThan(before);
         replica.leave();
-        assertThat(files()).isEqualTo(before);
-    }
-
-    private long files() throws IOException {
-        try (var files = Files.list(shm)) {
-            return files.count();
-        }
+        assertThat(stores.files()).isEqualTo(before);
     }
 
     @Test
     void aPartThatIsNotWhatWasPublishedHasNotCome() {
         var replica = store.replicate(joined);
-        var part = parts(1).getFirst();
+        var part = stores.parts(1).getFirst();
         assertThatThrownBy(() -> replica.landed(part)).isInstanceOf(CorruptBlockException.class);
         assertThat(replica.isHere(part)).isFalse();
         replica.leave();
@@ -134,8 +115,8 @@ class ReplicaTest {
                 replica.await(bucket, LATE);
                 return replica.isHere(bucket);
             });
-            for (var part : parts(0)) {
-                bring(replica, part);
+            for (var part : stores.parts(0)) {
+                stores.bring(replica, part);
             }
             assertThat(waiting.get()).isTrue();
         }
@@ -160,8 +141,8 @@ class ReplicaTest {
                 replica.heldUp();
             }
             assertThat(waiting.isDone()).as("its patience was over three times").isFalse();
-            for (var part : parts(0)) {
-                bring(replica, part);
+            for (var part : stores.parts(0)) {
+                stores.bring(replica, part);
             }
             assertThat(waiting.get()).isTrue();
         }
@@ -175,12 +156,12 @@ class ReplicaTest {
     @Test
     void partsThatHaveComeAreServedAndOthersAreWaitedFor() throws Exception {
         var replica = store.replicate(joined);
-        var part = parts(1).getFirst();
-        var key = key(part);
+        var part = stores.parts(1).getFirst();
+        var key = stores.key(part);
         assertThatThrownBy(() -> store.part(key, true, SOON)).isInstanceOf(StoreException.class);
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
             var serving = threads.submit(() -> store.part(key, true, LATE));
-            bring(replica, part);
+            stores.bring(replica, part);
             try (var served = serving.get()) {
                 joined.check(part, served.bytes());
                 assertThat(served.file()).isNotNull();
@@ -193,9 +174,9 @@ class ReplicaTest {
     @Test
     void memoryOfAPartThatIsBeingServedOutlivesItsReplica() throws Exception {
         var replica = store.replicate(joined);
-        var part = parts(1).getFirst();
-        bring(replica, part);
-        try (var served = store.part(key(part), false, SOON)) {
+        var part = stores.parts(1).getFirst();
+        stores.bring(replica, part);
+        try (var served = store.part(stores.key(part), false, SOON)) {
             replica.leave();
             var next = store.replicate(joined);
             next.target(part).fill((byte) 0);
@@ -206,11 +187,11 @@ class ReplicaTest {
 
     @Test
     void memoryOfAPartThatIsBeingServedOutlivesItsRelease() throws Exception {
-        var part = original.parts(0).parts().getFirst();
-        var served = source.part(key(part), false, SOON);
+        var part = stores.parts(0).getFirst();
+        var served = source.part(stores.key(part), false, SOON);
         source.release(original.ref().digest());
         original.check(part, served.bytes());
-        assertThatThrownBy(() -> source.part(key(part), false, SOON)).isInstanceOf(StoreException.class);
+        assertThatThrownBy(() -> source.part(stores.key(part), false, SOON)).isInstanceOf(StoreException.class);
         served.close();
     }
 
@@ -220,25 +201,25 @@ class ReplicaTest {
         var second = store.replicate(joined);
         assertThat(second).isSameAs(first);
         first.lead();
-        bring(first, parts(0).getFirst());
+        stores.bring(first, stores.parts(0).getFirst());
         first.endLead();
         first.leave();
         second.lead();
-        assertThat(second.isHere(parts(0).getFirst())).isTrue();
+        assertThat(second.isHere(stores.parts(0).getFirst())).isTrue();
         second.endLead();
         second.leave();
         assertThat(joined.replica()).isNull();
         var third = store.replicate(joined);
         assertThat(third).isNotSameAs(first);
-        assertThat(third.isHere(parts(0).getFirst())).isFalse();
+        assertThat(third.isHere(stores.parts(0).getFirst())).isFalse();
         third.leave();
     }
 
     @Test
     void releasingTheCheckpointEndsItsReplica() {
         var replica = store.replicate(joined);
-        var part = parts(0).getFirst();
-        replica.target(part).copyFrom(bytesOf(part));
+        var part = stores.parts(0).getFirst();
+        replica.target(part).copyFrom(stores.bytesOf(part));
         store.release(joined.ref().digest());
         assertThatThrownBy(() -> replica.landed(part)).hasMessageContaining("was released on host joiner");
         replica.leave();
@@ -251,7 +232,7 @@ class ReplicaTest {
             assertThat(coming.checkpoint()).isEqualTo(original.ref());
             assertThat(coming.shards()).containsExactly(new ShardRange(0, 1));
         });
-        parts(0).forEach(part -> bring(replica, part));
+        stores.parts(0).forEach(part -> stores.bring(replica, part));
         assertThat(store.coming())
                 .singleElement()
                 .satisfies(coming -> assertThat(coming.shards()).containsExactly(new ShardRange(1, 1)));
@@ -261,10 +242,10 @@ class ReplicaTest {
 
     @Test
     void whatAUserHadAllOfIsKeptAndTheRestComesToItLater() throws Exception {
-        var some = new Need(Set.of(0), parts(0).subList(1, 3));
+        var some = new Need(Set.of(0), stores.parts(0).subList(1, 3));
         var replica = store.replicate(joined, some);
         assertThat(replica.coming()).containsExactly(0);
-        some.parts().forEach(part -> bring(replica, part));
+        some.parts().forEach(part -> stores.bring(replica, part));
         replica.satisfied(some);
         replica.leave();
         assertThat(joined.heldShards()).isEmpty();
@@ -272,32 +253,33 @@ class ReplicaTest {
         assertThat(store.held())
                 .singleElement()
                 .satisfies(held -> assertThat(held.shards()).isEmpty());
-        try (var served = store.part(key(some.parts().getFirst()), true, SOON)) {
+        try (var served = store.part(stores.key(some.parts().getFirst()), true, SOON)) {
             joined.check(some.parts().getFirst(), served.bytes());
         }
-        assertThat(store.part(key(parts(0).getFirst()), true, SOON)).isNull();
+        assertThat(store.part(stores.key(stores.parts(0).getFirst()), true, SOON))
+                .isNull();
 
         var rest = store.replicate(joined);
         assertThat(joined.isOf(bucket(0), rest.coming())).isTrue();
         assertThat(joined.isOf(bucket(1), rest.coming())).isTrue();
-        var missing = rest.missing(parts(0));
+        var missing = rest.missing(stores.parts(0));
         assertThat(missing).doesNotContainAnyElementsOf(some.parts());
         assertThat(missing.stream().mapToLong(Part::bytes).sum()
                         + some.parts().stream().mapToLong(Part::bytes).sum())
-                .isEqualTo(parts(0).stream().mapToLong(Part::bytes).sum());
-        missing.forEach(part -> bring(rest, part));
+                .isEqualTo(stores.parts(0).stream().mapToLong(Part::bytes).sum());
+        missing.forEach(part -> stores.bring(rest, part));
         rest.leave();
         assertThat(joined.heldShards()).containsExactly(0);
     }
 
     @Test
     void whatWasDamagedSinceItWasKeptComesAgain() {
-        var need = new Need(Set.of(0), parts(0).subList(0, 2));
+        var need = new Need(Set.of(0), stores.parts(0).subList(0, 2));
         var replica = store.replicate(joined, need);
-        need.parts().forEach(part -> bring(replica, part));
+        need.parts().forEach(part -> stores.bring(replica, part));
         replica.satisfied(need);
         replica.leave();
-        var first = parts(0).getFirst();
+        var first = stores.parts(0).getFirst();
         try (var served = joined.lease(first, false)) {
             var byteAt = Objects.requireNonNull(served).bytes();
             byteAt.set(ValueLayout.JAVA_BYTE, 1 << 20, (byte) ~byteAt.get(ValueLayout.JAVA_BYTE, 1 << 20));
@@ -305,7 +287,7 @@ class ReplicaTest {
         var again = store.replicate(joined, need);
         assertThat(again.missing(need.parts())).singleElement().satisfies(missing -> {
             assertThat(missing.offset()).isEqualTo(first.offset() + (1 << 20));
-            bring(again, missing);
+            stores.bring(again, missing);
         });
         assertThat(again.missing(need.parts())).isEmpty();
         again.leave();
@@ -313,12 +295,12 @@ class ReplicaTest {
 
     @Test
     void onlyBlocksThatAreNotHereComeOfAPart() {
-        var part = parts(0).getFirst();
+        var part = stores.parts(0).getFirst();
         var first = part.placements().getFirst();
         var block = joined.parts(0)
                 .run(part.offset(), Math.min(1 << 20, first.slice().bytes()));
         var replica = store.replicate(joined, new Need(Set.of(0), List.of(block)));
-        bring(replica, block);
+        stores.bring(replica, block);
         assertThat(replica.isHere(part)).isFalse();
         assertThat(replica.missing(List.of(part))).singleElement().satisfies(missing -> {
             assertThat(missing.offset()).isGreaterThanOrEqualTo(block.offset() + block.bytes());
@@ -330,76 +312,60 @@ class ReplicaTest {
 
     @Test
     void aPartThatNobodyNeedsIsRefusedAtOnceWhileOthersAreWaitedFor() throws Exception {
-        var need = new Need(Set.of(1), parts(1).subList(0, 1));
+        var need = new Need(Set.of(1), stores.parts(1).subList(0, 1));
         var replica = store.replicate(joined, need);
-        assertThat(store.part(key(parts(1).get(1)), true, LATE)).isNull();
-        assertThat(store.part(key(parts(0).getFirst()), true, LATE)).isNull();
-        assertThatThrownBy(() -> store.part(key(parts(1).getFirst()), true, SOON))
+        assertThat(store.part(stores.key(stores.parts(1).get(1)), true, LATE)).isNull();
+        assertThat(store.part(stores.key(stores.parts(0).getFirst()), true, LATE))
+                .isNull();
+        assertThatThrownBy(() -> store.part(stores.key(stores.parts(1).getFirst()), true, SOON))
                 .isInstanceOf(StoreException.class);
-        replica.enter(new Need(Set.of(1), parts(1).subList(1, 2)));
-        assertThatThrownBy(() -> store.part(key(parts(1).get(1)), true, SOON)).isInstanceOf(StoreException.class);
+        replica.enter(new Need(Set.of(1), stores.parts(1).subList(1, 2)));
+        assertThatThrownBy(() -> store.part(stores.key(stores.parts(1).get(1)), true, SOON))
+                .isInstanceOf(StoreException.class);
         replica.leave();
         replica.leave();
     }
 
     @Test
     void whatIsKeptOfAShardIsFreedWhenAllOfItIsLoadedAgain() throws Exception {
-        var need = new Need(Set.of(0), parts(0).subList(0, 1));
+        var need = new Need(Set.of(0), stores.parts(0).subList(0, 1));
         var replica = store.replicate(joined, need);
-        bring(replica, parts(0).getFirst());
+        stores.bring(replica, stores.parts(0).getFirst());
         replica.satisfied(need);
         replica.leave();
-        long kept = files();
-        var served = Objects.requireNonNull(store.part(key(parts(0).getFirst()), false, SOON));
+        long kept = stores.files();
+        var served =
+                Objects.requireNonNull(store.part(stores.key(stores.parts(0).getFirst()), false, SOON));
         store.restore(
                 new HostStoreCommand.Restore("restore", original.ref(), List.of(new ShardRange(0, 0)), NOBODY),
                 bytes -> {});
         assertThat(joined.heldShards()).containsExactly(0);
-        assertThat(files()).as("what is still read stays").isEqualTo(kept + 1);
+        assertThat(stores.files()).as("what is still read stays").isEqualTo(kept + 1);
         served.close();
-        assertThat(files()).isEqualTo(kept);
+        assertThat(stores.files()).isEqualTo(kept);
     }
 
     @Test
     void whatIsKeptIsDroppedWithItsCheckpoint() throws IOException {
-        long before = files();
+        long before = stores.files();
         store.replicate(joined, new Need(Set.of(), List.of())).leave();
-        var need = new Need(Set.of(0), parts(0).subList(0, 1));
+        var need = new Need(Set.of(0), stores.parts(0).subList(0, 1));
         for (boolean unload : List.of(true, false)) {
             var checkpoint = store.adopt(original.ref(), List.of());
             var replica = store.replicate(checkpoint, need);
-            bring(replica, parts(0).getFirst());
+            stores.bring(replica, stores.parts(0).getFirst());
             replica.satisfied(need);
             replica.leave();
-            assertThat(files()).isGreaterThan(before);
+            assertThat(stores.files()).isGreaterThan(before);
             assertThat(store.heldBytes()).isPositive();
             if (unload) {
                 assertThat(store.unload(original.ref().digest())).isTrue();
             } else {
                 store.release(original.ref().digest());
             }
-            assertThat(files()).isEqualTo(before);
+            assertThat(stores.files()).isEqualTo(before);
             assertThat(store.held()).isEmpty();
         }
-    }
-
-    private void bring(Replica replica, Part part) {
-        replica.target(part).copyFrom(bytesOf(part));
-        replica.landed(part);
-    }
-
-    private MemorySegment bytesOf(Part part) {
-        try (var lease = original.lease(part, false)) {
-            return Objects.requireNonNull(lease).bytes();
-        }
-    }
-
-    private PartKey key(Part part) {
-        return new PartKey(original.key(), part.shard(), part.offset(), part.bytes());
-    }
-
-    private List<Part> parts(int shard) {
-        return original.parts(shard).parts();
     }
 
     /** All of a shard. */
@@ -408,30 +374,5 @@ class ReplicaTest {
                 .map(slice -> new Placement(slice, 0))
                 .toList();
         return new Bucket(shard, 0, 0, placements, 1);
-    }
-
-    /** The checkpoint as a host knows it that holds nothing of it. */
-    private StoredCheckpoint known() {
-        List<BlockSums> sums =
-                IntStream.range(0, SHARDS).mapToObj(original::sums).toList();
-        return new StoredCheckpoint("joiner", original.ref(), original.manifest(), original.sharding(), sums);
-    }
-
-    private HostStoreCommand.Load load() throws IOException {
-        var file = TestCheckpoints.file(
-                directory.resolve("a.safetensors"), "t", 9_000_000, 3_000_000, 0, 9_000_001, 700_000, 5);
-        try (var files = CheckpointFiles.open(file)) {
-            return new HostStoreCommand.Load(
-                    "publish",
-                    "m",
-                    "v1",
-                    file.toString(),
-                    LayoutDigest.of(files.layout()),
-                    SHARDS,
-                    1 << 20,
-                    List.of(new HostStoreCommand.Holder(
-                            "source", "127.0.0.1:1", List.of(new ShardRange(0, SHARDS - 1)))),
-                    NOBODY);
-        }
     }
 }

@@ -4,9 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import com.typesafe.config.ConfigFactory;
-import dev.inflight.protocol.checkpoint.Dtype;
-import dev.inflight.protocol.checkpoint.SafetensorsWriter;
 import dev.inflight.protocol.cluster.CheckpointRef;
+import dev.inflight.protocol.cluster.Damage;
 import dev.inflight.protocol.cluster.Exchange;
 import dev.inflight.protocol.cluster.HostStoreEvent;
 import dev.inflight.protocol.cluster.LoadMode;
@@ -18,9 +17,10 @@ import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Place;
 import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.protocol.plan.Slots;
+import dev.inflight.worker.aeron.FlippingReceiver;
+import dev.inflight.worker.cast.CastOrder;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.PartCastReader;
-import dev.inflight.worker.transport.RateLimit;
 import io.aeron.driver.reports.LossReportReader;
 import io.aeron.driver.reports.LossReportUtil;
 import java.nio.file.Files;
@@ -31,7 +31,6 @@ import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -70,13 +69,14 @@ class JoinCastTest {
     private long epoch;
 
     @BeforeEach
-    void noLoss() {
+    void goodNetwork() {
         LOSS.keySet().forEach(System::clearProperty);
+        FlippingReceiver.settings("", 0).keySet().forEach(System::clearProperty);
     }
 
     @AfterAll
     static void stopActors() {
-        LOSS.keySet().forEach(System::clearProperty);
+        new JoinCastTest().goodNetwork();
         KIT.shutdownTestKit();
     }
 
@@ -93,7 +93,12 @@ class JoinCastTest {
         var joins = List.of(join("c", target, "a"), join("d", target, "a"), join("e", target, "a"));
 
         for (var one : joins) {
-            assertThat(one.get().sources()).containsExactly("a");
+            var taken = one.get().taken();
+            assertThat(taken.sources()).containsExactly("a");
+            assertThat(taken.castSources()).containsExactly("a");
+            assertThat(taken.castBytes())
+                    .isEqualTo(taken.receivedBytes())
+                    .isBetween(target.bytes(), target.bytes() + target.bytes() / 50);
             assertThat(one.get().loadedBytes()).isEqualTo(target.bytes());
         }
         for (var name : List.of("c", "d", "e")) {
@@ -112,11 +117,78 @@ class JoinCastTest {
         var joins = List.of(join("c", target, "a"), join("d", target, "a"), join("e", target, "a"));
 
         for (var one : joins) {
-            assertThat(one.get().resentBytes()).isZero();
+            assertThat(one.get().taken().resentBytes()).isZero();
         }
         for (var name : List.of("c", "d", "e")) {
             assertThat(gaps(name)).as("gaps in what came to " + name).isPositive();
             assertCameByCast(name, target);
+            assertHolds(name, target);
+        }
+    }
+
+    /** The number is of a part in the middle; the checkpoint's files are away, so only a host can give it. */
+    @Test
+    void aPartThatIsDamagedOnTheWayToOneIsAskedForAgainByThatOneAlone() throws Exception {
+        int damaged = 7;
+        FlippingReceiver.settings("inflight-test-c-", damaged).forEach(System::setProperty);
+        start(0, PATIENT, "a", "c", "d", "e");
+        var target = publish("a");
+        var part = CastOrder.of(stored()).part(damaged);
+        var files = Path.of(target.source());
+        var away = Files.move(files, files.resolveSibling("away"));
+        var joins = List.of(join("c", target, "a"), join("d", target, "a"), join("e", target, "a"));
+
+        var report = joins.getFirst().get();
+        assertThat(report.damage()).singleElement().satisfies(damage -> {
+            assertThat(damage.place()).isEqualTo(Damage.Place.WIRE);
+            assertThat(damage.host()).isEqualTo("c");
+            assertThat(damage.file()).isEqualTo("v1.safetensors");
+            var first = part.placements().getFirst().slice();
+            assertThat(damage.tensor())
+                    .isEqualTo(stored().layout().tensors().get(first.tensor()).name());
+            assertThat(damage.begin()).isEqualTo(first.begin());
+            assertThat(damage.mendedFrom()).isEqualTo("host a");
+        });
+        var taken = report.taken();
+        assertThat(taken.resentBytes()).isEqualTo(part.bytes());
+        assertThat(taken.receivedBytes() - taken.castBytes())
+                .as("what was asked for")
+                .isEqualTo(part.bytes());
+        assertThat(hosts.get("a").server.sentBytes()).isBetween(part.bytes(), part.bytes() + MIB);
+        for (var other : joins.subList(1, 3)) {
+            assertThat(other.get().damage()).isEmpty();
+            assertThat(other.get().taken().castBytes())
+                    .isEqualTo(other.get().taken().receivedBytes());
+        }
+        Files.move(away, files);
+        assertDamage("c", 1);
+        assertDamage("d", 0);
+        for (var name : List.of("c", "d", "e")) {
+            assertHolds(name, target);
+        }
+    }
+
+    @Test
+    void whoGetsEveryPartDamagedTakesThemAllOverTcpAndTheOthersStayWithTheCast() throws Exception {
+        FlippingReceiver.settings("inflight-test-c-", FlippingReceiver.ALL).forEach(System::setProperty);
+        start(0, PATIENT, "a", "c", "d", "e");
+        var target = publish("a");
+        int parts = CastOrder.of(stored()).count();
+        var joins = List.of(join("c", target, "a"), join("d", target, "a"), join("e", target, "a"));
+
+        var report = joins.getFirst().get();
+        var taken = report.taken();
+        assertThat(taken.castBytes()).isEqualTo(taken.resentBytes()).isGreaterThanOrEqualTo(target.bytes());
+        assertThat(taken.receivedBytes()).isEqualTo(2 * taken.castBytes());
+        assertThat(taken.castSources()).isEmpty();
+        assertThat(taken.sources()).containsExactly("a");
+        assertThat(report.damage()).hasSize(Math.min(parts, StageReport.MOST_DAMAGE));
+        assertDamage("c", parts);
+        for (var other : joins.subList(1, 3)) {
+            assertThat(other.get().taken().resentBytes()).isZero();
+            assertThat(other.get().taken().castSources()).containsExactly("a");
+        }
+        for (var name : List.of("c", "d", "e")) {
             assertHolds(name, target);
         }
     }
@@ -128,7 +200,9 @@ class JoinCastTest {
         var joins = List.of(join("c", target, "a"), join("d", target, "a"));
 
         for (var one : joins) {
-            assertThat(one.get().sources()).containsExactly("a");
+            assertThat(one.get().taken().sources()).containsExactly("a");
+            assertThat(one.get().taken().castBytes()).isZero();
+            assertThat(one.get().taken().castSources()).isEmpty();
         }
         for (var name : List.of("c", "d")) {
             assertThat(hosts.get(name).aeron.receivedBytes()).isZero();
@@ -149,13 +223,17 @@ class JoinCastTest {
         var third = join("e", target, "a");
 
         for (var one : List.of(first, second, third)) {
-            assertThat(one.get().resentBytes()).isZero();
+            assertThat(one.get().taken().resentBytes()).isZero();
         }
         for (var name : List.of("c", "d", "e")) {
             assertThat(hosts.get(name).aeron.receivedBytes()).isPositive();
             assertHolds(name, target);
         }
-        assertThat(hosts.get("c").aeron.receivedBytes()).isLessThan(target.bytes());
+        var taken = first.get().taken();
+        assertThat(taken.castBytes())
+                .as("the rest was asked for")
+                .isEqualTo(hosts.get("c").aeron.receivedBytes())
+                .isLessThan(taken.receivedBytes());
     }
 
     @Test
@@ -167,7 +245,7 @@ class JoinCastTest {
         joins.add(join("f", target, "a"));
 
         for (var one : joins) {
-            assertThat(one.get().sources()).containsExactly("a");
+            assertThat(one.get().taken().sources()).containsExactly("a");
         }
         for (var name : List.of("c", "d", "e", "f")) {
             assertCameByCast(name, target);
@@ -187,7 +265,7 @@ class JoinCastTest {
         gone.abort("changed its mind");
 
         for (var one : joins) {
-            assertThat(one.get().sources()).containsExactly("a");
+            assertThat(one.get().taken().sources()).containsExactly("a");
         }
         for (var name : List.of("d", "e")) {
             assertCameByCast(name, target);
@@ -229,7 +307,10 @@ class JoinCastTest {
         hosts.get("a").casts.close();
 
         for (var one : joins) {
-            assertThat(one.get().sources()).contains("b");
+            assertThat(one.get().taken().sources()).contains("b");
+            assertThat(one.get().taken().castBytes())
+                    .isPositive()
+                    .isLessThan(one.get().taken().receivedBytes());
             assertThat(one.get().loadedBytes()).isEqualTo(target.bytes());
         }
         for (var name : List.of("c", "d", "e")) {
@@ -256,42 +337,19 @@ class JoinCastTest {
     }
 
     private void start(long bytesPerSecond, Duration gather, String... names) throws Exception {
+        var setup = TestHost.in(directory).partLimit(bytesPerSecond).gather(gather);
         for (var name : names) {
-            hosts.put(
-                    name,
-                    new TestHost(
-                            name,
-                            "machine-" + name,
-                            directory,
-                            3 * 2 * MIB,
-                            List.of(),
-                            new RateLimit(bytesPerSecond),
-                            null,
-                            gather));
+            hosts.put(name, setup.start(name, "machine-" + name));
             chunks.put(name, new Semaphore(0));
         }
     }
 
     /** Every one of these hosts holds all of it: 32 MiB. */
     private CheckpointRef publish(String... names) throws Exception {
-        var random = new Random(7);
-        var tensors = new ArrayList<SafetensorsWriter.Tensor>();
-        for (int layer = 0; layer < 12; layer++) {
-            for (var name : List.of("self_attn.q_proj", "mlp.up_proj")) {
-                tensors.add(tensor("model.layers." + layer + "." + name + ".weight", 700_000 + layer, random));
-            }
-        }
-        tensors.add(tensor("model.embed_tokens.weight", (int) (15 * MIB) + 2, random));
-        var file = directory.resolve("v1.safetensors");
-        SafetensorsWriter.write(file, Map.of(), tensors);
+        var file = RandomCheckpoint.forJoins(15 * MIB).write(directory.resolve("v1.safetensors"));
+        var nobody = KIT.<HostStoreEvent>createTestProbe().getRef();
         for (var name : names) {
-            var host = hosts.get(name);
-            stored = host.load(
-                    "v1",
-                    file,
-                    SHARDS,
-                    List.of(host.holder(0, SHARDS - 1)),
-                    KIT.<HostStoreEvent>createTestProbe().getRef());
+            stored = hosts.get(name).loadAll("v1", file, SHARDS, nobody);
         }
         return stored().ref();
     }
@@ -301,12 +359,6 @@ class JoinCastTest {
             throw new IllegalStateException("nothing was published");
         }
         return stored;
-    }
-
-    private static SafetensorsWriter.Tensor tensor(String name, int bytes, Random random) {
-        var data = new byte[bytes];
-        random.nextBytes(data);
-        return SafetensorsWriter.Tensor.of(name, Dtype.U8, List.of((long) bytes), data);
     }
 
     private Membership.Host member(String name, List<ShardRange> shards) {
@@ -348,6 +400,13 @@ class JoinCastTest {
     private void awaitChunks(String joiner, int count) throws InterruptedException {
         assertThat(chunks.get(joiner).tryAcquire(count, TestHost.PATIENCE.toSeconds(), TimeUnit.SECONDS))
                 .isTrue();
+    }
+
+    /** What a host has found damaged, it has mended. */
+    private void assertDamage(String name, int count) {
+        var damage = hosts.get(name).store.damage();
+        assertThat(damage.found(Damage.Place.WIRE)).isEqualTo(count);
+        assertThat(damage.mended(Damage.Place.WIRE)).isEqualTo(count);
     }
 
     private void assertCameByCast(String name, CheckpointRef target) {

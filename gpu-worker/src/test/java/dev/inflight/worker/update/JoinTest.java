@@ -6,8 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import akka.actor.testkit.typed.javadsl.TestProbe;
 import com.typesafe.config.ConfigFactory;
-import dev.inflight.protocol.checkpoint.Dtype;
-import dev.inflight.protocol.checkpoint.SafetensorsWriter;
 import dev.inflight.protocol.cluster.BandwidthLimit;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.Damage;
@@ -25,18 +23,19 @@ import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.protocol.plan.Slice;
 import dev.inflight.protocol.plan.Slots;
 import dev.inflight.worker.store.StoredCheckpoint;
-import dev.inflight.worker.transport.RateLimit;
 import dev.inflight.worker.ucx.TestUcx;
 import dev.inflight.worker.ucx.UcxNode;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
@@ -85,9 +84,9 @@ class JoinTest {
         var target = publish("a");
         var report = join("c", target, host("a", 0));
 
-        assertThat(report.receivedBytes()).isBetween(target.bytes(), target.bytes() + target.bytes() / 50);
-        assertThat(report.resentBytes()).isZero();
-        assertThat(report.sources()).containsExactly("a");
+        assertThat(report.taken().receivedBytes()).isBetween(target.bytes(), target.bytes() + target.bytes() / 50);
+        assertThat(report.taken().resentBytes()).isZero();
+        assertThat(report.taken().sources()).containsExactly("a");
         assertThat(report.loadedBytes()).isEqualTo(target.bytes());
         assertHolds("c", target);
     }
@@ -101,7 +100,7 @@ class JoinTest {
             var target = publish("a");
             var report = join("c", target, host("a", 0));
 
-            assertThat(report.sources()).containsExactly("a");
+            assertThat(report.taken().sources()).containsExactly("a");
             assertThat(taking.receivedBytes()).isGreaterThanOrEqualTo(target.bytes());
             assertHolds("c", target);
             stopHosts();
@@ -119,8 +118,8 @@ class JoinTest {
             damageAllBlocks("a");
             var report = join("c", target, host("a", 0));
 
-            assertThat(report.sources()).containsExactly("a");
-            assertThat(report.resentBytes()).isZero();
+            assertThat(report.taken().sources()).containsExactly("a");
+            assertThat(report.taken().resentBytes()).isZero();
             assertHolds("c", target);
             stopHosts();
             hosts.clear();
@@ -135,7 +134,7 @@ class JoinTest {
         var target = publish("a");
         var report = join("c", target, host("a", 0));
 
-        assertThat(report.sources()).containsExactly("a");
+        assertThat(report.taken().sources()).containsExactly("a");
         assertHolds("c", target);
     }
 
@@ -147,7 +146,7 @@ class JoinTest {
         join("c", target, host("a", 0));
         var again = join("c", target, host("a", 0));
 
-        assertThat(again.receivedBytes()).isZero();
+        assertThat(again.taken().receivedBytes()).isZero();
         assertThat(again.loadedBytes()).isEqualTo(target.bytes());
     }
 
@@ -163,10 +162,11 @@ class JoinTest {
         hosts.get("a").server.close();
         var report = TestHost.finish(session);
 
-        assertThat(report.sources()).containsExactly("a", "b");
+        assertThat(report.taken().sources()).containsExactly("a", "b");
         long inFlight = 2 * 8 * MIB;
-        assertThat(report.resentBytes()).isLessThanOrEqualTo(inFlight + target.bytes() / 20);
-        assertThat(report.receivedBytes() - report.resentBytes()).isGreaterThanOrEqualTo(target.bytes());
+        assertThat(report.taken().resentBytes()).isLessThanOrEqualTo(inFlight + target.bytes() / 20);
+        assertThat(report.taken().receivedBytes() - report.taken().resentBytes())
+                .isGreaterThanOrEqualTo(target.bytes());
         assertHolds("c", target);
     }
 
@@ -178,8 +178,8 @@ class JoinTest {
         damageAllBlocks("a");
         var report = join("c", target, host("a", 0));
 
-        assertThat(report.sources()).containsExactly("a");
-        assertThat(report.resentBytes()).isZero();
+        assertThat(report.taken().sources()).containsExactly("a");
+        assertThat(report.taken().resentBytes()).isZero();
         assertHolds("c", target);
         var damage = hosts.get("a").store.damage();
         assertThat(damage.found(Damage.Place.STORE)).isPositive().isEqualTo(damage.mended(Damage.Place.STORE));
@@ -198,11 +198,59 @@ class JoinTest {
         var report = join("c", target, host("a", 0), host("b", 0));
         Files.move(away, files);
 
-        assertThat(report.sources()).containsExactly("b");
+        assertThat(report.taken().sources()).containsExactly("b");
         assertHolds("c", target);
         var damage = hosts.get("a").store.damage();
         assertThat(damage.found(Damage.Place.STORE)).isPositive();
         assertThat(damage.mended(Damage.Place.STORE)).isZero();
+    }
+
+    @Test
+    void aPartThatIsDamagedOnTheWayIsTakenFromElsewhereAndCounted() throws Exception {
+        start("a", "machine-a", 0);
+        start("c", "machine-c", 0);
+        var target = publish("a");
+        try (var wire = new FlippingWire(hosts.get("a").server.endpoint())) {
+            var behindWire = new Membership.Host(
+                    "a", wire.endpoint(), List.of(new ShardRange(0, SHARDS - 1)), place("a"), List.of(), 0);
+            var report = join("c", target, behindWire);
+
+            assertThat(report.damage()).singleElement().satisfies(damage -> {
+                assertThat(damage.place()).isEqualTo(Damage.Place.WIRE);
+                assertThat(damage.host()).isEqualTo("c");
+                assertThat(damage.mendedFrom()).as("nobody else has it").isEqualTo(target.source());
+            });
+            assertThat(report.taken().resentBytes()).isPositive();
+        }
+        assertHolds("c", target);
+        var damage = hosts.get("c").store.damage();
+        assertThat(damage.found(Damage.Place.WIRE)).isOne();
+        assertThat(damage.mended(Damage.Place.WIRE)).isOne();
+    }
+
+    @Test
+    void filesThatAreNotWhatWasPublishedAnyMoreAreRefusedAndCounted() throws Exception {
+        start("a", "machine-a", 0);
+        start("c", "machine-c", 0);
+        var target = publish("a");
+        hosts.get("c").store.adopt(target, List.of(hosts.get("a").server.endpoint()));
+        hosts.get("a").server.close();
+        try (var file = FileChannel.open(Path.of(target.source()), StandardOpenOption.WRITE)) {
+            file.write(ByteBuffer.wrap(new byte[64]), file.size() - 64);
+        }
+        var session = session("c", target, host("a", 0));
+        session.prepare();
+
+        assertThatThrownBy(() -> {
+                    session.begin();
+                    session.stream();
+                })
+                .isInstanceOf(UpdateException.class)
+                .hasMessageContaining("is not what was published as m v1");
+        session.abort("bad files");
+        var damage = hosts.get("c").store.damage();
+        assertThat(damage.found(Damage.Place.FILE)).isOne();
+        assertThat(damage.mended(Damage.Place.FILE)).isZero();
     }
 
     @Test
@@ -214,7 +262,7 @@ class JoinTest {
         hosts.get("a").server.close();
         var report = join("c", target, host("a", 0));
 
-        assertThat(report.sources()).containsExactly(target.source());
+        assertThat(report.taken().sources()).containsExactly(target.source());
         assertHolds("c", target);
     }
 
@@ -255,8 +303,8 @@ class JoinTest {
             var one = threads.submit(() -> TestHost.finish(first));
             var other = threads.submit(() -> TestHost.run(second));
 
-            assertThat(one.get().sources()).containsExactly("a");
-            assertThat(other.get().sources()).containsExactly("c");
+            assertThat(one.get().taken().sources()).containsExactly("a");
+            assertThat(other.get().taken().sources()).containsExactly("c");
         }
         assertHolds("c", target);
         assertHolds("d", target);
@@ -277,7 +325,7 @@ class JoinTest {
         first.abort("changed my mind");
         var report = TestHost.finish(second);
 
-        assertThat(report.sources()).contains("a");
+        assertThat(report.taken().sources()).contains("a");
         assertHolds("d", target);
     }
 
@@ -289,7 +337,7 @@ class JoinTest {
         var target = publish("a", "b");
         var report = join("c", target, host("a", 0), host("b", 0));
 
-        assertThat(report.sources()).containsExactly("b");
+        assertThat(report.taken().sources()).containsExactly("b");
         assertHolds("c", target);
     }
 
@@ -304,7 +352,7 @@ class JoinTest {
         var report = join("c", target, host("a", 0), host("b", 0));
         double seconds = Duration.ofNanos(System.nanoTime() - begin).toMillis() / 1000.0;
 
-        assertThat(report.sources()).containsExactly("a", "b");
+        assertThat(report.taken().sources()).containsExactly("a", "b");
         assertThat(seconds).isLessThan(0.75 * (target.bytes() / 2.0 / slow));
         assertHolds("c", target);
     }
@@ -317,7 +365,7 @@ class JoinTest {
         var target = publish("a", "b");
         var report = join("c", target, holding("a", 0, 1), holding("b", 2, 2));
 
-        assertThat(report.sources()).containsExactly("a", "b");
+        assertThat(report.taken().sources()).containsExactly("a", "b");
         assertHolds("c", target);
     }
 
@@ -331,7 +379,8 @@ class JoinTest {
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
             var one = threads.submit(() -> TestHost.run(first));
             var other = threads.submit(() -> TestHost.run(second));
-            long received = one.get().receivedBytes() + other.get().receivedBytes();
+            long received =
+                    one.get().taken().receivedBytes() + other.get().taken().receivedBytes();
 
             assertThat(received).isBetween(target.bytes(), target.bytes() + target.bytes() / 50);
         }
@@ -351,7 +400,7 @@ class JoinTest {
         first.abort("changed my mind");
         var report = TestHost.finish(second);
 
-        assertThat(report.sources()).containsExactly("a");
+        assertThat(report.taken().sources()).containsExactly("a");
         assertHolds("c", target);
     }
 
@@ -365,7 +414,7 @@ class JoinTest {
             var target = publish("a");
             var report = join("c", target, host("a", 0));
 
-            assertThat(report.sources()).containsExactly("a");
+            assertThat(report.taken().sources()).containsExactly("a");
             assertHolds("c", target);
         } finally {
             Files.delete(checkpoints.resolve("v1.safetensors"));
@@ -383,7 +432,7 @@ class JoinTest {
         var report = join("c", target, host("a", 0));
         double seconds = Duration.ofNanos(System.nanoTime() - begin).toMillis() / 1000.0;
 
-        assertThat(report.receivedBytes() / seconds).isLessThanOrEqualTo(1.1 * cap);
+        assertThat(report.taken().receivedBytes() / seconds).isLessThanOrEqualTo(1.1 * cap);
         assertThat(seconds).isGreaterThan(0.9 * target.bytes() / cap);
     }
 
@@ -401,7 +450,8 @@ class JoinTest {
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
             var one = threads.submit(() -> TestHost.run(first));
             var other = threads.submit(() -> TestHost.run(second));
-            long received = one.get().receivedBytes() + other.get().receivedBytes();
+            long received =
+                    one.get().taken().receivedBytes() + other.get().taken().receivedBytes();
             double seconds = (System.nanoTime() - begin) / 1e9;
 
             assertThat(received).isGreaterThanOrEqualTo(2 * target.bytes());
@@ -438,12 +488,11 @@ class JoinTest {
     }
 
     private void start(String name, String machine, long bytesPerSecond) throws Exception {
-        hosts.put(name, new TestHost(name, machine, directory, 3 * 2 * MIB, List.of(), new RateLimit(bytesPerSecond)));
+        hosts.put(name, TestHost.in(directory).partLimit(bytesPerSecond).start(name, machine));
     }
 
     private void start(String name, String machine, UcxNode ucx) throws Exception {
-        var host = new TestHost(name, machine, directory, 3 * 2 * MIB, List.of(), RateLimit.none(), ucx);
-        hosts.put(name, host);
+        hosts.put(name, TestHost.in(directory).ucx(ucx).start(name, machine));
     }
 
     private CheckpointRef publish(String... names) throws Exception {
@@ -452,35 +501,13 @@ class JoinTest {
 
     /** Every one of these hosts holds all of it. */
     private CheckpointRef publish(long largest, String... names) throws Exception {
-        var random = new Random(7);
-        var tensors = new ArrayList<SafetensorsWriter.Tensor>();
-        for (int layer = 0; layer < 12; layer++) {
-            for (var name : List.of("self_attn.q_proj", "mlp.up_proj")) {
-                tensors.add(tensor("model.layers." + layer + "." + name + ".weight", 700_000 + layer, random));
-            }
-        }
-        tensors.add(tensor("model.embed_tokens.weight", (int) largest + 2, random));
-        tensors.add(SafetensorsWriter.Tensor.of("model.empty", Dtype.F32, List.of(0L, 4L), new byte[0]));
-        var file = (checkpoints == null ? directory : checkpoints).resolve("v1.safetensors");
-        SafetensorsWriter.write(file, Map.of(), tensors);
+        var file = RandomCheckpoint.forJoins(largest)
+                .write((checkpoints == null ? directory : checkpoints).resolve("v1.safetensors"));
+        var nobody = KIT.<HostStoreEvent>createTestProbe().getRef();
         for (var name : names) {
-            var host = hosts.get(name);
-            stored.put(
-                    name,
-                    host.load(
-                            "v1",
-                            file,
-                            SHARDS,
-                            List.of(host.holder(0, SHARDS - 1)),
-                            KIT.<HostStoreEvent>createTestProbe().getRef()));
+            stored.put(name, hosts.get(name).loadAll("v1", file, SHARDS, nobody));
         }
         return stored.get(names[0]).ref();
-    }
-
-    private static SafetensorsWriter.Tensor tensor(String name, int bytes, Random random) {
-        var data = new byte[bytes];
-        random.nextBytes(data);
-        return SafetensorsWriter.Tensor.of(name, Dtype.U8, List.of((long) bytes), data);
     }
 
     private void damageAllBlocks(String name) {

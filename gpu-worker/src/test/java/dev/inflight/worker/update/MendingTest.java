@@ -29,6 +29,7 @@ import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.protocol.plan.Slice;
 import dev.inflight.protocol.plan.Slots;
 import dev.inflight.protocol.plan.UpdatePlan;
+import dev.inflight.worker.aeron.FlippingReceiver;
 import dev.inflight.worker.store.CorruptBlockException;
 import dev.inflight.worker.store.StoreException;
 import dev.inflight.worker.store.StoredCheckpoint;
@@ -80,8 +81,8 @@ class MendingTest {
 
     @BeforeEach
     void start() throws Exception {
-        a = new TestHost("a", "one-machine", directory, 6 << 20);
-        b = new TestHost("b", "another-machine", directory, 6 << 20);
+        a = TestHost.in(directory).start("a", "one-machine");
+        b = TestHost.in(directory).start("b", "another-machine");
         new Random(1).nextBytes(published);
         file = directory.resolve("v1.safetensors");
         SafetensorsWriter.write(
@@ -239,10 +240,34 @@ class MendingTest {
 
     @Test
     void aChunkThatIsDamagedOnTheWireIsNamedAndItsBucketComesFromAStore() throws Exception {
+        try (var wire = new FlippingWire(a.server.endpoint())) {
+            updateWithDamage(
+                    wire.endpoint(), Exchange.TRANSFERS, Place.WIRE, "on the way from a/0.*the CRC32C does not match");
+        }
+    }
+
+    @Test
+    void aBucketThatIsCastAndComesDamagedIsNamedAndComesFromAStore() throws Exception {
+        var flipping = FlippingReceiver.settings("inflight-test-b-", FlippingReceiver.ALL);
+        flipping.forEach(System::setProperty);
+        try {
+            updateWithDamage(a.server.endpoint(), Exchange.AERON, Place.SLOT, "it came so from a/0");
+        } finally {
+            flipping.keySet().forEach(System::clearProperty);
+        }
+        assertThat(b.aeron.receivedBytes()).isPositive();
+    }
+
+    /**
+     * An update of both engines from a's store, in which b gets damage from a.
+     *
+     * @param endpoint where b reaches a
+     * @param reason what b says, a pattern
+     */
+    private void updateWithDamage(String endpoint, Exchange exchange, Place place, String reason) throws Exception {
         TestProbe<WorkerEvent> coordinator = KIT.createTestProbe();
-        try (var wire = new FlippingWire(a.server.endpoint());
-                var threads = Executors.newVirtualThreadPerTaskExecutor()) {
-            var holder = new Membership.Host("a", wire.endpoint(), List.of(new ShardRange(0, 0)));
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            var holder = new Membership.Host("a", endpoint, List.of(new ShardRange(0, 0)));
             var membership = new Membership(
                     List.of(holder, new Membership.Host("b", b.server.endpoint(), List.of())),
                     List.of(new Membership.Worker("a/0", 0, true), new Membership.Worker("b/0", 1, true)));
@@ -254,7 +279,7 @@ class MendingTest {
                     Strategy.BROADCAST,
                     membership,
                     new Slots(3, 2 << 20, "test"),
-                    Exchange.TRANSFERS,
+                    exchange,
                     TestHost.PATIENCE.toMillis(),
                     true,
                     VerifyPoint.ARRIVAL,
@@ -273,18 +298,19 @@ class MendingTest {
             var lost = ownerLost(coordinator);
             assertThat(lost.reason())
                     .startsWith("b: v1.safetensors: tensor \"weight\": block at byte ")
-                    .contains("on the way from a/0", "the CRC32C does not match");
+                    .containsPattern(reason);
             owner.drop("b/0");
             receiver.repair(List.of("a/0"), List.of(holder));
 
             assertThat(received.get().damage()).singleElement().satisfies(damage -> {
-                assertThat(damage.place()).isEqualTo(Place.WIRE);
+                assertThat(damage.place()).isEqualTo(place);
                 assertThat(damage.host()).isEqualTo("b");
                 assertThat(damage.tensor()).isEqualTo("weight");
                 assertThat(damage.mendedFrom()).isEqualTo("stores of a");
             });
             assertThat(sent.get().damage()).isEmpty();
-            assertThat(b.store.damage().mended(Place.WIRE)).isOne();
+            assertThat(b.store.damage().found(place)).isOne();
+            assertThat(b.store.damage().mended(place)).isOne();
             owner.commit();
             receiver.commit();
             owner.close();
@@ -294,7 +320,7 @@ class MendingTest {
 
     @Test
     void whatIsDamagedInASlotOnlyIsCopiedAgainButNotForEver() throws Exception {
-        var times = new StageTimes();
+        var times = new StageTimes(a.store.damage());
         var mending = new Mending(a.store, onA, times);
         var block = new Slice(0, 0, 1 << 20);
         var bucket = new Bucket(3, 0, 0, List.of(new Placement(block, 0)), 1 << 20);
@@ -342,7 +368,7 @@ class MendingTest {
 
     /** Brings a bucket that came damaged on the wire out of this host's store, as when its owner was lost. */
     private WorkerEvent.StageReport repaired(Bucket bucket, Slice damaged) throws InterruptedException {
-        var times = new StageTimes();
+        var times = new StageTimes(a.store.damage());
         times.damage.awaits(bucket.index(), Place.WIRE, onA.damaged(damaged));
         var lost = new LostOwners(TestHost.PATIENCE);
         lost.tell(List.of("b/0"), List.of(host(b)));
@@ -351,8 +377,8 @@ class MendingTest {
             var stages = new HostStages(a.device, onA, new Slots(1, 1 << 20, "test"), closer, mending, times);
             var board = new LandingBoard(stages.landing(1), TestHost.PATIENCE);
             var bytes = new StoreBytes(onA, a.context.joins(), TestHost.PATIENCE, SourcePace.NONE);
-            try (var repairs = new Repairs(
-                    lost, bytes, onA, any -> new Repairs.Place("b/0", board, 0), mending, a.store.damage(), times)) {
+            try (var repairs =
+                    new Repairs(lost, bytes, onA, any -> new Repairs.Place("b/0", board, 0), mending, times)) {
                 repairs.bring(bucket).release().run();
             }
         }

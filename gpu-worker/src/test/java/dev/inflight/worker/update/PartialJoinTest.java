@@ -5,8 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import akka.actor.testkit.typed.javadsl.ActorTestKit;
 import com.typesafe.config.ConfigFactory;
-import dev.inflight.protocol.checkpoint.Dtype;
-import dev.inflight.protocol.checkpoint.SafetensorsWriter;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.Exchange;
@@ -23,7 +21,6 @@ import dev.inflight.protocol.plan.Slots;
 import dev.inflight.worker.link.EngineSession;
 import dev.inflight.worker.transport.PartKey;
 import dev.inflight.worker.transport.PartReader;
-import dev.inflight.worker.transport.RateLimit;
 import dev.inflight.worker.verify.EngineVerifier;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
@@ -32,7 +29,6 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executors;
@@ -118,8 +114,8 @@ class PartialJoinTest {
 
     /** Between neighbours in a host's memory come some bytes that are of neither. */
     private static void assertTaken(StageReport report, long needed) {
-        assertThat(report.receivedBytes()).isBetween(needed, needed + TENSORS.size() * 256L);
-        assertThat(report.resentBytes()).isZero();
+        assertThat(report.taken().receivedBytes()).isBetween(needed, needed + TENSORS.size() * 256L);
+        assertThat(report.taken().resentBytes()).isZero();
     }
 
     /** How bytes come from the holder. */
@@ -186,7 +182,7 @@ class PartialJoinTest {
         });
 
         var again = join("c", target, holder(0));
-        assertThat(again.receivedBytes()).isZero();
+        assertThat(again.taken().receivedBytes()).isZero();
 
         var second = engine("c", 1, List.of());
         var rest = TestHost.run(session("c", 1, second, target, holder(0)));
@@ -203,7 +199,7 @@ class PartialJoinTest {
 
         // From then on it is a holder like any other.
         start("d", 0, List.of());
-        assertThat(join("d", target, host("c", true, 0)).sources()).containsExactly("c");
+        assertThat(join("d", target, host("c", true, 0)).taken().sources()).containsExactly("c");
         assertVerified("d", target, TENSORS.size());
     }
 
@@ -216,7 +212,8 @@ class PartialJoinTest {
             Callable<StageReport> first = () -> join("c", target, holder(0));
             var one = threads.submit(first);
             var other = threads.submit(() -> TestHost.run(session("c", 1, second, target, holder(1))));
-            long received = one.get().receivedBytes() + other.get().receivedBytes();
+            long received =
+                    one.get().taken().receivedBytes() + other.get().taken().receivedBytes();
             assertThat(received).isBetween(target.bytes(), target.bytes() + TENSORS.size() * 256L);
         }
         assertVerified("c", target, TENSORS.size());
@@ -233,7 +230,7 @@ class PartialJoinTest {
 
         // As a coordinator would point to it that does not know how its join went.
         var report = join("d", target, holder(5), host("c", false, 0));
-        assertThat(report.sources()).containsExactly("a", "c");
+        assertThat(report.taken().sources()).containsExactly("a", "c");
         assertTaken(report, target.bytes());
         assertVerified("d", target, TENSORS.size());
     }
@@ -258,7 +255,7 @@ class PartialJoinTest {
                 .singleElement()
                 .satisfies(now ->
                         assertThat(now.shards()).isEqualTo(held.getFirst().shards()));
-        assertThat(join("c", target, holder(0)).receivedBytes()).isZero();
+        assertThat(join("c", target, holder(0)).taken().receivedBytes()).isZero();
         assertVerified(
                 "c",
                 target,
@@ -298,8 +295,8 @@ class PartialJoinTest {
     }
 
     private void start(String name, long bytesPerSecond, List<String> flags) throws Exception {
-        var limit = new RateLimit(bytesPerSecond);
-        hosts.put(name, new TestHost(name, machine(name), directory, 3 * 2 * MIB, flags, limit));
+        var setup = TestHost.in(directory).partLimit(bytesPerSecond).engineFlags(flags);
+        hosts.put(name, setup.start(name, machine(name)));
     }
 
     private String machine(String host) {
@@ -318,20 +315,11 @@ class PartialJoinTest {
 
     /** The host holds all of it. */
     private CheckpointRef publish(String version, long seed, String name) throws Exception {
-        var random = new Random(seed);
-        var file = directory.resolve(checkpoints).resolve(version + ".safetensors");
-        var tensors = new ArrayList<SafetensorsWriter.Tensor>();
-        for (var tensor : TENSORS) {
-            var bytes = new byte[(int) tensor.bytes()];
-            random.nextBytes(bytes);
-            var shape = List.of((long) tensor.rows(), (long) tensor.columns());
-            tensors.add(SafetensorsWriter.Tensor.of(tensor.name(), Dtype.U8, shape, bytes));
-        }
-        SafetensorsWriter.write(file, Map.of(), tensors);
-        var host = hosts.get(name);
+        var checkpoint = new RandomCheckpoint(seed);
+        TENSORS.forEach(tensor -> checkpoint.with(tensor.name(), tensor.rows(), tensor.columns()));
+        var file = checkpoint.write(directory.resolve(checkpoints).resolve(version + ".safetensors"));
         var nobody = KIT.<HostStoreEvent>createTestProbe().getRef();
-        return host.load(version, file, SHARDS, List.of(host.holder(0, SHARDS - 1)), nobody)
-                .ref();
+        return hosts.get(name).loadAll(version, file, SHARDS, nobody).ref();
     }
 
     private Membership.Host holder(int uploads) {

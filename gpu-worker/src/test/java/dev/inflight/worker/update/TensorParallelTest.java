@@ -62,7 +62,7 @@ class TensorParallelTest {
     void start() throws Exception {
         for (int rank = 0; rank < 2; rank++) {
             var flags = List.of("--tp-rank", String.valueOf(rank), "--tp-size", "2", "--slices", SLICES);
-            hosts.add(new TestHost("tp" + rank, "machine-" + rank, directory, 3 * 2 * MIB, flags));
+            hosts.add(TestHost.in(directory).engineFlags(flags).start("tp" + rank, "machine-" + rank));
         }
     }
 

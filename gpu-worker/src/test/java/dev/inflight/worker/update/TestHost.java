@@ -45,6 +45,9 @@ final class TestHost implements AutoCloseable {
 
     static final long MAX_PART = 4 << 20;
 
+    /** Three slots of 2 MiB. */
+    private static final long SLOT_MEMORY = 6 << 20;
+
     private static final AeronSettings AERON =
             new AeronSettings("127.0.0.1", "", 1, "", 8192, 1 << 20, 1 << 19, Duration.ofSeconds(2), SILENCE);
 
@@ -59,55 +62,59 @@ final class TestHost implements AutoCloseable {
     final PartCasts casts;
     private final TestEngine attached;
 
-    /** @param machine hosts with equal machines map each other's slots */
-    TestHost(String name, String machine, Path directory, long slotMemory) throws Exception {
-        this(name, machine, directory, slotMemory, List.of());
-    }
-
-    /** @param engineFlags more flags of the engine */
-    TestHost(String name, String machine, Path directory, long slotMemory, List<String> engineFlags) throws Exception {
-        this(name, machine, directory, slotMemory, engineFlags, RateLimit.none());
-    }
-
-    /** @param partLimit of the parts that it sends */
-    TestHost(
-            String name, String machine, Path directory, long slotMemory, List<String> engineFlags, RateLimit partLimit)
-            throws Exception {
-        this(name, machine, directory, slotMemory, engineFlags, partLimit, null);
-    }
-
-    /** @param ucx closed by the test; null for TCP */
-    TestHost(
-            String name,
-            String machine,
+    /**
+     * How hosts of a test start.
+     *
+     * @param directory for sockets and traces
+     * @param engineFlags more flags of the engine
+     * @param partLimit of the parts that it sends
+     * @param ucx closed by the test; null for TCP
+     * @param gather how long its joins wait for others, where their membership says that multicast reaches it
+     */
+    record Setup(
             Path directory,
-            long slotMemory,
-            List<String> engineFlags,
-            RateLimit partLimit,
-            @Nullable UcxNode ucx)
-            throws Exception {
-        this(name, machine, directory, slotMemory, engineFlags, partLimit, ucx, Duration.ofMillis(1));
-    }
-
-    /** @param gather how long its joins wait for others, where their membership says that multicast reaches it */
-    TestHost(
-            String name,
-            String machine,
-            Path directory,
-            long slotMemory,
             List<String> engineFlags,
             RateLimit partLimit,
             @Nullable UcxNode ucx,
-            Duration gather)
-            throws Exception {
+            Duration gather) {
+        Setup engineFlags(List<String> flags) {
+            return new Setup(directory, flags, partLimit, ucx, gather);
+        }
+
+        Setup partLimit(long bytesPerSecond) {
+            return new Setup(directory, engineFlags, new RateLimit(bytesPerSecond), ucx, gather);
+        }
+
+        Setup ucx(UcxNode node) {
+            return new Setup(directory, engineFlags, partLimit, node, gather);
+        }
+
+        Setup gather(Duration longest) {
+            return new Setup(directory, engineFlags, partLimit, ucx, longest);
+        }
+
+        /** @param machine hosts with equal machines map each other's slots */
+        TestHost start(String name, String machine) throws Exception {
+            return new TestHost(name, machine, this);
+        }
+    }
+
+    /** Without limits, over TCP. */
+    static Setup in(Path directory) {
+        return new Setup(directory, List.of(), RateLimit.none(), null, Duration.ofMillis(1));
+    }
+
+    private TestHost(String name, String machine, Setup setup) throws Exception {
+        var partLimit = setup.partLimit();
+        var ucx = setup.ucx();
         this.name = name;
-        this.directory = directory;
+        directory = setup.directory();
         var names = new ShmNames(Path.of("/dev/shm"), "test-" + name);
         store = new HostStore(name, names, Pinning.NONE, 2, PATIENCE, PATIENCE);
-        device = new HostDevice(names, slotMemory);
+        device = new HostDevice(names, SLOT_MEMORY);
         aeron = new AeronNode(names.fresh("aeron"), AERON);
         var joins = new JoinSettings(
-                machine, 2, ucx, PART_TIMEOUT, CheckpointRoots.ANYWHERE, new JoinSettings.Casts(aeron, gather));
+                machine, 2, ucx, PART_TIMEOUT, CheckpointRoots.ANYWHERE, new JoinSettings.Casts(aeron, setup.gather()));
         casts = new PartCasts(store, aeron, partLimit, AERON.receiverTimeout().plusMillis(500));
         var hub = new TransferHub(machine, PATIENCE);
         server = PeerServer.start(
@@ -129,7 +136,7 @@ final class TestHost implements AutoCloseable {
                 PATIENCE,
                 null,
                 new Plans());
-        attached = TestEngine.start(directory, name, worker(), engineFlags);
+        attached = TestEngine.start(directory, name, worker(), setup.engineFlags());
         engine = attached.session;
     }
 
@@ -161,6 +168,12 @@ final class TestHost implements AutoCloseable {
                         holders,
                         nobody),
                 bytes -> {});
+    }
+
+    /** The same with all shards. */
+    StoredCheckpoint loadAll(String version, Path source, int shards, ActorRef<HostStoreEvent> nobody)
+            throws InterruptedException {
+        return load(version, source, shards, List.of(holder(0, shards - 1)), nobody);
     }
 
     HostStoreCommand.Holder holder(int first, int last) {

@@ -37,8 +37,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
-import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
@@ -352,7 +350,7 @@ class UpdateSessionTest {
     void goesOnWithoutAReceiverThatIsLostAndHasNothingToSend() throws Exception {
         start("this-machine", "another-machine");
         var target = publish("v1", 1);
-        hosts.add(new TestHost("c", "another-machine", directory, 3 * 2 * MIB));
+        hosts.add(TestHost.in(directory).start("c", "another-machine"));
         var sessions = prepare(1, target, LoadMode.IN_PLACE, 3);
         begin(sessions);
         sessions.get(2).abort("its engine is gone");
@@ -608,7 +606,7 @@ class UpdateSessionTest {
 
     private void start(String... machines) throws Exception {
         for (int i = 0; i < machines.length; i++) {
-            hosts.add(new TestHost(String.valueOf((char) ('a' + i)), machines[i], directory, 3 * 2 * MIB));
+            hosts.add(TestHost.in(directory).start(String.valueOf((char) ('a' + i)), machines[i]));
         }
     }
 
@@ -618,20 +616,13 @@ class UpdateSessionTest {
     }
 
     private CheckpointRef publish(String version, long seed, int layerBytes) throws Exception {
-        var random = new Random(seed);
-        var tensors = new ArrayList<SafetensorsWriter.Tensor>();
-        for (int layer = 0; layer < 12; layer++) {
-            for (var name : List.of("self_attn.q_proj", "self_attn.k_proj", "mlp.up_proj")) {
-                tensors.add(tensor("model.layers." + layer + "." + name + ".weight", layerBytes + layer, random));
-            }
-        }
-        tensors.add(tensor("model.embed_tokens.weight", (int) (9 * MIB) + 2, random));
-        tensors.add(SafetensorsWriter.Tensor.of("model.empty", Dtype.F32, List.of(0L, 4L), new byte[0]));
-        tensors.add(
-                SafetensorsWriter.Tensor.of("model.scale", Dtype.F32, List.of(), new byte[] {1, 2, 3, (byte) seed}));
-        var file = (checkpoints == null ? directory : checkpoints).resolve(version + ".safetensors");
-        SafetensorsWriter.write(file, Map.of(), tensors);
-
+        var scale = new byte[] {1, 2, 3, (byte) seed};
+        var file = new RandomCheckpoint(seed)
+                .layers(12, layerBytes, "self_attn.q_proj", "self_attn.k_proj", "mlp.up_proj")
+                .with("model.embed_tokens.weight", 9 * MIB + 2)
+                .with(SafetensorsWriter.Tensor.of("model.empty", Dtype.F32, List.of(0L, 4L), new byte[0]))
+                .with(SafetensorsWriter.Tensor.of("model.scale", Dtype.F32, List.of(), scale))
+                .write((checkpoints == null ? directory : checkpoints).resolve(version + ".safetensors"));
         shards = hosts.size();
         var holders = new ArrayList<HostStoreCommand.Holder>();
         for (int i = 0; i < hosts.size(); i++) {
@@ -649,12 +640,6 @@ class UpdateSessionTest {
                 .extracting(checkpoint -> checkpoint.ref().digest())
                 .containsOnly(stored.getFirst().ref().digest());
         return stored.getFirst().ref();
-    }
-
-    private static SafetensorsWriter.Tensor tensor(String name, int bytes, Random random) {
-        var data = new byte[bytes];
-        random.nextBytes(data);
-        return SafetensorsWriter.Tensor.of(name, Dtype.U8, List.of((long) bytes), data);
     }
 
     private Membership membership() {

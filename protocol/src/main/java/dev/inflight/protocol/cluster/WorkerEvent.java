@@ -1,5 +1,6 @@
 package dev.inflight.protocol.cluster;
 
+import com.fasterxml.jackson.annotation.JsonUnwrapped;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -160,9 +161,7 @@ public sealed interface WorkerEvent extends Wire {
      * Busy time of each stage on one worker in microseconds.
      *
      * @param landedBytes bytes that came over a socket into this worker's landing slots
-     * @param receivedBytes bytes that a join took from other hosts or the original files into the host store
-     * @param resentBytes those of them that came more than once or were thrown away
-     * @param sources names of the hosts that a join took bytes from
+     * @param taken what a join brought to the host; its fields stand among the others on the wire
      * @param engineVerifyMicros time in which the engine's copy was compared with what was published, after the stream
      * @param damage blocks that were damaged and mended, {@value #MOST_DAMAGE} at most
      */
@@ -174,64 +173,17 @@ public sealed interface WorkerEvent extends Wire {
             long streamMicros,
             long loadedBytes,
             long landedBytes,
-            long receivedBytes,
-            long resentBytes,
-            List<String> sources,
+            @JsonUnwrapped Taken taken,
             long engineVerifyMicros,
             List<Damage> damage) {
         /** One bad module of memory can damage many blocks; the message stays small. */
         public static final int MOST_DAMAGE = 20;
 
         public StageReport {
-            sources = List.copyOf(sources);
             damage = List.copyOf(damage);
         }
 
-        /** Without anything found or compared in the engine. */
-        public StageReport(
-                long h2dMicros,
-                long verifyMicros,
-                long transferMicros,
-                long reloadMicros,
-                long streamMicros,
-                long loadedBytes,
-                long landedBytes,
-                long receivedBytes,
-                long resentBytes,
-                List<String> sources) {
-            this(
-                    h2dMicros,
-                    verifyMicros,
-                    transferMicros,
-                    reloadMicros,
-                    streamMicros,
-                    loadedBytes,
-                    landedBytes,
-                    receivedBytes,
-                    resentBytes,
-                    sources,
-                    0,
-                    List.of());
-        }
-
-        /** The same after the engine's copy was compared. */
-        public StageReport verifiedInEngine(long micros) {
-            return new StageReport(
-                    h2dMicros,
-                    verifyMicros,
-                    transferMicros,
-                    reloadMicros,
-                    streamMicros,
-                    loadedBytes,
-                    landedBytes,
-                    receivedBytes,
-                    resentBytes,
-                    sources,
-                    micros,
-                    damage);
-        }
-
-        /** Of a worker whose host replicated nothing. */
+        /** Of a worker whose host took nothing, and that found nothing damaged. */
         public StageReport(
                 long h2dMicros,
                 long verifyMicros,
@@ -248,9 +200,24 @@ public sealed interface WorkerEvent extends Wire {
                     streamMicros,
                     loadedBytes,
                     landedBytes,
-                    0,
+                    Taken.NOTHING,
                     0,
                     List.of());
+        }
+
+        /** The same after the engine's copy was compared. */
+        public StageReport verifiedInEngine(long micros) {
+            return new StageReport(
+                    h2dMicros,
+                    verifyMicros,
+                    transferMicros,
+                    reloadMicros,
+                    streamMicros,
+                    loadedBytes,
+                    landedBytes,
+                    taken,
+                    micros,
+                    damage);
         }
     }
 }
