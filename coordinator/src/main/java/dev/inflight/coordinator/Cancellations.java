@@ -17,15 +17,7 @@ import org.jspecify.annotations.Nullable;
  * begin an update whose end it does not know.
  */
 final class Cancellations {
-    /** Tells the end of an update from its beginning, in what the ledger says it has. */
-    private static final String SUFFIX = "!cancelled";
-
     private final Map<String, List<ActorRef<OperationReply>>> waiting = new HashMap<>();
-
-    /** By which the ledger tells of the end of an update. */
-    static String token(String id) {
-        return id + SUFFIX;
-    }
 
     /** An update is called off. */
     void begin(String id, ActorRef<OperationReply> replyTo) {
@@ -43,15 +35,6 @@ final class Cancellations {
             others.add(replyTo);
         }
         return others != null;
-    }
-
-    /**
-     * The ledger has something.
-     *
-     * @return the update that was called off; null if it is something else
-     */
-    static @Nullable String idOf(String token) {
-        return token.endsWith(SUFFIX) ? token.substring(0, token.length() - SUFFIX.length()) : null;
     }
 
     /** It is certain that nobody begins an update any more. */

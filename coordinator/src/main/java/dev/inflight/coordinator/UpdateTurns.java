@@ -291,17 +291,9 @@ final class UpdateTurns {
         }
     }
 
-    /**
-     * The ledger has something.
-     *
-     * @return whether it was about an update that was called off
-     */
-    boolean kept(String token) {
-        String id = Cancellations.idOf(token);
-        if (id != null) {
-            cancellations.answer(id, Cancellations.reply(id, operations.operation(id)));
-        }
-        return id != null;
+    /** The ledger has that an update was called off. */
+    void calledOff(String id) {
+        cancellations.answer(id, Cancellations.reply(id, operations.operation(id)));
     }
 
     private void neverBegan(OperationStarted start, NeverBegan how, String error) {
@@ -309,7 +301,11 @@ final class UpdateTurns {
                 new Operation(start.id(), start.kind(), OperationReply.State.FAILED, how.label(), 0, 0, error, null);
         queue.forget(start.id());
         operations.update(operation);
-        journal.neverBegan(start, operation, how == NeverBegan.CANCELLED ? Cancellations.token(start.id()) : null);
+        if (how == NeverBegan.CANCELLED) {
+            journal.calledOff(start, operation);
+        } else {
+            journal.neverBegan(start, operation);
+        }
         metrics.ended(start.model(), operation);
     }
 

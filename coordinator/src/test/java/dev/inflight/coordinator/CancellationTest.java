@@ -9,6 +9,7 @@ import dev.inflight.coordinator.ledger.LedgerEntry.OperationEnded;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
 import dev.inflight.coordinator.ledger.LedgerEntry.UpdateQueued;
 import dev.inflight.coordinator.ledger.LedgerWriter;
+import dev.inflight.coordinator.ledger.Receipt;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
@@ -39,11 +40,11 @@ class CancellationTest {
         assertThat(((OperationEnded) write.entry()).outcome()).isEqualTo("cancelled");
         TestProbe<OperationReply> second = coordinator.send(CancellationTest::cancel);
         // The ledger has that it waits, which is something else.
-        coordinator.kept("update-1");
+        coordinator.kept(new Receipt.Taken("update-1"));
         first.expectNoMessage(MOMENT);
         second.expectNoMessage(MOMENT);
 
-        coordinator.kept(write.operation());
+        coordinator.kept(write.receipt());
         Operation answer = (Operation) first.receiveMessage();
         assertThat(answer.phase()).isEqualTo("cancelled");
         assertThat(answer.error()).isEqualTo("cancelled by ann before its turn came");
