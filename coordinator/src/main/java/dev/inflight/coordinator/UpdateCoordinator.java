@@ -406,7 +406,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
         if (from.event() instanceof LedgerEvent.Kept kept) {
             switch (kept.receipt()) {
                 case Receipt.Taken taken -> commands.kept(taken.operation());
-                case Receipt.CalledOff off -> turns.calledOff(off.operation());
+                case Receipt.CalledOff off -> turns.calledOff(off.operation(), kept.durable());
                 case Receipt.CanaryMove move -> canaries.kept(move, kept.durable());
             }
         }

@@ -53,6 +53,27 @@ class CancellationTest {
     }
 
     @Test
+    void withoutAMajorityItIsSaidSoAndWhoSaysItAgainIsAnsweredWhenThereIsOne() {
+        LoneCoordinator coordinator = new LoneCoordinator(KIT, "", queued());
+        TestProbe<OperationReply> first = coordinator.send(CancellationTest::cancel);
+        LedgerWriter.Write write = coordinator.written(OperationEnded.class);
+        coordinator.overdue(write.receipt());
+        assertThat(first.receiveMessage()).isInstanceOfSatisfying(Refused.class, refused -> {
+            assertThat(refused.code()).isEqualTo(Refused.Code.UNAVAILABLE);
+            assertThat(refused.message()).contains("update-1", "no majority", "say it again");
+        });
+
+        TestProbe<OperationReply> second = coordinator.send(CancellationTest::cancel);
+        LedgerWriter.Write again = coordinator.written(OperationEnded.class);
+        assertThat(((OperationEnded) again.entry()).outcome()).isEqualTo("cancelled");
+        second.expectNoMessage(MOMENT);
+        coordinator.kept(again.receipt());
+        assertThat(((Operation) second.receiveMessage()).phase()).isEqualTo("cancelled");
+        assertThat(((Operation) coordinator.ask(CancellationTest::cancel)).phase())
+                .isEqualTo("cancelled");
+    }
+
+    @Test
     void theNextCoordinatorAnswersFromTheLedger() {
         LoneCoordinator coordinator = new LoneCoordinator(KIT, "");
         Operation cancelled = ended("cancelled", State.FAILED);
