@@ -324,10 +324,7 @@ final class Streaming implements AutoCloseable {
         }
     }
 
-    /**
-     * Takes nothing more from lost owners. While nobody holds what they owned, it is not for want of peers' patience that
-     * the update ends here. Does not block.
-     */
+    /** Takes nothing more from lost owners. While nobody holds what they owned, no wait ends for that. Does not block. */
     void repair(List<String> owners, List<Membership.Host> hosts) {
         waits.holdUp(hosts.isEmpty());
         receiving.repair(owners, hosts);
