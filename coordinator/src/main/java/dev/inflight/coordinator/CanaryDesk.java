@@ -16,6 +16,7 @@ import dev.inflight.coordinator.ledger.LedgerEntry.CanaryMoved;
 import dev.inflight.coordinator.ledger.LedgerEntry.CanaryPhase;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
 import dev.inflight.coordinator.ledger.LedgerState;
+import dev.inflight.coordinator.ledger.Receipt;
 import dev.inflight.coordinator.session.SessionEvent;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.EngineSelection;
@@ -303,14 +304,12 @@ final class CanaryDesk {
                 moved.operation(), (id, canary) -> new Canary(canary.start(), moved, canary.session()));
     }
 
-    /** The ledger has what a canary is about to do; whether it was one. */
-    boolean kept(String token) {
-        int number = token.lastIndexOf('#');
-        Canary canary = number < 0 ? null : running.get(token.substring(0, number));
+    /** The ledger has what a canary is about to do. */
+    void kept(Receipt.CanaryMove move, boolean durable) {
+        Canary canary = running.get(move.operation());
         if (canary != null && canary.session() != null) {
-            canary.session().tell(new CanarySession.Kept(token));
+            canary.session().tell(new CanarySession.Kept(move.number(), durable));
         }
-        return number >= 0;
     }
 
     /** How a canary ends whose session stopped without saying so: its engines join what they had. */

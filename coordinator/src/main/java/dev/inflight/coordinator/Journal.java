@@ -12,6 +12,7 @@ import dev.inflight.coordinator.ledger.LedgerEntry.Published;
 import dev.inflight.coordinator.ledger.LedgerEntry.UpdateQueued;
 import dev.inflight.coordinator.ledger.LedgerEntry.VersionDropped;
 import dev.inflight.coordinator.ledger.LedgerWriter;
+import dev.inflight.coordinator.ledger.Receipt;
 import dev.inflight.coordinator.operation.CoordinatorQuery.GetHistory;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.protocol.cluster.CheckpointRef;
@@ -78,18 +79,19 @@ final class Journal {
     /** An operation was taken. Joins are entered when they have succeeded, since failed ones are tried without end. */
     void taken(OperationStarted start) {
         if (!start.kind().equals("join") && begun.add(start.id())) {
-            ledger.tell(new LedgerWriter.Write(start, start.idempotencyKey() == null ? null : start.id()));
+            ledger.tell(new LedgerWriter.Write(
+                    start, start.idempotencyKey() == null ? null : new Receipt.Taken(start.id())));
         }
     }
 
     /** An update waits for its turn; who asked for it hears when that is certain to be remembered. */
     void queued(UpdateQueued queued) {
-        ledger.tell(new LedgerWriter.Write(queued, queued.id()));
+        ledger.tell(new LedgerWriter.Write(queued, new Receipt.Taken(queued.id())));
     }
 
-    /** A canary moves on once the ledger has this; told by {@link dev.inflight.coordinator.ledger.LedgerEvent.Kept}. */
-    void moves(CanaryMoved moved, String token) {
-        ledger.tell(new LedgerWriter.Write(moved, token));
+    /** A canary moves on once the ledger has this. */
+    void moves(CanaryMoved moved, int number) {
+        ledger.tell(new LedgerWriter.Write(moved, new Receipt.CanaryMove(moved.operation(), number)));
     }
 
     /**
@@ -102,13 +104,14 @@ final class Journal {
         ended(start, operation, before, meant, null);
     }
 
-    /**
-     * An update that waited does not begin.
-     *
-     * @param token told by {@link dev.inflight.coordinator.ledger.LedgerEvent.Kept}; null if nobody waits
-     */
-    void neverBegan(OperationStarted start, Operation operation, @Nullable String token) {
-        ended(start, operation, Set.of(), null, token);
+    /** An update that waited does not begin. */
+    void neverBegan(OperationStarted start, Operation operation) {
+        ended(start, operation, Set.of(), null, null);
+    }
+
+    /** The same, because somebody called it off, who hears when that is certain to be remembered. */
+    void calledOff(OperationStarted start, Operation operation) {
+        ended(start, operation, Set.of(), null, new Receipt.CalledOff(start.id()));
     }
 
     private void ended(
@@ -116,7 +119,7 @@ final class Journal {
             Operation operation,
             Set<String> before,
             @Nullable List<String> meant,
-            @Nullable String token) {
+            @Nullable Receipt receipt) {
         begun.remove(start.id());
         boolean succeeded = operation.state() == OperationReply.State.SUCCEEDED;
         if (start.kind().equals("join") && !succeeded) {
@@ -145,7 +148,7 @@ final class Journal {
                 reason != null && reason.length() > LONGEST_REASON ? reason.substring(0, LONGEST_REASON) : reason,
                 json != null && json.length() > LONGEST_RESULT ? null : json,
                 now);
-        ledger.tell(new LedgerWriter.Write(ended, token));
+        ledger.tell(new LedgerWriter.Write(ended, receipt));
     }
 
     private static String outcome(OperationStarted start, Operation operation, JsonNode result) {

@@ -215,6 +215,14 @@ final class TrainerCommands {
         return true;
     }
 
+    /** The ledger has that an operation was taken. */
+    void kept(String id) {
+        Operation operation = operation(id);
+        if (operation != null) {
+            keys.answer(id, operation);
+        }
+    }
+
     private void tellOperation(GetOperation get) {
         Operation operation = operation(get.id());
         if (operation == null) {

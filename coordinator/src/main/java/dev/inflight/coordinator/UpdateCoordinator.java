@@ -19,6 +19,7 @@ import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
 import dev.inflight.coordinator.ledger.LedgerEvent;
 import dev.inflight.coordinator.ledger.LedgerState;
 import dev.inflight.coordinator.ledger.LedgerWriter;
+import dev.inflight.coordinator.ledger.Receipt;
 import dev.inflight.coordinator.metrics.CoordinatorMetrics;
 import dev.inflight.coordinator.operation.CoordinatorQuery;
 import dev.inflight.coordinator.operation.CoordinatorQuery.GetHistory;
@@ -31,7 +32,6 @@ import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.HostStoreCommand;
 import dev.inflight.protocol.cluster.LeaseCommand;
-import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.TrainerCommand;
 import dev.inflight.protocol.cluster.TrainerCommand.GetOperation;
@@ -403,12 +403,11 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
     }
 
     private Behavior<Command> onLedger(FromLedger from) {
-        if (from.event() instanceof LedgerEvent.Kept kept
-                && !canaries.kept(kept.operation())
-                && !turns.kept(kept.operation())) {
-            Operation operation = commands.operation(kept.operation());
-            if (operation != null) {
-                keys.answer(kept.operation(), operation);
+        if (from.event() instanceof LedgerEvent.Kept kept) {
+            switch (kept.receipt()) {
+                case Receipt.Taken taken -> commands.kept(taken.operation());
+                case Receipt.CalledOff off -> turns.calledOff(off.operation(), kept.durable());
+                case Receipt.CanaryMove move -> canaries.kept(move, kept.durable());
             }
         }
         return this;
@@ -491,7 +490,7 @@ public final class UpdateCoordinator extends AbstractBehavior<UpdateCoordinator.
             case SessionEvent.CanaryAsks asks -> carryOut(asks.command(), asks.id());
             case SessionEvent.CanaryMoves moves -> {
                 canaries.moved(moves.moved());
-                journal.moves(moves.moved(), moves.token());
+                journal.moves(moves.moved(), moves.number());
             }
             case SessionEvent.CanaryEnded ended -> endings.onCanaryEnded(ended);
         }

@@ -68,7 +68,7 @@ final class UpdateTurns {
     private final UpdateLimits limits;
     private final TurnRefusals refusals;
     private final UpdateQueue queue;
-    private final Cancellations cancellations = new Cancellations();
+    private final Cancellations cancellations;
     /** Those that waited and run now. */
     private final Map<String, UpdateQueued> begun = new HashMap<>();
 
@@ -94,6 +94,7 @@ final class UpdateTurns {
         this.ledger = ledger;
         this.starts = starts;
         this.journal = journal;
+        this.cancellations = new Cancellations(journal::calledOff);
         this.keys = keys;
         this.metrics = metrics;
         this.past = past;
@@ -276,11 +277,10 @@ final class UpdateTurns {
         UpdateQueued cancelled = queue.remove(id);
         shown = Map.of();
         if (cancelled != null) {
-            cancellations.begin(id, command.replyTo());
-            neverBegan(
-                    cancelled.operation(),
-                    NeverBegan.CANCELLED,
-                    "cancelled by " + Scope.tenantOf(command.origin().requester()) + " before its turn came");
+            String by = Scope.tenantOf(command.origin().requester());
+            Operation end =
+                    ended(cancelled.operation(), NeverBegan.CANCELLED, "cancelled by " + by + " before its turn came");
+            cancellations.begin(cancelled.operation(), end, command.replyTo());
         } else if (!cancellations.await(id, command.replyTo())) {
             Operation known = operations.operation(id);
             if (known == null) {
@@ -291,26 +291,22 @@ final class UpdateTurns {
         }
     }
 
-    /**
-     * The ledger has something.
-     *
-     * @return whether it was about an update that was called off
-     */
-    boolean kept(String token) {
-        String id = Cancellations.idOf(token);
-        if (id != null) {
-            cancellations.answer(id, Cancellations.reply(id, operations.operation(id)));
-        }
-        return id != null;
+    /** The ledger has that an update was called off. */
+    void calledOff(String id, boolean durable) {
+        cancellations.kept(id, durable);
     }
 
     private void neverBegan(OperationStarted start, NeverBegan how, String error) {
+        journal.neverBegan(start, ended(start, how, error));
+    }
+
+    private Operation ended(OperationStarted start, NeverBegan how, String error) {
         Operation operation =
                 new Operation(start.id(), start.kind(), OperationReply.State.FAILED, how.label(), 0, 0, error, null);
         queue.forget(start.id());
         operations.update(operation);
-        journal.neverBegan(start, operation, how == NeverBegan.CANCELLED ? Cancellations.token(start.id()) : null);
         metrics.ended(start.model(), operation);
+        return operation;
     }
 
     /** An update that waits, with its place; null if this one does not. */

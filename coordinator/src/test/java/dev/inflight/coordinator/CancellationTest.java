@@ -9,6 +9,7 @@ import dev.inflight.coordinator.ledger.LedgerEntry.OperationEnded;
 import dev.inflight.coordinator.ledger.LedgerEntry.OperationStarted;
 import dev.inflight.coordinator.ledger.LedgerEntry.UpdateQueued;
 import dev.inflight.coordinator.ledger.LedgerWriter;
+import dev.inflight.coordinator.ledger.Receipt;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
@@ -39,16 +40,37 @@ class CancellationTest {
         assertThat(((OperationEnded) write.entry()).outcome()).isEqualTo("cancelled");
         TestProbe<OperationReply> second = coordinator.send(CancellationTest::cancel);
         // The ledger has that it waits, which is something else.
-        coordinator.kept("update-1");
+        coordinator.kept(new Receipt.Taken("update-1"));
         first.expectNoMessage(MOMENT);
         second.expectNoMessage(MOMENT);
 
-        coordinator.kept(write.operation());
+        coordinator.kept(write.receipt());
         Operation answer = (Operation) first.receiveMessage();
         assertThat(answer.phase()).isEqualTo("cancelled");
         assertThat(answer.error()).isEqualTo("cancelled by ann before its turn came");
         assertThat(second.receiveMessage()).isEqualTo(answer);
         assertThat(coordinator.ask(CancellationTest::cancel)).as("said again").isEqualTo(answer);
+    }
+
+    @Test
+    void withoutAMajorityItIsSaidSoAndWhoSaysItAgainIsAnsweredWhenThereIsOne() {
+        LoneCoordinator coordinator = new LoneCoordinator(KIT, "", queued());
+        TestProbe<OperationReply> first = coordinator.send(CancellationTest::cancel);
+        LedgerWriter.Write write = coordinator.written(OperationEnded.class);
+        coordinator.overdue(write.receipt());
+        assertThat(first.receiveMessage()).isInstanceOfSatisfying(Refused.class, refused -> {
+            assertThat(refused.code()).isEqualTo(Refused.Code.UNAVAILABLE);
+            assertThat(refused.message()).contains("update-1", "no majority", "say it again");
+        });
+
+        TestProbe<OperationReply> second = coordinator.send(CancellationTest::cancel);
+        LedgerWriter.Write again = coordinator.written(OperationEnded.class);
+        assertThat(((OperationEnded) again.entry()).outcome()).isEqualTo("cancelled");
+        second.expectNoMessage(MOMENT);
+        coordinator.kept(again.receipt());
+        assertThat(((Operation) second.receiveMessage()).phase()).isEqualTo("cancelled");
+        assertThat(((Operation) coordinator.ask(CancellationTest::cancel)).phase())
+                .isEqualTo("cancelled");
     }
 
     @Test

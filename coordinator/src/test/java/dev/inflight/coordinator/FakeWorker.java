@@ -81,6 +81,7 @@ final class FakeWorker {
             case WorkerCommand.Stream stream -> stage(stream);
             case WorkerCommand.Drop drop -> {}
             case WorkerCommand.Repair repair -> {}
+            case WorkerCommand.HoldOn told -> {}
             case WorkerCommand.Commit commit -> commit(commit);
             case WorkerCommand.Abort abort -> {
                 become(null);

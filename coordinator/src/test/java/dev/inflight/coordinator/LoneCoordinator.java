@@ -12,6 +12,7 @@ import dev.inflight.coordinator.ledger.LedgerEvent;
 import dev.inflight.coordinator.ledger.LedgerRecord;
 import dev.inflight.coordinator.ledger.LedgerState;
 import dev.inflight.coordinator.ledger.LedgerWriter;
+import dev.inflight.coordinator.ledger.Receipt;
 import dev.inflight.coordinator.metrics.CoordinatorMetrics;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.TrainerCommand;
@@ -20,6 +21,7 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -112,10 +114,15 @@ final class LoneCoordinator {
     }
 
     /** What was written with this is on a majority's disks. */
-    void kept(@Nullable String token) {
-        if (token != null) {
-            kept.tell(new LedgerEvent.Kept(token));
+    void kept(@Nullable Receipt receipt) {
+        if (receipt != null) {
+            kept.tell(new LedgerEvent.Kept(receipt, true));
         }
+    }
+
+    /** No majority has said in time that it has what was written with this. */
+    void overdue(@Nullable Receipt receipt) {
+        kept.tell(new LedgerEvent.Kept(Objects.requireNonNull(receipt), false));
     }
 
     /** Where its answers to a command come. */

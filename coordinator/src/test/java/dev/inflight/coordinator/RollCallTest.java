@@ -24,6 +24,7 @@ import dev.inflight.protocol.cluster.WorkerEvent.Session;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -92,7 +93,7 @@ class RollCallTest {
                 new Canary("1", 600_000L, null),
                 CanaryPhase.HOLDING,
                 new TreeSet<>(List.of("h1/0")),
-                new TreeMap<>(),
+                new TreeMap<>(Map.of("h1/0", 1L)),
                 "v1",
                 NOW,
                 null,
@@ -101,17 +102,15 @@ class RollCallTest {
         LoneCoordinator coordinator = new LoneCoordinator(KIT, BRIEF, published("v1"), published("v2"), start, holding);
         fleet.worker("h1/0", TestFleet.serving("e1", "v2"));
         coordinator.tell(fleet.view());
-        assertThat(revert(coordinator))
+        assertThat(revert(coordinator).receiveMessage())
                 .isInstanceOfSatisfying(
                         Refused.class, refused -> assertThat(refused.code()).isEqualTo(Refused.Code.UNAVAILABLE));
-        KIT.createTestProbe()
-                .awaitAssert(
-                        Duration.ofSeconds(10),
-                        Duration.ofMillis(50),
-                        () -> assertThat(revert(coordinator))
-                                .isInstanceOfSatisfying(
-                                        Operation.class,
-                                        operation -> assertThat(operation.id()).isEqualTo("canary-1")));
+        coordinator.awaitPhase("canary-1", "holding");
+        TestProbe<OperationReply> answers = revert(coordinator);
+        coordinator.kept(coordinator.written(CanaryMoved.class).receipt());
+        assertThat(answers.receiveMessage())
+                .isInstanceOfSatisfying(
+                        Operation.class, operation -> assertThat(operation.id()).isEqualTo("canary-1"));
     }
 
     @Test
@@ -144,8 +143,8 @@ class RollCallTest {
         return Objects.requireNonNull(fleet.workers.get(worker));
     }
 
-    private static OperationReply revert(LoneCoordinator coordinator) {
-        return coordinator.ask(
+    private static TestProbe<OperationReply> revert(LoneCoordinator coordinator) {
+        return coordinator.send(
                 replyTo -> new DecideCanary("canary-1", null, Decision.REVERT, null, null, Origin.UNKNOWN, replyTo));
     }
 

@@ -41,6 +41,7 @@ import java.time.Duration;
 import java.util.HashSet;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -157,8 +158,10 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
             case WorkerCommand.Prepare prepare -> onPrepare(prepare);
             case WorkerCommand.Begin begin -> onBegin(begin.epoch());
             case WorkerCommand.Stream stream -> onStream(stream.epoch());
-            case WorkerCommand.Drop drop -> onDrop(drop);
-            case WorkerCommand.Repair repair -> onRepair(repair);
+            case WorkerCommand.Drop drop -> tell(drop.epoch(), session -> session.drop(drop.worker()));
+            case WorkerCommand.Repair repair ->
+                tell(repair.epoch(), session -> session.repair(repair.owners(), repair.hosts()));
+            case WorkerCommand.HoldOn told -> tell(told.epoch(), UpdateSession::holdOn);
             case WorkerCommand.Commit commit -> onCommit(commit.epoch());
             case WorkerCommand.Abort abort -> onAbort(abort);
             case WorkerCommand.Verify verify -> onVerify(verify);
@@ -295,15 +298,10 @@ final class GpuWorker extends AbstractBehavior<GpuWorkerMessage> {
                 bytes -> order.replyTo().tell(new WorkerEvent.Progress(update.worker(), order.epoch(), 0, bytes)));
     }
 
-    private void onDrop(WorkerCommand.Drop drop) {
-        if (current != null && current.epoch() == drop.epoch()) {
-            current.session.drop(drop.worker());
-        }
-    }
-
-    private void onRepair(WorkerCommand.Repair repair) {
-        if (current != null && current.epoch() == repair.epoch() && current.canAbort()) {
-            current.session.repair(repair.owners(), repair.hosts());
+    /** Something about an update that goes on. */
+    private void tell(long epoch, Consumer<UpdateSession> news) {
+        if (current != null && current.epoch() == epoch && current.canAbort()) {
+            news.accept(current.session);
         }
     }
 

@@ -212,6 +212,7 @@ class WireSerializationTest {
                 new WorkerCommand.Stream(7),
                 new WorkerCommand.Drop(7, "host-0/1"),
                 new WorkerCommand.Repair(7, List.of("host-0/1"), MEMBERSHIP.hosts()),
+                new WorkerCommand.HoldOn(7),
                 new WorkerCommand.Commit(7),
                 new WorkerCommand.Abort(7, "worker host-0/1 is gone", replyTo),
                 new WorkerCommand.Verify("y1", CHECKPOINT, MEMBERSHIP, replyTo));

@@ -115,6 +115,11 @@ final class CanaryCourse {
         return List.of(new Write(next, ++written));
     }
 
+    /** Enters the state once more, since the ledger may have forgotten it; nothing waits for that. */
+    List<Action> again() {
+        return kept && !ended ? List.of(new Write(state, ++written)) : List.of();
+    }
+
     /** The ledger has it. */
     List<Action> onKept(int number, Instant now) {
         if (kept || number != written || ended) {

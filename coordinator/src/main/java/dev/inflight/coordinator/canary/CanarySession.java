@@ -39,10 +39,15 @@ public final class CanarySession extends AbstractBehavior<CanarySession.Command>
     /** The coordinator's view of the fleet changed. */
     public record FleetChanged(Fleet fleet) implements Command {}
 
-    /** The ledger has what was to be written. */
-    public record Kept(String token) implements Command {}
+    /**
+     * The ledger has what was to be written.
+     *
+     * @param number as {@link SessionEvent.CanaryMoves} named it
+     * @param durable whether a majority has it
+     */
+    public record Kept(int number, boolean durable) implements Command {}
 
-    /** Somebody decides; answered here. */
+    /** Somebody decides; answered here, when that is certain to be remembered. */
     public record Decided(DecideCanary decision) implements Command {}
 
     private record Answered(OperationReply reply) implements Command {}
@@ -71,6 +76,7 @@ public final class CanarySession extends AbstractBehavior<CanarySession.Command>
     private final CanaryCourse course;
     private final ActorRef<OperationReply> answers;
     private final Set<String> over = new HashSet<>();
+    private final DecisionAnswers decisions = new DecisionAnswers();
     private Step step = Step.UPDATE;
     private @Nullable Operation reported;
 
@@ -118,8 +124,8 @@ public final class CanarySession extends AbstractBehavior<CanarySession.Command>
     }
 
     private Behavior<Command> onKept(Kept kept) {
-        String number = kept.token().substring(kept.token().lastIndexOf('#') + 1);
-        return carryOut(course.onKept(Integer.parseInt(number), now()));
+        decisions.kept(kept.number(), kept.durable(), operation());
+        return carryOut(course.onKept(kept.number(), now()));
     }
 
     private Behavior<Command> onDecided(Decided decided) {
@@ -138,7 +144,10 @@ public final class CanarySession extends AbstractBehavior<CanarySession.Command>
         String reason =
                 Objects.requireNonNullElse(decision.reason(), "it was asked for" + (who == null ? "" : " by " + who));
         Behavior<Command> next = carryOut(course.decide(decision.decision(), by, reason, now()));
-        decision.replyTo().tell(operation());
+        if (decisions.isInDoubt()) {
+            carryOut(course.again());
+        }
+        decisions.await(decision.replyTo(), operation());
         return next;
     }
 
@@ -169,8 +178,10 @@ public final class CanarySession extends AbstractBehavior<CanarySession.Command>
         Behavior<Command> next = this;
         for (CanaryCourse.Action action : actions) {
             switch (action) {
-                case CanaryCourse.Write write ->
-                    start.parent().tell(new SessionEvent.CanaryMoves(write.state(), start.id() + "#" + write.number()));
+                case CanaryCourse.Write write -> {
+                    decisions.written(write.number());
+                    start.parent().tell(new SessionEvent.CanaryMoves(write.state(), write.number()));
+                }
                 case CanaryCourse.Ask ask -> {
                     if (ask.later()) {
                         timers.startSingleTimer(AskAgain.class, new AskAgain(ask), RETRY);
@@ -181,6 +192,7 @@ public final class CanarySession extends AbstractBehavior<CanarySession.Command>
                 case CanaryCourse.Check check -> check(check.check());
                 case CanaryCourse.End end -> {
                     end(end.result());
+                    decisions.ended(start.id());
                     next = Behaviors.stopped();
                 }
             }

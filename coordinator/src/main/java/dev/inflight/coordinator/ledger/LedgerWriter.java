@@ -46,9 +46,9 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
     /**
      * Takes an entry.
      *
-     * @param operation to be told of in {@link LedgerEvent.Kept}; null if nobody waits
+     * @param receipt to be told of in {@link LedgerEvent.Kept}; null if nobody waits
      */
-    public record Write(LedgerEntry entry, @Nullable String operation) implements Command {}
+    public record Write(LedgerEntry entry, @Nullable Receipt receipt) implements Command {}
 
     /**
      * Asks whether this coordinator still is the one that decides. Answered once a majority of the replicas has said, after
@@ -75,7 +75,7 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
     }
 
     /** Somebody waits for a record to be durable. */
-    private record Waiting(long sequence, @Nullable String operation, long sinceNanos) {}
+    private record Waiting(long sequence, @Nullable Receipt receipt, long sinceNanos) {}
 
     private static final Duration AGAIN = Duration.ofMillis(250);
 
@@ -167,7 +167,7 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
     }
 
     private Behavior<Command> onWrite(Write write) {
-        append(write.entry(), write.operation());
+        append(write.entry(), write.receipt());
         return this;
     }
 
@@ -390,10 +390,10 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
         }
     }
 
-    private void append(LedgerEntry entry, @Nullable String operation) {
+    private void append(LedgerEntry entry, @Nullable Receipt receipt) {
         long sequence = last().sequence() + 1;
         records.add(new LedgerRecord(term, sequence, entry));
-        waiting.add(new Waiting(sequence, operation, nanoTime.getAsLong()));
+        waiting.add(new Waiting(sequence, receipt, nanoTime.getAsLong()));
         if (Retention.isDue(records.size(), settings.keepEntries())) {
             records = new ArrayList<>(Retention.retain(records, settings.keepEntries()));
         }
@@ -430,7 +430,7 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
     private void releaseDurable() {
         long durable = replicas.durable(voters, records);
         while (!waiting.isEmpty() && waiting.getFirst().sequence() <= durable) {
-            release(waiting.removeFirst());
+            release(waiting.removeFirst(), true);
         }
         if (waiting.isEmpty() && troubled) {
             troubled = false;
@@ -455,13 +455,13 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
                                 voters.size(),
                                 settings.appendTimeout().toMillis());
             }
-            release(overdue);
+            release(overdue, false);
         }
     }
 
-    private void release(Waiting kept) {
-        if (kept.operation() != null) {
-            coordinator.tell(new LedgerEvent.Kept(kept.operation()));
+    private void release(Waiting kept, boolean durable) {
+        if (kept.receipt() != null) {
+            coordinator.tell(new LedgerEvent.Kept(kept.receipt(), durable));
         }
     }
 }

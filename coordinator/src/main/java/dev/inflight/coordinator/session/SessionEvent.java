@@ -111,9 +111,9 @@ public sealed interface SessionEvent {
     /**
      * A canary moves on once the ledger has it.
      *
-     * @param token to be told when it has
+     * @param number to be told when it has
      */
-    record CanaryMoves(CanaryMoved moved, String token) implements SessionEvent {
+    record CanaryMoves(CanaryMoved moved, int number) implements SessionEvent {
         @Override
         public String id() {
             return moved.operation();

@@ -2,13 +2,10 @@ package dev.inflight.coordinator.update;
 
 import akka.actor.typed.ActorRef;
 import dev.inflight.coordinator.fleet.FleetWorker;
-import dev.inflight.protocol.cluster.BandwidthLimit;
-import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Slots;
-import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.SortedMap;
@@ -53,6 +50,7 @@ record Round(
             case PREPARE -> prepare(updateId, settings, replyTo, Objects.requireNonNull(ready));
             case BEGIN -> new WorkerCommand.Begin(epoch);
             case STREAM -> new WorkerCommand.Stream(epoch);
+            case HOLD_ON -> new WorkerCommand.HoldOn(epoch);
             case DROP -> new WorkerCommand.Drop(epoch, Objects.requireNonNull(send.about()));
             case CONFIRM -> throw new IllegalStateException("nothing is sent to workers to confirm epoch " + epoch);
             case COMMIT -> new WorkerCommand.Commit(epoch);
@@ -68,7 +66,6 @@ record Round(
             String updateId, UpdateSettings settings, ActorRef<WorkerEvent> replyTo, Preparation.Ready prepared) {
         Membership membership = prepared.membership();
         Slots slots = prepared.slots();
-        List<BandwidthLimit> limits = request.limits(prepared.mode());
         return new WorkerCommand.Prepare(
                 attempt.epoch(),
                 updateId,
@@ -78,19 +75,10 @@ record Round(
                 membership,
                 slots,
                 prepared.exchange().exchange(),
-                patience(prepared, limits, settings).toMillis(),
+                settings.stallTimeout().toMillis(),
                 attempt.outlivesOwners(),
                 Objects.requireNonNull(request.verify()),
-                limits,
+                request.limits(prepared.mode()),
                 replyTo);
-    }
-
-    /**
-     * How long nothing may move on one worker. A member that has its turn later than others under a limit holds all of them
-     * up, which only this side sees: it is told of each such wait, and ends the update when there is none and nothing moves.
-     */
-    private static Duration patience(Preparation.Ready prepared, List<BandwidthLimit> limits, UpdateSettings settings) {
-        boolean judgedHere = prepared.strategy() == Strategy.BROADCAST && !limits.isEmpty();
-        return judgedHere ? settings.streamTimeout() : settings.stallTimeout();
     }
 }

@@ -61,6 +61,8 @@ final class UpdateAttempt {
         PREPARE,
         BEGIN,
         STREAM,
+        /** One of the members is held up: that nothing moves is no stall. */
+        HOLD_ON,
         /** One of the members, which may have been dropped, takes nothing more. */
         DROP,
         /** To nobody: whether the coordinator still decides is to be found out. */
@@ -185,7 +187,7 @@ final class UpdateAttempt {
             case Aborted done -> onAborted(done);
             case ConsumerLost told -> onConsumerLost(told);
             case OwnerLost told -> onOwnerLost(told);
-            case HeldUp told -> List.of();
+            case HeldUp told -> state == State.STREAMING ? send(Order.HOLD_ON, active()) : List.of();
             case WorkerState other -> List.of();
             case Verified other -> List.of();
         };

@@ -46,11 +46,16 @@ public final class UpdateSession extends AbstractBehavior<UpdateSession.Command>
 
     private enum Tick implements Command {
         RESEND,
-        REPORT
+        REPORT,
+        /** All members were told some time ago that one of them is held up. */
+        TOLD_HELD_UP
     }
 
     private static final String STATE_TIMER = "state";
     private static final String IDLE_TIMER = "idle";
+
+    /** However many members are held up, all are told of it no more often than this. */
+    private static final Duration BETWEEN_HELD_UP = Duration.ofMillis(500);
 
     private final TimerScheduler<Command> timers;
     private final UpdateStart start;
@@ -111,11 +116,25 @@ public final class UpdateSession extends AbstractBehavior<UpdateSession.Command>
     }
 
     private Behavior<Command> onWorker(FromWorker from) {
+        if (from.event() instanceof WorkerEvent.HeldUp told) {
+            return onHeldUp(told);
+        }
         long before = course.movedBytes();
         List<UpdateCourse.Action> actions = course.onWorker(from.event());
-        boolean heldUp = from.event() instanceof WorkerEvent.HeldUp told && told.epoch() == course.epoch();
-        if (heldUp || course.movedBytes() > before) {
+        if (course.movedBytes() > before) {
             restartIdleTimer();
+        }
+        return carryOut(actions);
+    }
+
+    /** A member that has its turn later than others holds all of them up, which they do not see. */
+    private Behavior<Command> onHeldUp(WorkerEvent.HeldUp told) {
+        if (told.epoch() == course.epoch()) {
+            restartIdleTimer();
+        }
+        List<UpdateCourse.Action> actions = timers.isTimerActive(Tick.TOLD_HELD_UP) ? List.of() : course.onWorker(told);
+        if (!actions.isEmpty()) {
+            timers.startSingleTimer(Tick.TOLD_HELD_UP, BETWEEN_HELD_UP);
         }
         return carryOut(actions);
     }
@@ -133,10 +152,13 @@ public final class UpdateSession extends AbstractBehavior<UpdateSession.Command>
     }
 
     private Behavior<Command> onTick(Tick tick) {
-        if (tick == Tick.RESEND) {
-            return carryOut(course.resend());
+        switch (tick) {
+            case RESEND -> {
+                return carryOut(course.resend());
+            }
+            case REPORT -> report();
+            case TOLD_HELD_UP -> {}
         }
-        report();
         return this;
     }
 

@@ -26,6 +26,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** Three coordinator nodes of one cluster, each with a replica; messages pass Artery. */
 class ReplicationTest {
     private static final Duration PATIENCE = Duration.ofSeconds(60);
+    private static final Receipt TAKEN = new Receipt.Taken("update-1");
     private static final LedgerSettings SETTINGS =
             new LedgerSettings(100, Duration.ofSeconds(60), Duration.ofSeconds(60));
     private static final Config CONFIG = ConfigFactory.parseString("""
@@ -77,8 +78,8 @@ class ReplicationTest {
         for (int i = 1; i <= 150; i++) {
             writer.tell(new LedgerWriter.Write(Entries.published("v" + i), null));
         }
-        writer.tell(new LedgerWriter.Write(Entries.started("update-1", "v1", null), "update-1"));
-        first.expectMessage(PATIENCE, new LedgerEvent.Kept("update-1"));
+        writer.tell(new LedgerWriter.Write(Entries.started("update-1", "v1", null), TAKEN));
+        first.expectMessage(PATIENCE, new LedgerEvent.Kept(TAKEN, true));
 
         TestProbe<LedgerEvent> second = probe(1);
         ActorRef<LedgerWriter.Command> successor = writer(1, second);
@@ -103,8 +104,8 @@ class ReplicationTest {
         recovered(events);
         awaitLines(2, 1);
         nodes.get(2).stop(replicas.get(2), PATIENCE);
-        writer.tell(new LedgerWriter.Write(Entries.started("update-1", "v1", null), "update-1"));
-        events.expectMessage(PATIENCE, new LedgerEvent.Kept("update-1"));
+        writer.tell(new LedgerWriter.Write(Entries.started("update-1", "v1", null), TAKEN));
+        events.expectMessage(PATIENCE, new LedgerEvent.Kept(TAKEN, true));
 
         replicas.set(2, replica(2));
         // Which replicas count, the operation, and again which replicas count as one goes and comes.
@@ -123,8 +124,8 @@ class ReplicationTest {
         ActorRef<LedgerWriter.Command> writer =
                 ledgerWriter(0, events, new LedgerSettings(100, Duration.ofMillis(200), Duration.ofSeconds(60)));
         assertThat(recovered(events).published()).isEmpty();
-        writer.tell(new LedgerWriter.Write(Entries.started("update-1", "v1", null), "update-1"));
-        events.expectMessage(PATIENCE, new LedgerEvent.Kept("update-1"));
+        writer.tell(new LedgerWriter.Write(Entries.started("update-1", "v1", null), TAKEN));
+        events.expectMessage(PATIENCE, new LedgerEvent.Kept(TAKEN, true));
 
         replicas.set(2, replica(2));
         probe(0).awaitAssert(PATIENCE, Duration.ofMillis(50), () -> {

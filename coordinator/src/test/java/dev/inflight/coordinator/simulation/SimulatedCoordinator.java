@@ -194,8 +194,8 @@ final class SimulatedCoordinator {
         if (alive) {
             var write = writes.remove();
             ledger.add(record(ledger, write));
-            if (write.operation() != null) {
-                Objects.requireNonNull(ledgerListener).tell(new LedgerEvent.Kept(write.operation()));
+            if (write.receipt() != null) {
+                Objects.requireNonNull(ledgerListener).tell(new LedgerEvent.Kept(write.receipt(), true));
                 wake.run();
             }
         }

@@ -218,6 +218,7 @@ final class SimulatedWorker {
             case WorkerCommand.Stream stream -> onStream(stream.epoch());
             case WorkerCommand.Drop drop -> {}
             case WorkerCommand.Repair repair -> onRepair(repair);
+            case WorkerCommand.HoldOn told -> {}
             case WorkerCommand.Commit commit -> onCommit(commit.epoch());
             case WorkerCommand.Abort abort -> onAbort(abort);
             case WorkerCommand.Verify verify -> {}

@@ -55,6 +55,7 @@ final class Simulation implements SimulatedWorker.Fleetwide {
     private final double patience;
 
     private final WaitingUpdates waiting;
+    private final CanaryDecisions decisions;
     /** Hosts that are there and do not report to the coordinator, by the time until which. */
     private final Map<String, Long> silent = new HashMap<>();
 
@@ -79,6 +80,7 @@ final class Simulation implements SimulatedWorker.Fleetwide {
         this.canaries = world.happens(0.7) ? 0 : 0.5;
         this.patience = world.happens(0.6) ? 0 : 0.5;
         this.waiting = new WaitingUpdates(world);
+        this.decisions = new CanaryDecisions(world, ledger);
         int count = (int) world.between(2, 4);
         for (String version : VERSIONS) {
             checkpoints.put(
@@ -170,8 +172,10 @@ final class Simulation implements SimulatedWorker.Fleetwide {
         if (coordinator != null) {
             Decision decision = world.happens(0.5) ? Decision.PROMOTE : Decision.REVERT;
             world.tell("decision: %s", decision);
-            coordinator.ask(replyTo ->
-                    new TrainerCommand.DecideCanary(null, MODEL, decision, null, null, Origin.UNKNOWN, replyTo));
+            decisions.ask(coordinator, decision);
+            if (world.happens(0.2)) {
+                world.in(world.between(0, 100), this::fail);
+            }
         }
     }
 

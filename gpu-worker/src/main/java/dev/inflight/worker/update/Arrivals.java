@@ -10,10 +10,11 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** Hand-over from the stages that bring buckets to the one that reloads them, one place per bucket. Thread-safe. */
-final class Arrivals {
+final class Arrivals implements StallWait {
     private final CompletableFuture<@Nullable Arrival>[] arrivals;
     private volatile boolean heldUp;
     private volatile int resumptions;
+    private volatile long heldOnUntil = System.nanoTime();
 
     /**
      * A bucket that is verified and readable.
@@ -39,12 +40,17 @@ final class Arrivals {
         arrivals[bucket].complete(null);
     }
 
-    /** While arrivals are held up no wait ends for want of one, and patience begins anew afterwards. */
-    synchronized void holdUp(boolean now) {
+    @Override
+    public synchronized void holdUp(boolean now) {
         if (heldUp && !now) {
             resumptions++;
         }
         heldUp = now;
+    }
+
+    @Override
+    public void holdOn(Duration time) {
+        heldOnUntil = System.nanoTime() + time.toNanos();
     }
 
     /** Ends the wait for every bucket that has not come. */
@@ -60,12 +66,15 @@ final class Arrivals {
      */
     @Nullable
     Arrival await(int bucket, Duration patience) throws InterruptedException {
+        long left = patience.toNanos();
         while (true) {
             int resumed = resumptions;
             try {
-                return arrivals[bucket].get(patience.toMillis(), TimeUnit.MILLISECONDS);
+                return arrivals[bucket].get(left, TimeUnit.NANOSECONDS);
             } catch (TimeoutException e) {
-                if (!heldUp && resumed == resumptions) {
+                boolean anew = heldUp || resumed != resumptions;
+                left = anew ? patience.toNanos() : heldOnUntil - System.nanoTime();
+                if (left <= 0) {
                     throw new UpdateException(
                             "bucket " + bucket + " did not come within " + patience.toMillis() + " ms", null);
                 }

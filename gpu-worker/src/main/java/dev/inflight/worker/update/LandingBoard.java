@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * A ring of landing slots of one update. Its turns are in plan order over all buckets that are expected to land there;
  * without such expectations they are in the order in which buckets come. Thread-safe.
  */
-final class LandingBoard {
+final class LandingBoard implements StallWait {
     private final LandingSlots slots;
     private final SlotBoard board;
     private final Duration patience;
@@ -75,8 +75,14 @@ final class LandingBoard {
         board.consumed(bucket, UpdateSession.SELF);
     }
 
-    void holdUp(boolean now) {
+    @Override
+    public void holdUp(boolean now) {
         board.holdUp(now);
+    }
+
+    @Override
+    public void holdOn(Duration time) {
+        board.holdOn(time);
     }
 
     void fail(String reason) {

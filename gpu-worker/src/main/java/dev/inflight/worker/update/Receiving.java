@@ -39,6 +39,7 @@ final class Receiving {
     private final Duration patience;
     private final LostOwners lostOwners;
     private final Pacing pacing;
+    private final StallWaits waits;
     private final List<Source> sources = new ArrayList<>();
     private @Nullable Landings landing;
     private @Nullable Landings spare;
@@ -64,7 +65,9 @@ final class Receiving {
             Arrivals arrivals,
             Mending mending,
             StageTimes times,
-            Closer closer) {
+            Closer closer,
+            StallWaits waits) {
+        this.waits = waits;
         this.context = context;
         this.order = order;
         this.checkpoint = checkpoint;
@@ -147,7 +150,7 @@ final class Receiving {
         var ring = taken.ring();
         int first = slots.announce(
                 IntStream.range(0, ring.count()).mapToObj(ring::memory).toList());
-        return new Landings(new LandingBoard(taken, patience), first);
+        return new Landings(waits.add(new LandingBoard(taken, patience)), first);
     }
 
     /** Says which buckets will land, before the first does. */
@@ -197,12 +200,8 @@ final class Receiving {
         return (bucket, at, release) -> arrivals.arrived(bucket, at, firstSlot, release);
     }
 
-    /**
-     * Takes nothing more from lost owners. While nobody holds what they owned, it is not for want of peers' patience that
-     * the update ends here. Does not block.
-     */
+    /** Takes nothing more from lost owners. Does not block. */
     void repair(List<String> owners, List<Membership.Host> hosts) {
-        boards().forEach(board -> board.holdUp(hosts.isEmpty()));
         lostOwners.tell(owners, hosts);
         for (var source : sources) {
             if (owners.contains(source.owner().worker())) {

@@ -21,9 +21,9 @@ import org.jspecify.annotations.Nullable;
  * plan's order, and so do all consumers; whoever holds the lowest turn can therefore always go on.
  *
  * <p>Thread-safe. Every wait ends: with what it waited for, after {@code patience} without any movement on the board
- * while it is not held up, or with the failure given to {@link #fail}.
+ * while it is neither held up nor holds on, or with the failure given to {@link #fail}.
  */
-public final class SlotBoard {
+public final class SlotBoard implements StallWait {
     private static final int FREE = -1;
 
     private final int firstSlot;
@@ -37,6 +37,7 @@ public final class SlotBoard {
     private long movements;
     private boolean sealed;
     private boolean heldUp;
+    private long heldOnUntil = System.nanoTime();
     private @Nullable String failure;
 
     private static final class Entry {
@@ -221,12 +222,22 @@ public final class SlotBoard {
         }
     }
 
-    /** While the board is held up nothing need move: no wait ends for that, and patience begins anew afterwards. */
-    void holdUp(boolean now) {
+    @Override
+    public void holdUp(boolean now) {
         lock.lock();
         try {
             heldUp = now;
             signal();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
+    public void holdOn(Duration time) {
+        lock.lock();
+        try {
+            heldOnUntil = System.nanoTime() + time.toNanos();
         } finally {
             lock.unlock();
         }
@@ -254,8 +265,8 @@ public final class SlotBoard {
         long seen = movements;
         long left = patience.toNanos();
         while (failure == null && !condition.getAsBoolean()) {
-            if (left <= 0 && heldUp) {
-                left = patience.toNanos();
+            if (left <= 0) {
+                left = heldUp ? patience.toNanos() : heldOnUntil - System.nanoTime();
             }
             if (left <= 0) {
                 throw new UpdateException(

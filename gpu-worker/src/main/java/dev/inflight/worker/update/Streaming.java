@@ -67,6 +67,7 @@ final class Streaming implements AutoCloseable {
     private volatile @Nullable Collective collective;
     private final List<Future<Void>> moving = new ArrayList<>();
     private Presence presence = Presence.ALWAYS;
+    private final StallWaits waits;
     private final Arrivals arrivals;
     private final StageRunner runner;
 
@@ -108,10 +109,11 @@ final class Streaming implements AutoCloseable {
         this.patience = Duration.ofMillis(order.stallTimeoutMs());
         this.mending = new Mending(context.store(), checkpoint, times);
         this.device = stages();
-        this.arrivals = new Arrivals(plan.buckets().size());
+        this.waits = new StallWaits(patience);
+        this.arrivals = waits.add(new Arrivals(plan.buckets().size()));
         this.runner = new StageRunner("inflight-update-" + order.epoch() + "-" + context.worker());
         this.receiving =
-                new Receiving(context, order, checkpoint, plan, device, slots, arrivals, mending, times, closer);
+                new Receiving(context, order, checkpoint, plan, device, slots, arrivals, mending, times, closer, waits);
     }
 
     private DeviceStages stages() {
@@ -146,7 +148,7 @@ final class Streaming implements AutoCloseable {
     }
 
     private void offer(List<Bucket> mine, OwnBuckets readable) throws InterruptedException {
-        var board = new SlotBoard(order.slots().count(), readable.firstRingSlot(), patience);
+        var board = waits.add(new SlotBoard(order.slots().count(), readable.firstRingSlot(), patience));
         var cast = casts() ? cast(board) : null;
         own = new Own(readable, board, cast);
         slots.announce(readable.memories());
@@ -322,18 +324,15 @@ final class Streaming implements AutoCloseable {
         }
     }
 
-    /**
-     * Takes nothing more from lost owners. While nobody holds what they owned, it is not for want of peers' patience that
-     * the update ends here. Does not block.
-     */
+    /** Takes nothing more from lost owners. While nobody holds what they owned, no wait ends for that. Does not block. */
     void repair(List<String> owners, List<Membership.Host> hosts) {
-        boolean heldUp = hosts.isEmpty();
-        arrivals.holdUp(heldUp);
-        var mine = own;
-        if (mine != null) {
-            mine.board().holdUp(heldUp);
-        }
+        waits.holdUp(hosts.isEmpty());
         receiving.repair(owners, hosts);
+    }
+
+    /** See {@link StallWaits#holdOn}. */
+    void holdOn() {
+        waits.holdOn();
     }
 
     private List<Bucket> bucketsOf(String worker) {

@@ -329,6 +329,14 @@ public final class UpdateSession implements AutoCloseable {
         }
     }
 
+    /** A member waits for its turn under a limit: that nothing moves is no stall now. Does not block. */
+    public void holdOn() {
+        var stages = streaming;
+        if (stages != null) {
+            stages.holdOn();
+        }
+    }
+
     private interface Step<T> {
         T run() throws InterruptedException;
     }

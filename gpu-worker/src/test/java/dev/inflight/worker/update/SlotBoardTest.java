@@ -117,6 +117,19 @@ class SlotBoardTest {
     }
 
     @Test
+    void whoHoldsOnWaitsForSoLongAndNoLonger() throws Exception {
+        var board = board(1, Duration.ofMillis(50));
+        board.join("worker-7/0");
+        board.enter(0, 0);
+        board.ready(0);
+        var time = Duration.ofMillis(400);
+        board.holdOn(time);
+        long begin = System.nanoTime();
+        assertThatThrownBy(() -> board.enter(1, 1)).hasMessageContaining("held by worker-7/0");
+        assertThat(Duration.ofNanos(System.nanoTime() - begin)).isGreaterThan(time.minusMillis(50));
+    }
+
+    @Test
     void aFailureEndsEveryWait() throws Exception {
         var board = board(1, PATIENCE);
         board.join("engine");

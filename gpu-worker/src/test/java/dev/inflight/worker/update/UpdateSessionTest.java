@@ -27,6 +27,7 @@ import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.ShardRange;
 import dev.inflight.protocol.plan.Slots;
 import dev.inflight.worker.store.StoredCheckpoint;
+import dev.inflight.worker.transport.RateLimit;
 import dev.inflight.worker.update.UpdateSession.AbortOutcome;
 import dev.inflight.worker.verify.EngineVerifier;
 import dev.inflight.worker.verify.StagedVerifier;
@@ -38,10 +39,12 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
@@ -59,6 +62,9 @@ class UpdateSessionTest {
 
     @TempDir
     Path directory;
+
+    private static final long RATE = 100 * MIB;
+    private static final Duration BUSY = Duration.ofMillis(2200);
 
     private final List<TestHost> hosts = new ArrayList<>();
     private final TestProbe<WorkerEvent> coordinator = KIT.createTestProbe();
@@ -423,6 +429,94 @@ class UpdateSessionTest {
         others.forEach(UpdateSession::close);
         hosts.remove(2).close();
         assertThat(mismatches(target)).containsExactly(0L, 0L);
+    }
+
+    @Test
+    void whoWaitsForItsTurnAtAStandInIsNotTakenForStalledByAnybody() throws Exception {
+        var limit = startLimited();
+        var target = publish("v1", 1);
+        patience = Duration.ofSeconds(1);
+        var sessions = repairable(1, target, LoadMode.SHADOW, 3);
+        begin(sessions);
+        var others = sessions.subList(0, 2);
+        lose(sessions.get(2), others);
+        hosts.get(1).store.restore(restore(target, 2), bytes -> {});
+        var busy = occupy(limit);
+        others.forEach(session -> session.repair(List.of("c/0"), holders(hosts.get(1), 2)));
+        assertThat(streamHoldingOn(others)).isGreaterThan(BUSY);
+        busy.join();
+        together(others, UpdateSession::commit);
+        others.forEach(UpdateSession::close);
+        hosts.remove(2).close();
+        assertThat(mismatches(target)).containsExactly(0L, 0L);
+    }
+
+    @Test
+    void whoWaitsForItsTurnInALimitedUpdateIsNotTakenForStalledByAnybody() throws Exception {
+        var limit = startLimited();
+        var target = publish("v1", 1);
+        patience = Duration.ofSeconds(1);
+        limits = List.of(new BandwidthLimit("model m", 1L << 30));
+        var sessions = prepare(1, target, LoadMode.SHADOW, 3);
+        begin(sessions);
+        var busy = occupy(limit);
+        assertThat(streamHoldingOn(sessions)).isGreaterThan(BUSY);
+        busy.join();
+        together(sessions, UpdateSession::commit);
+        sessions.forEach(UpdateSession::close);
+        assertThat(mismatches(target)).containsOnly(0L);
+    }
+
+    /** Three hosts of three machines, the second with a limit of its own. */
+    private RateLimit startLimited() throws Exception {
+        var limit = new RateLimit(RATE);
+        start("one-machine");
+        hosts.add(new TestHost("b", "another-machine", directory, 3 * 2 * MIB, List.of(), limit));
+        hosts.add(new TestHost("c", "a-third-machine", directory, 3 * 2 * MIB));
+        return limit;
+    }
+
+    /** Somebody else has a turn that is longer than anybody's patience. */
+    private static Thread occupy(RateLimit limit) throws InterruptedException {
+        var taken = new CountDownLatch(1);
+        var busy = Thread.ofVirtual().start(() -> {
+            taken.countDown();
+            try {
+                limit.take(RATE * BUSY.toMillis() / 1000);
+            } catch (InterruptedException e) {
+                throw new AssertionError(e);
+            }
+        });
+        taken.await();
+        while (busy.getState() == Thread.State.RUNNABLE) {
+            Thread.onSpinWait();
+        }
+        return busy;
+    }
+
+    /** Has all members hold on as the coordinator does while one of them says that it is held up; how long it took. */
+    private Duration streamHoldingOn(List<UpdateSession> sessions) throws Exception {
+        long begin = System.nanoTime();
+        try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            var streaming = sessions.stream()
+                    .map(session -> threads.submit(session::stream))
+                    .toList();
+            var told = new AtomicBoolean(true);
+            var telling = threads.submit(() -> {
+                while (told.get()) {
+                    if (coordinator.receiveMessage(TestHost.PATIENCE) instanceof WorkerEvent.HeldUp) {
+                        sessions.forEach(UpdateSession::holdOn);
+                    }
+                }
+            });
+            for (var one : streaming) {
+                one.get();
+            }
+            told.set(false);
+            coordinator.getRef().tell(new WorkerEvent.HeldUp("nobody", 1));
+            telling.get();
+        }
+        return Duration.ofNanos(System.nanoTime() - begin);
     }
 
     @Test

@@ -149,7 +149,8 @@ public sealed interface TrainerCommand extends Wire {
     }
 
     /**
-     * Ends the watching of a canary: the others follow, or the first ones go back.
+     * Ends the watching of a canary: the others follow, or the first ones go back. Answered when no later coordinator can
+     * miss it; {@code UNAVAILABLE} means that one may, and asks for it to be said again.
      *
      * @param operation the canary; null for the one that runs of {@code model}
      * @param model null if {@code operation} says it

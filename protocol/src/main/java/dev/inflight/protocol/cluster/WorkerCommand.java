@@ -104,6 +104,12 @@ public sealed interface WorkerCommand extends Wire {
         }
     }
 
+    /**
+     * A member waits for its turn under a limit of bandwidth ({@link WorkerEvent.HeldUp}), which may hold up all others. Told
+     * about once a second meanwhile; for the stall timeout and a little longer nobody fails because nothing moves.
+     */
+    record HoldOn(long epoch) implements WorkerCommand {}
+
     /** Makes the staged weights live; answered by {@link WorkerEvent.Committed} or {@link WorkerEvent.Failed}. */
     record Commit(long epoch) implements WorkerCommand {}
 

@@ -1,0 +1,99 @@
+package dev.inflight.coordinator.ledger;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import akka.actor.testkit.typed.javadsl.ActorTestKit;
+import akka.actor.testkit.typed.javadsl.TestProbe;
+import akka.actor.typed.ActorRef;
+import akka.actor.typed.javadsl.Behaviors;
+import akka.actor.typed.receptionist.Receptionist;
+import com.typesafe.config.ConfigFactory;
+import dev.inflight.coordinator.ledger.LedgerCodec.DamagedException;
+import dev.inflight.coordinator.ledger.ReplicaCommand.Append;
+import dev.inflight.coordinator.ledger.ReplicaCommand.Promise;
+import dev.inflight.coordinator.ledger.ReplicaCommand.Read;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.List;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Test;
+
+/** Two replicas, one of which writes nothing: what the writer says of entries that no majority has. */
+class LedgerWriterTest {
+    private static final ActorTestKit KIT =
+            ActorTestKit.create("inflight", ConfigFactory.parseString("""
+            akka.actor.provider = cluster
+            akka.remote.artery.canonical { hostname = "127.0.0.1", port = 0 }
+            akka.cluster.jmx.multi-mbeans-in-same-jvm = on
+            akka.coordinated-shutdown { exit-jvm = off, run-by-actor-system-terminate = off }
+            akka.loglevel = ERROR
+            """).withFallback(ConfigFactory.load()));
+
+    private static final Duration APPEND_TIMEOUT = Duration.ofSeconds(1);
+    private static final Receipt FIRST = new Receipt.CanaryMove("canary-1", 1);
+    private static final Receipt SECOND = new Receipt.CanaryMove("canary-1", 2);
+
+    private final TestProbe<LedgerEvent> events = KIT.createTestProbe();
+    private final TestProbe<Append> stuck = KIT.createTestProbe();
+
+    @AfterAll
+    static void stop() {
+        KIT.shutdownTestKit();
+    }
+
+    @Test
+    void saysWhetherAMajorityHasAnEntry() throws DamagedException {
+        replica("well", true);
+        replica("stuck", false);
+        ActorRef<LedgerWriter.Command> writer = KIT.spawn(LedgerWriter.create(
+                new LedgerSettings(100, Duration.ofMillis(500), APPEND_TIMEOUT),
+                "coordinator",
+                events.getRef(),
+                System::nanoTime,
+                InstantSource.system()));
+        events.expectMessageClass(LedgerEvent.Recovered.class, Duration.ofSeconds(10));
+
+        long asked = System.nanoTime();
+        writer.tell(new LedgerWriter.Write(Entries.moved("canary-1", LedgerEntry.CanaryPhase.HOLDING), FIRST));
+        events.expectMessage(Duration.ofSeconds(5), new LedgerEvent.Kept(FIRST, false));
+        assertThat(Duration.ofNanos(System.nanoTime() - asked)).isGreaterThanOrEqualTo(APPEND_TIMEOUT);
+
+        catchUp(2);
+        writer.tell(new LedgerWriter.Write(Entries.moved("canary-1", LedgerEntry.CanaryPhase.PROMOTING), SECOND));
+        catchUp(3);
+        events.expectMessage(new LedgerEvent.Kept(SECOND, true));
+    }
+
+    /** The first entry says which replicas there are. */
+    private void catchUp(long sequence) throws DamagedException {
+        Append append;
+        do {
+            append = stuck.receiveMessage();
+            append.replyTo().tell(new ReplicaEvent.Appended("stuck", last(append)));
+        } while (last(append).sequence() < sequence);
+    }
+
+    private static Position last(Append append) throws DamagedException {
+        return LedgerCodec.read(append.lines().getLast()).position();
+    }
+
+    /** @param writes otherwise the test answers for it */
+    private void replica(String id, boolean writes) {
+        ActorRef<ReplicaCommand> ref = KIT.spawn(Behaviors.receiveMessage(command -> {
+            switch (command) {
+                case Promise promise ->
+                    promise.replyTo().tell(new ReplicaEvent.Promised(id, promise.term(), Position.NONE));
+                case Read read -> read.replyTo().tell(new ReplicaEvent.Page(id, List.of(), false));
+                case Append append -> {
+                    if (writes) {
+                        append.replyTo().tell(new ReplicaEvent.Appended(id, last(append)));
+                    } else {
+                        stuck.getRef().tell(append);
+                    }
+                }
+            }
+            return Behaviors.same();
+        }));
+        KIT.system().receptionist().tell(Receptionist.register(ReplicaCommand.KEY, ref));
+    }
+}
