@@ -103,9 +103,9 @@ final class BenchGpuCommand implements Callable<Integer> {
     @Option(
             names = "--warm-ups",
             paramLabel = "N",
-            defaultValue = "20",
+            defaultValue = "40",
             description = "Updates of each mode before the measured ones, at least 2: the first map slots, and the JVMs"
-                    + " compile for about twenty (default: ${DEFAULT-VALUE}).")
+                    + " compile for about forty (default: ${DEFAULT-VALUE}).")
     private int warmUps;
 
     @Mixin

@@ -208,7 +208,7 @@ public final class GpuBench {
         boolean verified = false;
         try {
             if (options.repeat() > 0) {
-                repeat = bench.repeat(mode, options.repeat(), memory);
+                repeat = bench.repeat(mode, options.repeat(), memory, probe);
             }
             verified = scenario.verify();
         } catch (RuntimeException e) {

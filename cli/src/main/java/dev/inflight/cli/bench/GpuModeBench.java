@@ -1,5 +1,7 @@
 package dev.inflight.cli.bench;
 
+import static dev.inflight.cli.console.Rounding.measured;
+
 import dev.inflight.cli.client.UpdateResult;
 import dev.inflight.cli.demo.LocalScenario;
 import dev.inflight.cli.demo.LocalScenario.TimedUpdate;
@@ -109,18 +111,26 @@ final class GpuModeBench {
         return new Timed(measured);
     }
 
-    GpuModeReport.Repeat repeat(String mode, int updates, DeviceMemory memory) throws InterruptedException {
+    /** Back to back: the ceiling is measured around them only. */
+    GpuModeReport.Repeat repeat(String mode, int updates, DeviceMemory memory, H2dProbe probe)
+            throws InterruptedException {
+        double ceilingBefore = probe.sumGBps();
         List<Long> workers = scenario.fleet().workerPids();
         HostResources before = HostResources.now(memory.freeBytes(), workers);
         double[] seconds = new double[updates];
+        long bytes = 0;
         for (int i = 0; i < updates; i++) {
-            seconds[i] = update(mode, updates + " more " + mode + " updates in a row")
-                    .result()
-                    .seconds();
+            UpdateResult result = update(mode, updates + " more " + mode + " updates in a row")
+                    .result();
+            seconds[i] = result.seconds();
+            bytes = result.bytes();
         }
         Arrays.sort(seconds);
         HostResources after = HostResources.now(memory.freeBytes(), workers);
-        return new GpuModeReport.Repeat(updates, Median.ofSorted(seconds), before, after);
+        double median = Median.ofSorted(seconds);
+        double ceiling = (ceilingBefore + probe.sumGBps()) / 2;
+        return new GpuModeReport.Repeat(
+                updates, measured(median), measured(ceiling), measured(bytes / (ceiling * 1e9) / median), before, after);
     }
 
     /** What the engines have after the last update. */

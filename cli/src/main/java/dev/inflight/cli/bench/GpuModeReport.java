@@ -50,8 +50,16 @@ public record GpuModeReport(
      * Updates in a row after the measured ones.
      *
      * @param seconds median
+     * @param h2dSumGBps what host memory gave to all GPUs at once, mean of right before and right after them
+     * @param ratio time their bytes take at that rate / seconds
      * @param before with the engines on the version before the first
      * @param after when the last was done
      */
-    public record Repeat(int updates, double seconds, HostResources before, HostResources after) {}
+    public record Repeat(
+            int updates,
+            double seconds,
+            double h2dSumGBps,
+            double ratio,
+            HostResources before,
+            HostResources after) {}
 }

@@ -36,7 +36,7 @@ class GpuBenchReportTest {
                 new UpdateResult.Stages(0.1, 0.0, 0.1, 0.2, 0.2, 0.0),
                 210.0,
                 verified,
-                new GpuModeReport.Repeat(50, 0.2, before, before));
+                new GpuModeReport.Repeat(50, 0.2, 105, 0.9, before, before));
     }
 
     private static GpuBenchReport report(
@@ -82,7 +82,7 @@ class GpuBenchReportTest {
                         + "\"commitSeconds\":0.01,\"abortSeconds\":0.0},"
                         + "\"stages\":{\"h2dSeconds\":0.1,\"verifySeconds\":0.0,\"transferSeconds\":0.1,"
                         + "\"reloadSeconds\":0.2,\"streamSeconds\":0.2,\"engineVerifySeconds\":0.0},\"stallMs\":210.0,\"verified\":true,"
-                        + "\"repeat\":{\"updates\":50,\"seconds\":0.2,\"before\":" + resources + ",\"after\":"
+                        + "\"repeat\":{\"updates\":50,\"seconds\":0.2,\"h2dSumGBps\":105.0,\"ratio\":0.9,\"before\":" + resources + ",\"after\":"
                         + resources + "},\"problems\":[]}");
     }
 
