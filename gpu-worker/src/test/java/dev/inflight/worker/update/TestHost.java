@@ -82,7 +82,12 @@ final class TestHost implements AutoCloseable {
         }
 
         Setup partLimit(long bytesPerSecond) {
-            return new Setup(directory, engineFlags, new RateLimit(bytesPerSecond), ucx, gather);
+            return partLimit(new RateLimit(bytesPerSecond));
+        }
+
+        /** One that the test takes turns of as well. */
+        Setup partLimit(RateLimit limit) {
+            return new Setup(directory, engineFlags, limit, ucx, gather);
         }
 
         Setup ucx(UcxNode node) {

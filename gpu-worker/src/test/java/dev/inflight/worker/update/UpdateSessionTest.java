@@ -471,8 +471,8 @@ class UpdateSessionTest {
     private RateLimit startLimited() throws Exception {
         var limit = new RateLimit(RATE);
         start("one-machine");
-        hosts.add(new TestHost("b", "another-machine", directory, 3 * 2 * MIB, List.of(), limit));
-        hosts.add(new TestHost("c", "a-third-machine", directory, 3 * 2 * MIB));
+        hosts.add(TestHost.in(directory).partLimit(limit).start("b", "another-machine"));
+        hosts.add(TestHost.in(directory).start("c", "a-third-machine"));
         return limit;
     }
 
