@@ -130,7 +130,12 @@ final class GpuModeBench {
         double median = Median.ofSorted(seconds);
         double ceiling = (ceilingBefore + probe.sumGBps()) / 2;
         return new GpuModeReport.Repeat(
-                updates, measured(median), measured(ceiling), measured(bytes / (ceiling * 1e9) / median), before, after);
+                updates,
+                measured(median),
+                measured(ceiling),
+                measured(bytes / (ceiling * 1e9) / median),
+                before,
+                after);
     }
 
     /** What the engines have after the last update. */

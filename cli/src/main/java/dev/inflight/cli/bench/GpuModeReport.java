@@ -56,10 +56,5 @@ public record GpuModeReport(
      * @param after when the last was done
      */
     public record Repeat(
-            int updates,
-            double seconds,
-            double h2dSumGBps,
-            double ratio,
-            HostResources before,
-            HostResources after) {}
+            int updates, double seconds, double h2dSumGBps, double ratio, HostResources before, HostResources after) {}
 }

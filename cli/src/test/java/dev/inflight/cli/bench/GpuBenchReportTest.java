@@ -82,7 +82,8 @@ class GpuBenchReportTest {
                         + "\"commitSeconds\":0.01,\"abortSeconds\":0.0},"
                         + "\"stages\":{\"h2dSeconds\":0.1,\"verifySeconds\":0.0,\"transferSeconds\":0.1,"
                         + "\"reloadSeconds\":0.2,\"streamSeconds\":0.2,\"engineVerifySeconds\":0.0},\"stallMs\":210.0,\"verified\":true,"
-                        + "\"repeat\":{\"updates\":50,\"seconds\":0.2,\"h2dSumGBps\":105.0,\"ratio\":0.9,\"before\":" + resources + ",\"after\":"
+                        + "\"repeat\":{\"updates\":50,\"seconds\":0.2,\"h2dSumGBps\":105.0,\"ratio\":0.9,\"before\":"
+                        + resources + ",\"after\":"
                         + resources + "},\"problems\":[]}");
     }
 
