@@ -14,8 +14,8 @@ declare -A bound=(
   [loss]=160
   [nccl]=300
   [bench]=220
-  [variants]=200
-  [exchange]=300
+  [variants]=240
+  [exchange]=400
   [joins]=150
 )
 steps=(launcher tests sanitizer python tp loss nccl bench variants exchange joins)
