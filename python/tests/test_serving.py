@@ -1,5 +1,7 @@
+import gc
 import http.client
 import threading
+import weakref
 from urllib.parse import urlsplit
 
 import pytest
@@ -72,9 +74,12 @@ def test_the_answer_reads_a_moved_module():
     module = torch.nn.Linear(8, 8)
     served = ServedModule(module)
     for value in (3.0, 4.0):
+        before = weakref.ref(served.staged("weight"))
         module.weight.data = torch.full((8, 8), value)
         served.begin("in-place")
         served.end(["weight", "bias"])
         served.commit()
         live = [p.detach().view(-1).view(torch.uint8).tolist() for _, p in sorted(module.named_parameters())]
         assert served.answer(7) == answer(7, live)
+        gc.collect()
+        assert before() is None  # Nothing holds the memory that it was moved from.

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+from inflight.adapter import SHADOW
 from inflight.adapters.torch_module import TorchModuleAdapter
 from inflight.answer import in_order
 from inflight.engine.architecture import BertEmbedder, embedding_digest
@@ -26,22 +27,25 @@ MAX_TEXTS = 256
 
 class ServedModule(TorchModuleAdapter):
     """Keeps what the answer function reads. It is made at ``end``, so that a commit only assigns it, and made anew only
-    if it reads other memory than that of the two last commits."""
+    if it reads other memory than what serves and what stands by."""
 
     def __init__(self, module, reserve_shadow: bool = False):
         super().__init__(module, reserve_shadow)
-        self.answer = self._former = self._staged = FastAnswer([])
+        self.answer = self._standby = self._staged = FastAnswer([])
 
     def end(self, names: Collection[str]) -> None:
         super().end(names)
         tensors = in_order({name: self.staged(name) for name in names})
-        known = (answer for answer in (self.answer, self._former) if answer.reads(tensors))
+        known = (answer for answer in (self.answer, self._standby) if answer.reads(tensors))
         self._staged = next(known, None) or FastAnswer(tensors)
 
     def commit(self) -> None:
+        swapped = self._mode == SHADOW
         super().commit()
         if self._staged is not self.answer:
-            self.answer, self._former = self._staged, self.answer
+            # Memory that a module was moved from is not kept.
+            self._standby = self.answer if swapped else FastAnswer([])
+            self.answer = self._staged
 
 
 class HttpError(Exception):

@@ -276,10 +276,10 @@ final class CanaryDesk {
             // Which one was meant before, nobody can tell.
             decision.replyTo()
                     .tell(new Refused(Code.NOT_FOUND, "no canary of model " + decision.model() + " is running"));
-        } else if (known == null) {
-            past.answer(id, found -> ended(id, decision.decision(), found), decision.replyTo());
-        } else {
+        } else if (known != null && known.state() == State.RUNNING) {
             decision.replyTo().tell(ended(id, decision.decision(), known));
+        } else {
+            past.answer(id, found -> ended(id, decision.decision(), found), decision.replyTo());
         }
     }
 
@@ -325,7 +325,10 @@ final class CanaryDesk {
     }
 
     void ended(String id) {
-        running.remove(id);
+        Canary canary = running.remove(id);
+        if (canary != null && canary.session() != null) {
+            canary.session().tell(new CanarySession.Close());
+        }
     }
 
     /** Versions of a model that engines may have to go back to. */

@@ -41,8 +41,15 @@ public record CoordinatorSettings(
     public static CoordinatorSettings from(Config config) {
         Config own = config.getConfig("inflight.coordinator");
         Settings settings = new Settings(own);
+        HttpSettings http = HttpSettings.from(own.getConfig("http"));
+        LedgerSettings ledger = LedgerSettings.from(own.getConfig("ledger"));
+        if (ledger.appendTimeout().compareTo(http.askTimeout()) >= 0) {
+            throw settings.refuse(
+                    "ledger.append-timeout",
+                    "must be below http.ask-timeout, or nobody hears why a decision is in doubt");
+        }
         return new CoordinatorSettings(
-                HttpSettings.from(own.getConfig("http")),
+                http,
                 PublishSettings.from(own.getConfig("publish")),
                 UpdateSettings.from(own.getConfig("update")),
                 JoinSettings.from(own.getConfig("join")),
@@ -50,7 +57,7 @@ public record CoordinatorSettings(
                 VerifySettings.from(own.getConfig("verify")),
                 LimitSettings.from(own.getConfig("limits")),
                 Path.of(settings.text("data-dir")),
-                LedgerSettings.from(own.getConfig("ledger")),
+                ledger,
                 (int) settings.number("keep-versions", 1, 1000),
                 settings.oneOf("keep-previous", KeepPrevious.values()),
                 (int) settings.number("operation-history", 1, 100_000),

@@ -54,7 +54,12 @@ final class Journal {
     }
 
     void tell(GetOperation query) {
-        ledger.tell(new LedgerWriter.TellOperation(query));
+        ledger.tell(new LedgerWriter.TellOperation(query, false));
+    }
+
+    /** Answered once that is certain to be remembered. */
+    void tellDurably(GetOperation query) {
+        ledger.tell(new LedgerWriter.TellOperation(query, true));
     }
 
     /** Worker hosts hold a version that nobody remembers. */

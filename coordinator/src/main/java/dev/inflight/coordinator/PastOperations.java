@@ -5,6 +5,8 @@ import akka.actor.typed.javadsl.ActorContext;
 import akka.actor.typed.javadsl.Behaviors;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
+import dev.inflight.protocol.cluster.OperationReply.Refused;
+import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
 import dev.inflight.protocol.cluster.TrainerCommand.GetOperation;
 import org.jspecify.annotations.Nullable;
 
@@ -28,12 +30,16 @@ final class PastOperations {
         this.journal = journal;
     }
 
-    /** Answers once the ledger has said what it has. */
+    /** Answers once the ledger has said what a majority of its replicas has; if none has it in time, that is the answer. */
     void answer(String id, Answer answer, ActorRef<OperationReply> replyTo) {
         ActorRef<OperationReply> asking = context.spawnAnonymous(Behaviors.receiveMessage(found -> {
-            replyTo.tell(answer.to(found instanceof Operation past ? past : null));
+            replyTo.tell(
+                    switch (found) {
+                        case Operation past -> answer.to(past);
+                        case Refused refused -> refused.code() == Code.NOT_FOUND ? answer.to(null) : refused;
+                    });
             return Behaviors.stopped();
         }));
-        journal.tell(new GetOperation(id, asking));
+        journal.tellDurably(new GetOperation(id, asking));
     }
 }

@@ -283,10 +283,10 @@ final class UpdateTurns {
             cancellations.begin(cancelled.operation(), end, command.replyTo());
         } else if (!cancellations.await(id, command.replyTo())) {
             Operation known = operations.operation(id);
-            if (known == null) {
-                past.answer(id, found -> Cancellations.reply(id, found), command.replyTo());
-            } else {
+            if (known != null && known.state() == OperationReply.State.RUNNING) {
                 command.replyTo().tell(Cancellations.reply(id, known));
+            } else {
+                past.answer(id, found -> Cancellations.reply(id, found), command.replyTo());
             }
         }
     }

@@ -106,7 +106,12 @@ final class ApiNode implements AutoCloseable {
 
     /** Without a cluster, so that no coordinator ever answers. */
     static ApiNode alone(String settings, HttpClient client) throws Exception {
-        return temporary("http { " + settings + " }", client);
+        return alone(settings, "", client);
+    }
+
+    /** With other settings of {@code inflight.coordinator}. */
+    static ApiNode alone(String settings, String others, HttpClient client) throws Exception {
+        return temporary("http { " + settings + " }, " + others, client);
     }
 
     private static ApiNode temporary(String settings, HttpClient client) throws Exception {

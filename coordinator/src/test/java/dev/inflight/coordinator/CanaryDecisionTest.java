@@ -14,6 +14,7 @@ import dev.inflight.protocol.cluster.Canary;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
+import dev.inflight.protocol.cluster.OperationReply.State;
 import dev.inflight.protocol.cluster.Origin;
 import dev.inflight.protocol.cluster.TrainerCommand.DecideCanary;
 import dev.inflight.protocol.cluster.TrainerCommand.DecideCanary.Decision;
@@ -110,6 +111,20 @@ class CanaryDecisionTest {
         answers.expectNoMessage(MOMENT);
         coordinator.kept(write.receipt());
         assertPhase(answers, "canary-updating");
+    }
+
+    @Test
+    void aboutOneThatHasEndedTheLedgerAnswersOrIsInDoubt() {
+        LoneCoordinator coordinator = new LoneCoordinator(KIT, "");
+        Operation promoted = new Operation(CANARY, "canary", State.SUCCEEDED, "promoted", 0, 0, null, null);
+        Refused doubt = new Refused(Refused.Code.UNAVAILABLE, "no majority");
+        for (OperationReply known : List.of(promoted, doubt)) {
+            TestProbe<OperationReply> answers = decide(coordinator, Decision.PROMOTE);
+            LedgerWriter.TellOperation asked = coordinator.asked();
+            assertThat(asked.durably()).isTrue();
+            asked.query().replyTo().tell(known);
+            assertThat(answers.receiveMessage()).isEqualTo(known);
+        }
     }
 
     /** One that takes over a canary of h1/0, and goes on with it. */

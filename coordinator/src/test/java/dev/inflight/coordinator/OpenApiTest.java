@@ -108,7 +108,8 @@ class OpenApiTest {
             turns(node, running);
             arenas(node);
         }
-        try (ApiNode node = ApiNode.alone("ask-timeout = 300 ms", HttpClient.newHttpClient())) {
+        try (ApiNode node =
+                ApiNode.alone("ask-timeout = 300 ms", "ledger.append-timeout = 200 ms", HttpClient.newHttpClient())) {
             for (String route : node.routes()) {
                 unanswered(node, route);
             }

@@ -14,6 +14,7 @@ import dev.inflight.worker.update.UpdateSession;
 import dev.inflight.worker.update.UpdateSession.AbortOutcome;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -43,17 +44,28 @@ final class UpdateSteps {
 
     /** The log is written to when the worker has been told: it need not wait for that. */
     private void tellEnd(UpdateSession session, Step step) {
-        var name = session.worker();
+        GpuWorkerMessage done;
+        Throwable failure = null;
         try {
-            var done = step.run();
-            worker.tell(done);
-            LOG.info("{}: {}", name, describe(done));
+            done = step.run();
         } catch (UpdateException e) {
-            worker.tell(new StepFailed(session, String.valueOf(e.getMessage()), e.suspect()));
-            LOG.warn("{}: failed: {}", name, e.getMessage());
+            failure = e;
+            done = new StepFailed(session, String.valueOf(e.getMessage()), e.suspect());
         } catch (InterruptedException | RuntimeException | Error e) {
-            worker.tell(new StepFailed(session, e.getMessage() == null ? e.toString() : e.getMessage(), null));
-            LOG.warn("{}: failed", name, e);
+            failure = e;
+            done = new StepFailed(session, e.getMessage() == null ? e.toString() : e.getMessage(), null);
+        }
+        worker.tell(done);
+        log(session.worker(), done, failure);
+    }
+
+    private static void log(String worker, GpuWorkerMessage done, @Nullable Throwable failure) {
+        if (failure == null) {
+            LOG.info("{}: {}", worker, describe(done));
+        } else if (failure instanceof UpdateException known) {
+            LOG.warn("{}: failed: {}", worker, known.getMessage());
+        } else {
+            LOG.warn("{}: failed", worker, failure);
         }
     }
 

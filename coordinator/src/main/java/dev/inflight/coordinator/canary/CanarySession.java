@@ -50,6 +50,9 @@ public final class CanarySession extends AbstractBehavior<CanarySession.Command>
     /** Somebody decides; answered here, when that is certain to be remembered. */
     public record Decided(DecideCanary decision) implements Command {}
 
+    /** Nobody sends it decisions any more. */
+    public record Close() implements Command {}
+
     private record Answered(OperationReply reply) implements Command {}
 
     private record AskAgain(CanaryCourse.Ask ask) implements Command {}
@@ -193,7 +196,8 @@ public final class CanarySession extends AbstractBehavior<CanarySession.Command>
                 case CanaryCourse.End end -> {
                     end(end.result());
                     decisions.ended(start.id());
-                    next = Behaviors.stopped();
+                    timers.cancelAll();
+                    next = ended();
                 }
             }
         }
@@ -201,6 +205,16 @@ public final class CanarySession extends AbstractBehavior<CanarySession.Command>
             report();
         }
         return next;
+    }
+
+    /** Decisions that crossed its end are still answered. */
+    private Behavior<Command> ended() {
+        return Behaviors.receiveMessage(message -> {
+            if (message instanceof Decided late) {
+                late.decision().replyTo().tell(DecisionAnswers.tooLate(start.id()));
+            }
+            return message instanceof Close ? Behaviors.stopped() : Behaviors.same();
+        });
     }
 
     private Behavior<Command> ask(CanaryCourse.Ask ask) {

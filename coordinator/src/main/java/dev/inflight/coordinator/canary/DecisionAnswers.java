@@ -70,8 +70,11 @@ final class DecisionAnswers {
 
     /** Nobody will be told any more what the ledger has. */
     void ended(String id) {
-        waiting.forEach(decided -> decided.replyTo()
-                .tell(new Refused(Refused.Code.UNAVAILABLE, "canary " + id + " has ended just now; ask for it")));
+        waiting.forEach(decided -> decided.replyTo().tell(tooLate(id)));
         waiting.clear();
+    }
+
+    static Refused tooLate(String id) {
+        return new Refused(Refused.Code.UNAVAILABLE, "canary " + id + " has ended just now; ask for it");
     }
 }

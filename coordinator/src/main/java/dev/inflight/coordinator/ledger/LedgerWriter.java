@@ -23,9 +23,7 @@ import dev.inflight.protocol.cluster.TrainerCommand.GetOperation;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -62,8 +60,12 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
     /** Asks for past operations. */
     public record Tell(GetHistory query) implements Command {}
 
-    /** Asks what became of an operation. */
-    public record TellOperation(GetOperation query) implements Command {}
+    /**
+     * Asks what became of an operation.
+     *
+     * @param durably whether to answer only once a majority has what is told, and to refuse if none has it in time
+     */
+    public record TellOperation(GetOperation query, boolean durably) implements Command {}
 
     private record Listed(Set<ActorRef<ReplicaCommand>> replicas) implements Command {}
 
@@ -73,9 +75,6 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
         AGAIN,
         RECOVERY_OVER
     }
-
-    /** Somebody waits for a record to be durable. */
-    private record Waiting(long sequence, @Nullable Receipt receipt, long sinceNanos) {}
 
     private static final Duration AGAIN = Duration.ofMillis(250);
 
@@ -89,7 +88,7 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
     private final InstantSource wallClock;
     private final String writer = UUID.randomUUID().toString();
     private final Replicas replicas = new Replicas();
-    private final Deque<Waiting> waiting = new ArrayDeque<>();
+    private final Awaited awaited = new Awaited();
     private List<LedgerRecord> records = new ArrayList<>();
     private Set<String> voters = Set.of();
     private long term;
@@ -196,10 +195,22 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
     private Behavior<Command> onTellOperation(TellOperation tell) {
         String id = tell.query().id();
         Operation operation = History.operation(records, id);
-        tell.query()
-                .replyTo()
-                .tell(operation != null ? operation : new Refused(Code.NOT_FOUND, "no operation " + id + " is known"));
-        return this;
+        if (operation == null) {
+            tell.query().replyTo().tell(new Refused(Code.NOT_FOUND, "no operation " + id + " is known"));
+        } else if (tell.durably()) {
+            await(durable -> tell.query().replyTo().tell(durable ? operation : doubt(operation)));
+        } else {
+            tell.query().replyTo().tell(operation);
+        }
+        return proceed();
+    }
+
+    private static Refused doubt(Operation operation) {
+        return new Refused(
+                Code.UNAVAILABLE,
+                operation.kind() + " " + operation.id() + " is " + operation.phase() + ", but no majority of the"
+                        + " coordinator nodes has confirmed in time that this is on disk, and a coordinator that takes"
+                        + " over may not know it; say it again");
     }
 
     private Behavior<Command> onListed(Listed listed) {
@@ -393,11 +404,20 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
     private void append(LedgerEntry entry, @Nullable Receipt receipt) {
         long sequence = last().sequence() + 1;
         records.add(new LedgerRecord(term, sequence, entry));
-        waiting.add(new Waiting(sequence, receipt, nanoTime.getAsLong()));
+        await(durable -> {
+            if (receipt != null) {
+                coordinator.tell(new LedgerEvent.Kept(receipt, durable));
+            }
+        });
         if (Retention.isDue(records.size(), settings.keepEntries())) {
             records = new ArrayList<>(Retention.retain(records, settings.keepEntries()));
         }
         replicas.promised().forEach(this::send);
+    }
+
+    /** For all records so far. */
+    private void await(Awaited.Release release) {
+        awaited.add(last().sequence(), release, nanoTime.getAsLong());
     }
 
     private Position last() {
@@ -429,10 +449,8 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
 
     private void releaseDurable() {
         long durable = replicas.durable(voters, records);
-        while (!waiting.isEmpty() && waiting.getFirst().sequence() <= durable) {
-            release(waiting.removeFirst(), true);
-        }
-        if (waiting.isEmpty() && troubled) {
+        awaited.durable(durable);
+        if (troubled && durable == last().sequence()) {
             troubled = false;
             getContext().getLog().info("A majority of the ledger's replicas has every entry again");
         }
@@ -440,28 +458,17 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
 
     /** Updates go on without a majority: an engine's weights matter more than the record of how it got them. */
     private void releaseOverdue() {
-        long now = nanoTime.getAsLong();
-        long limit = settings.appendTimeout().toNanos();
-        while (!waiting.isEmpty() && now - waiting.getFirst().sinceNanos() > limit) {
-            Waiting overdue = waiting.removeFirst();
-            if (!troubled) {
-                troubled = true;
-                getContext()
-                        .getLog()
-                        .warn(
-                                "Ledger entry {} is on {} of {} replicas after {} ms; it may be lost with them",
-                                overdue.sequence(),
-                                replicas.having(overdue.sequence(), records),
-                                voters.size(),
-                                settings.appendTimeout().toMillis());
-            }
-            release(overdue, false);
-        }
-    }
-
-    private void release(Waiting kept, boolean durable) {
-        if (kept.receipt() != null) {
-            coordinator.tell(new LedgerEvent.Kept(kept.receipt(), durable));
+        long overdue = awaited.overdue(settings.appendTimeout().toNanos(), nanoTime.getAsLong());
+        if (overdue != Awaited.NONE && !troubled) {
+            troubled = true;
+            getContext()
+                    .getLog()
+                    .warn(
+                            "Ledger entry {} is on {} of {} replicas after {} ms; it may be lost with them",
+                            overdue,
+                            replicas.having(overdue, records),
+                            voters.size(),
+                            settings.appendTimeout().toMillis());
         }
     }
 }

@@ -12,15 +12,19 @@ import dev.inflight.coordinator.ledger.LedgerCodec.DamagedException;
 import dev.inflight.coordinator.ledger.ReplicaCommand.Append;
 import dev.inflight.coordinator.ledger.ReplicaCommand.Promise;
 import dev.inflight.coordinator.ledger.ReplicaCommand.Read;
+import dev.inflight.protocol.cluster.OperationReply;
+import dev.inflight.protocol.cluster.OperationReply.Operation;
+import dev.inflight.protocol.cluster.OperationReply.Refused;
+import dev.inflight.protocol.cluster.TrainerCommand.GetOperation;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
-import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
 /** Two replicas, one of which writes nothing: what the writer says of entries that no majority has. */
 class LedgerWriterTest {
-    private static final ActorTestKit KIT =
+    private final ActorTestKit kit =
             ActorTestKit.create("inflight", ConfigFactory.parseString("""
             akka.actor.provider = cluster
             akka.remote.artery.canonical { hostname = "127.0.0.1", port = 0 }
@@ -33,26 +37,17 @@ class LedgerWriterTest {
     private static final Receipt FIRST = new Receipt.CanaryMove("canary-1", 1);
     private static final Receipt SECOND = new Receipt.CanaryMove("canary-1", 2);
 
-    private final TestProbe<LedgerEvent> events = KIT.createTestProbe();
-    private final TestProbe<Append> stuck = KIT.createTestProbe();
+    private final TestProbe<LedgerEvent> events = kit.createTestProbe();
+    private final TestProbe<Append> stuck = kit.createTestProbe();
 
-    @AfterAll
-    static void stop() {
-        KIT.shutdownTestKit();
+    @AfterEach
+    void stop() {
+        kit.shutdownTestKit();
     }
 
     @Test
     void saysWhetherAMajorityHasAnEntry() throws DamagedException {
-        replica("well", true);
-        replica("stuck", false);
-        ActorRef<LedgerWriter.Command> writer = KIT.spawn(LedgerWriter.create(
-                new LedgerSettings(100, Duration.ofMillis(500), APPEND_TIMEOUT),
-                "coordinator",
-                events.getRef(),
-                System::nanoTime,
-                InstantSource.system()));
-        events.expectMessageClass(LedgerEvent.Recovered.class, Duration.ofSeconds(10));
-
+        ActorRef<LedgerWriter.Command> writer = writerWithAStuckReplica();
         long asked = System.nanoTime();
         writer.tell(new LedgerWriter.Write(Entries.moved("canary-1", LedgerEntry.CanaryPhase.HOLDING), FIRST));
         events.expectMessage(Duration.ofSeconds(5), new LedgerEvent.Kept(FIRST, false));
@@ -62,6 +57,44 @@ class LedgerWriterTest {
         writer.tell(new LedgerWriter.Write(Entries.moved("canary-1", LedgerEntry.CanaryPhase.PROMOTING), SECOND));
         catchUp(3);
         events.expectMessage(new LedgerEvent.Kept(SECOND, true));
+    }
+
+    @Test
+    void tellsDurablyOnlyWhatAMajorityHas() throws DamagedException {
+        ActorRef<LedgerWriter.Command> writer = writerWithAStuckReplica();
+        TestProbe<OperationReply> answers = kit.createTestProbe();
+        GetOperation query = new GetOperation("update-1", answers.getRef());
+        writer.tell(new LedgerWriter.Write(Entries.started("update-1", "v1", null), null));
+
+        writer.tell(new LedgerWriter.TellOperation(query, false));
+        assertThat(answers.expectMessageClass(Operation.class).id()).isEqualTo("update-1");
+
+        writer.tell(new LedgerWriter.TellOperation(query, true));
+        Refused doubt = answers.expectMessageClass(Refused.class, Duration.ofSeconds(5));
+        assertThat(doubt.code()).isEqualTo(Refused.Code.UNAVAILABLE);
+        assertThat(doubt.message()).contains("update-1", "no majority");
+
+        catchUp(2);
+        writer.tell(new LedgerWriter.TellOperation(query, true));
+        assertThat(answers.expectMessageClass(Operation.class, Duration.ofSeconds(5))
+                        .id())
+                .isEqualTo("update-1");
+
+        writer.tell(new LedgerWriter.TellOperation(new GetOperation("update-2", answers.getRef()), true));
+        assertThat(answers.expectMessageClass(Refused.class).code()).isEqualTo(Refused.Code.NOT_FOUND);
+    }
+
+    private ActorRef<LedgerWriter.Command> writerWithAStuckReplica() {
+        replica("well", true);
+        replica("stuck", false);
+        ActorRef<LedgerWriter.Command> writer = kit.spawn(LedgerWriter.create(
+                new LedgerSettings(100, Duration.ofMillis(500), APPEND_TIMEOUT),
+                "coordinator",
+                events.getRef(),
+                System::nanoTime,
+                InstantSource.system()));
+        events.expectMessageClass(LedgerEvent.Recovered.class, Duration.ofSeconds(10));
+        return writer;
     }
 
     /** The first entry says which replicas there are. */
@@ -79,7 +112,7 @@ class LedgerWriterTest {
 
     /** @param writes otherwise the test answers for it */
     private void replica(String id, boolean writes) {
-        ActorRef<ReplicaCommand> ref = KIT.spawn(Behaviors.receiveMessage(command -> {
+        ActorRef<ReplicaCommand> ref = kit.spawn(Behaviors.receiveMessage(command -> {
             switch (command) {
                 case Promise promise ->
                     promise.replyTo().tell(new ReplicaEvent.Promised(id, promise.term(), Position.NONE));
@@ -94,6 +127,6 @@ class LedgerWriterTest {
             }
             return Behaviors.same();
         }));
-        KIT.system().receptionist().tell(Receptionist.register(ReplicaCommand.KEY, ref));
+        kit.system().receptionist().tell(Receptionist.register(ReplicaCommand.KEY, ref));
     }
 }

@@ -69,13 +69,13 @@ final class PartArrivals implements CastTaking.Destination {
         long bytes = parts.get(part).bytes();
         came(bytes);
         times.castBytes.add(bytes);
+        times.castSources.add(host);
         try {
             given(part, host);
         } catch (CorruptBlockException e) {
             wasted(bytes);
             throw e;
         }
-        times.castSources.add(host);
     }
 
     /**

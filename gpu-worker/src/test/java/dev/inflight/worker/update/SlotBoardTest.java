@@ -123,8 +123,8 @@ class SlotBoardTest {
         board.enter(0, 0);
         board.ready(0);
         var time = Duration.ofMillis(400);
-        board.holdOn(time);
         long begin = System.nanoTime();
+        board.holdOn(time);
         assertThatThrownBy(() -> board.enter(1, 1)).hasMessageContaining("held by worker-7/0");
         assertThat(Duration.ofNanos(System.nanoTime() - begin)).isGreaterThan(time.minusMillis(50));
     }
