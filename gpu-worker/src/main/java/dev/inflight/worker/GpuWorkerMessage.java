@@ -15,18 +15,23 @@ sealed interface GpuWorkerMessage {
 
     record EngineDetached(EngineSession engine, String reason) implements GpuWorkerMessage {}
 
-    record PrepareDone(UpdateSession session, String planDigest) implements GpuWorkerMessage {}
+    /** The end of an update's step. */
+    sealed interface StepDone extends GpuWorkerMessage {
+        UpdateSession session();
+    }
 
-    record BeginDone(UpdateSession session) implements GpuWorkerMessage {}
+    record PrepareDone(UpdateSession session, String planDigest) implements StepDone {}
 
-    record StreamDone(UpdateSession session, StageReport report) implements GpuWorkerMessage {}
+    record BeginDone(UpdateSession session) implements StepDone {}
 
-    record CommitDone(UpdateSession session, long stallMicros) implements GpuWorkerMessage {}
+    record StreamDone(UpdateSession session, StageReport report) implements StepDone {}
 
-    record AbortDone(UpdateSession session, AbortOutcome outcome) implements GpuWorkerMessage {}
+    record CommitDone(UpdateSession session, long stallMicros) implements StepDone {}
+
+    record AbortDone(UpdateSession session, AbortOutcome outcome) implements StepDone {}
 
     record StepFailed(
-            UpdateSession session, String reason, @Nullable String suspect) implements GpuWorkerMessage {}
+            UpdateSession session, String reason, @Nullable String suspect) implements StepDone {}
 
     /** How much memory the device can give to slots now. */
     record BudgetMeasured(long bytes) implements GpuWorkerMessage {}

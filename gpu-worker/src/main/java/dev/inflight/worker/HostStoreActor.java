@@ -139,8 +139,10 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
             case HostStoreCommand.Restore restore -> blocking.execute(() -> restore(restore));
             case HostStoreCommand.Dismiss dismiss -> departure.end();
             case HostStoreCommand.Lend lend -> lend.replyTo().tell(lend(lend.bytes()));
-            case HostStoreCommand.GetLease get -> get.replyTo().tell(store.lease(get.lease()));
-            case HostStoreCommand.GiveBack back -> back.replyTo().tell(store.giveBack(back.lease()));
+            case HostStoreCommand.GetLease get ->
+                get.replyTo().tell(store.lentArenas().view(get.lease()));
+            case HostStoreCommand.GiveBack back ->
+                back.replyTo().tell(store.lentArenas().giveBack(back.lease()));
             case HostStoreCommand.Unload unload -> {
                 store.unload(unload.digest());
                 tellState();
@@ -156,11 +158,11 @@ final class HostStoreActor extends AbstractBehavior<HostStoreActor.Message> {
     private LeaseReply lend(long bytes) {
         return departure.hasBegun()
                 ? new Refused(Refused.Code.UNAVAILABLE, "host " + host + " is about to stop and lends nothing")
-                : store.lend(bytes);
+                : store.lentArenas().lend(bytes);
     }
 
     private Behavior<Message> onExpire() {
-        store.expireLeases();
+        store.lentArenas().expire();
         return this;
     }
 

@@ -88,8 +88,9 @@ public final class WorkerNode {
         var ucx = ucx(settings);
         var aeron = new AeronNode(names.fresh("aeron"), settings.aeron());
         var partLimit = new RateLimit(settings.maxSourceBytesPerSecond());
-        var casts =
-                settings.joinGather().isZero() ? null : new PartCasts(store, aeron, partLimit, settings.partTimeout());
+        var casts = settings.joinGather().isZero()
+                ? null
+                : new PartCasts(store.forPeers(), aeron, partLimit, settings.partTimeout());
         try {
             store.warm(settings.warmBytes());
             RunDirectory.prepare(settings.runDir());
@@ -111,7 +112,7 @@ public final class WorkerNode {
                     new InetSocketAddress(settings.peerHost(), settings.peerPort()),
                     settings.name(),
                     new HostPeerService(
-                            store,
+                            store.forPeers(),
                             hub,
                             joins,
                             nccl == null ? null : new Rendezvous(nccl::newId, settings.prepareTimeout()),

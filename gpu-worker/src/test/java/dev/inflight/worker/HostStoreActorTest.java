@@ -140,7 +140,7 @@ class HostStoreActorTest {
         return PeerServer.start(
                 new InetSocketAddress("127.0.0.1", 0),
                 "a",
-                new HostPeerService(store, new TransferHub("a", PATIENCE), JOINS, null));
+                new HostPeerService(store.forPeers(), new TransferHub("a", PATIENCE), JOINS, null));
     }
 
     private static Behavior<HostStoreCommand> actor(HostStore store, Departure departure) {

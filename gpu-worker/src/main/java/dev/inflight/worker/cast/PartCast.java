@@ -5,7 +5,7 @@ import dev.inflight.worker.aeron.AeronNode;
 import dev.inflight.worker.aeron.Cast;
 import dev.inflight.worker.aeron.CastLostException;
 import dev.inflight.worker.aeron.CastOffer;
-import dev.inflight.worker.store.HostStore;
+import dev.inflight.worker.store.PeerAnswers;
 import dev.inflight.worker.store.StoreException;
 import dev.inflight.worker.store.StoredCheckpoint;
 import dev.inflight.worker.transport.PartCasting;
@@ -42,7 +42,7 @@ final class PartCast {
 
     private static final Logger LOG = LoggerFactory.getLogger(PartCast.class);
 
-    private final HostStore store;
+    private final PeerAnswers answers;
     private final StoredCheckpoint checkpoint;
     private final CastOrder order;
     private final AeronNode aeron;
@@ -60,13 +60,13 @@ final class PartCast {
 
     /** @param ended run when it is over */
     PartCast(
-            HostStore store,
+            PeerAnswers answers,
             StoredCheckpoint checkpoint,
             AeronNode aeron,
             RateLimit limit,
             Duration patience,
             Consumer<PartCast> ended) {
-        this.store = store;
+        this.answers = answers;
         this.checkpoint = checkpoint;
         this.order = CastOrder.of(checkpoint);
         this.aeron = aeron;
@@ -259,7 +259,7 @@ final class PartCast {
         }
         var part = order.part(turn);
         var key = new PartKey(checkpoint.key(), part.shard(), part.offset(), part.bytes());
-        try (var bytes = store.part(key, false, patience)) {
+        try (var bytes = answers.part(key, false, patience)) {
             if (bytes == null) {
                 throw new PeerException(key + " is not here any more");
             }

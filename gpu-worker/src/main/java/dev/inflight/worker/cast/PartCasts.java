@@ -1,7 +1,7 @@
 package dev.inflight.worker.cast;
 
 import dev.inflight.worker.aeron.AeronNode;
-import dev.inflight.worker.store.HostStore;
+import dev.inflight.worker.store.PeerAnswers;
 import dev.inflight.worker.store.StoreException;
 import dev.inflight.worker.transport.PartCasting;
 import dev.inflight.worker.transport.PeerException;
@@ -13,7 +13,7 @@ import java.util.Map;
 
 /** The casts of this host's checkpoints, one at a time for each. Thread-safe. */
 public final class PartCasts implements AutoCloseable {
-    private final HostStore store;
+    private final PeerAnswers answers;
     private final AeronNode aeron;
     private final RateLimit limit;
     private final Duration patience;
@@ -24,8 +24,8 @@ public final class PartCasts implements AutoCloseable {
      * @param limit of all parts that this host sends
      * @param patience longest time in which receivers take nothing, or a part is not to be had
      */
-    public PartCasts(HostStore store, AeronNode aeron, RateLimit limit, Duration patience) {
-        this.store = store;
+    public PartCasts(PeerAnswers answers, AeronNode aeron, RateLimit limit, Duration patience) {
+        this.answers = answers;
         this.aeron = aeron;
         this.limit = limit;
         this.patience = patience;
@@ -59,7 +59,8 @@ public final class PartCasts implements AutoCloseable {
         }
         return casts.computeIfAbsent(
                 checkpoint,
-                key -> new PartCast(store, store.checkpoint(key), aeron, limit, patience, ended -> forget(key, ended)));
+                key -> new PartCast(
+                        answers, answers.checkpoint(key), aeron, limit, patience, ended -> forget(key, ended)));
     }
 
     private synchronized void forget(String checkpoint, PartCast ended) {

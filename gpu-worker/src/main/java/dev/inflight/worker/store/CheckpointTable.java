@@ -24,6 +24,7 @@ final class CheckpointTable {
     private static final int MOST_ADOPTED = 4;
 
     private final Map<String, Entry> entries = new LinkedHashMap<>();
+    private final Changes begun = new Changes();
 
     private record Entry(StoredCheckpoint stored, Set<CheckpointRef> refs) {}
 
@@ -34,6 +35,11 @@ final class CheckpointTable {
 
     static boolean isKey(String text) {
         return text.indexOf('/') >= 0;
+    }
+
+    /** Told, and to be waited for, when shards of a checkpoint have come to be held or replicated. */
+    Changes begun() {
+        return begun;
     }
 
     synchronized @Nullable StoredCheckpoint find(CheckpointRef ref) {

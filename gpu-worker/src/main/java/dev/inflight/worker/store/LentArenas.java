@@ -27,7 +27,7 @@ import org.slf4j.LoggerFactory;
  * is released; then, and after a give-back, it is kept for the next lease. An expired one is deleted, since its trainer may still be writing: what it
  * has mapped goes when it unmaps it or ends. Thread-safe.
  */
-final class LentArenas implements AutoCloseable {
+public final class LentArenas implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(LentArenas.class);
     private static final int NUMBER_BYTES = 6;
 
@@ -79,8 +79,8 @@ final class LentArenas implements AutoCloseable {
         this.nanoTime = nanoTime;
     }
 
-    /** Begins to make memory ready for a trainer. */
-    LeaseReply lend(long bytes) {
+    /** Begins to make memory ready that a trainer writes a checkpoint into. */
+    public LeaseReply lend(long bytes) {
         if (bytes < 1) {
             return new Refused(Refused.Code.INVALID, "bytes: must be at least 1 but is " + bytes);
         }
@@ -137,8 +137,8 @@ final class LentArenas implements AutoCloseable {
         return nanoTime.getAsLong() + settings.timeout().toNanos();
     }
 
-    /** The lease as it is now. */
-    LeaseReply view(String lease) {
+    /** A lease as it is now. */
+    public LeaseReply view(String lease) {
         Lent lent;
         synchronized (this) {
             expire();
@@ -170,8 +170,8 @@ final class LentArenas implements AutoCloseable {
         return "host " + host + " has lent no arena as " + lease + ": it was published, given back or has expired";
     }
 
-    /** The trainer has let go of the arena. */
-    synchronized LeaseReply giveBack(String lease) {
+    /** A trainer has let go of an arena without publishing it. */
+    public synchronized LeaseReply giveBack(String lease) {
         expire();
         var lent = leases.get(lease);
         if (lent == null) {
@@ -240,8 +240,8 @@ final class LentArenas implements AutoCloseable {
         }
     }
 
-    /** Takes back what nobody published in time. */
-    synchronized void expire() {
+    /** Takes back the arenas that were not published in time. */
+    public synchronized void expire() {
         for (var lent : List.copyOf(leases.values())) {
             boolean idle = lent.readers == 0 && (lent.memory != null || lent.error != null);
             if (idle && nanoTime.getAsLong() - lent.deadlineNanos >= 0) {

@@ -5,12 +5,14 @@ import dev.inflight.protocol.checkpoint.TensorDigest;
 import dev.inflight.protocol.link.EngineShare;
 import dev.inflight.protocol.link.SliceException;
 import dev.inflight.protocol.link.TensorSlice;
+import dev.inflight.protocol.plan.Membership;
 import dev.inflight.protocol.plan.Shard;
 import dev.inflight.protocol.plan.Slice;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -25,12 +27,14 @@ public final class SliceDigests {
     private static final int BLOCK = StoredCheckpoint.BLOCK_BYTES;
 
     private final StoredCheckpoint checkpoint;
+    private final EngineShare share;
     private final Map<Integer, TensorSlice> cut = new HashMap<>();
     private final Map<Integer, @Nullable TensorDigest[]> digests = new HashMap<>();
 
     /** @throws SliceException naming a tensor that can not be cut */
     SliceDigests(StoredCheckpoint checkpoint, EngineShare share) throws SliceException {
         this.checkpoint = checkpoint;
+        this.share = share;
         var tensors = checkpoint.layout().tensors();
         for (int tensor = 0; tensor < tensors.size(); tensor++) {
             var spec = tensors.get(tensor);
@@ -80,19 +84,58 @@ public final class SliceDigests {
         }
     }
 
+    /**
+     * Takes in those of all shards: of the ones that are held here from their bytes, of the others from their holders.
+     *
+     * @throws StoreException naming a shard that nobody holds, or a holder whose bytes are damaged
+     * @throws CorruptBlockException if the bytes here are
+     */
+    void gather(Membership holders, SumsExchange exchange) throws InterruptedException {
+        for (var shard : checkpoint.sharding().shards()) {
+            if (bytes(shard) == 0) {
+                continue;
+            }
+            int index = shard.index();
+            add(
+                    shard,
+                    checkpoint.holds(index)
+                            ? compute(shard)
+                            : exchange.sliceDigests(endpoints(holders, index), checkpoint.key(), share, index));
+        }
+    }
+
+    private static List<String> endpoints(Membership holders, int shard) {
+        return holders.hosts().stream()
+                .filter(one -> one.holds(shard))
+                .map(Membership.Host::endpoint)
+                .toList();
+    }
+
     /** Size of a shard's digests. */
-    int bytes(Shard shard) throws InterruptedException {
+    private int bytes(Shard shard) throws InterruptedException {
         var blocks = new int[1];
         forEach(shard, (tensor, slice, from, to) -> blocks[0]++);
         return Math.multiplyExact(blocks[0], TensorDigest.BYTES);
     }
 
     /**
-     * Computes those of a shard that is held here.
+     * Computes those of a shard that is held here. Its bytes are not freed meanwhile.
      *
+     * @throws StoreException if they are being freed already
      * @throws CorruptBlockException if the bytes here are no longer what was published
      */
     byte[] compute(Shard shard) throws InterruptedException {
+        if (!checkpoint.use()) {
+            throw new StoreException("the shards of " + checkpoint.key() + " are being freed; try again");
+        }
+        try {
+            return hash(shard);
+        } finally {
+            checkpoint.endUse();
+        }
+    }
+
+    private byte[] hash(Shard shard) throws InterruptedException {
         var out = ByteBuffer.allocate(bytes(shard));
         try (var arena = Arena.ofConfined()) {
             var gathered = arena.allocate(BLOCK);
@@ -128,7 +171,7 @@ public final class SliceDigests {
      *
      * @throws StoreException if they are not as many as the shard has
      */
-    void add(Shard shard, byte[] encoded) throws InterruptedException {
+    private void add(Shard shard, byte[] encoded) throws InterruptedException {
         if (encoded.length != bytes(shard)) {
             throw new StoreException("slice digests of shard " + shard.index() + " have " + encoded.length
                     + " bytes, not " + bytes(shard));

@@ -8,7 +8,7 @@ import dev.inflight.worker.nccl.NcclId;
 import dev.inflight.worker.nccl.RankArrival;
 import dev.inflight.worker.nccl.Rendezvous;
 import dev.inflight.worker.store.CorruptBlockException;
-import dev.inflight.worker.store.HostStore;
+import dev.inflight.worker.store.PeerAnswers;
 import dev.inflight.worker.store.StoreException;
 import dev.inflight.worker.transport.PartBytes;
 import dev.inflight.worker.transport.PartCasting;
@@ -23,15 +23,15 @@ import org.jspecify.annotations.Nullable;
 
 /** What a worker host offers to others: its store's documents and its workers' buckets. Thread-safe. */
 public final class HostPeerService implements PeerService {
-    private final HostStore store;
+    private final PeerAnswers answers;
     private final TransferHub hub;
     private final JoinSettings joins;
     private final @Nullable Rendezvous rendezvous;
     private final @Nullable PartCasts casts;
 
     /** One that casts no parts. */
-    public HostPeerService(HostStore store, TransferHub hub, JoinSettings joins, @Nullable Rendezvous rendezvous) {
-        this(store, hub, joins, rendezvous, null);
+    public HostPeerService(PeerAnswers answers, TransferHub hub, JoinSettings joins, @Nullable Rendezvous rendezvous) {
+        this(answers, hub, joins, rendezvous, null);
     }
 
     /**
@@ -39,12 +39,12 @@ public final class HostPeerService implements PeerService {
      * @param casts null if this host casts no parts
      */
     public HostPeerService(
-            HostStore store,
+            PeerAnswers answers,
             TransferHub hub,
             JoinSettings joins,
             @Nullable Rendezvous rendezvous,
             @Nullable PartCasts casts) {
-        this.store = store;
+        this.answers = answers;
         this.hub = hub;
         this.joins = joins;
         this.rendezvous = rendezvous;
@@ -54,7 +54,7 @@ public final class HostPeerService implements PeerService {
     @Override
     public byte[] blockSums(String publishId, int shard) throws PeerException, InterruptedException {
         try {
-            return store.blockSums(publishId, shard);
+            return answers.blockSums(publishId, shard);
         } catch (StoreException e) {
             throw new PeerException(String.valueOf(e.getMessage()), e);
         }
@@ -63,7 +63,7 @@ public final class HostPeerService implements PeerService {
     @Override
     public byte[] manifest(String digest) throws PeerException {
         try {
-            return store.manifest(digest);
+            return answers.manifest(digest);
         } catch (StoreException e) {
             throw new PeerException(String.valueOf(e.getMessage()), e);
         }
@@ -73,7 +73,7 @@ public final class HostPeerService implements PeerService {
     public byte[] sliceDigests(String checkpoint, EngineShare share, int shard)
             throws PeerException, InterruptedException {
         try {
-            return store.sliceDigests(checkpoint, share, shard);
+            return answers.sliceDigests(checkpoint, share, shard);
         } catch (StoreException | CorruptBlockException e) {
             throw new PeerException(String.valueOf(e.getMessage()), e);
         }
@@ -94,7 +94,7 @@ public final class HostPeerService implements PeerService {
     @Override
     public @Nullable PartBytes part(PartKey part, String machine) throws PeerException, InterruptedException {
         try {
-            return store.part(part, joins.seesMemoryOf(machine), joins.partTimeout());
+            return answers.part(part, joins.seesMemoryOf(machine), joins.partTimeout());
         } catch (StoreException | CheckpointException e) {
             throw new PeerException(String.valueOf(e.getMessage()), e);
         }

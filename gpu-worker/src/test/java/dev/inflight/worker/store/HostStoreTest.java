@@ -221,7 +221,8 @@ class HostStoreTest {
         var order = load("v1", file);
         Files.delete(file);
         assertThatThrownBy(() -> store.load(order, bytes -> {})).isInstanceOf(CheckpointNotFoundException.class);
-        assertThatThrownBy(() -> store.blockSums(order.publishId(), 0)).hasMessageContaining("a.safetensors");
+        assertThatThrownBy(() -> store.forPeers().blockSums(order.publishId(), 0))
+                .hasMessageContaining("a.safetensors");
     }
 
     private static HostStoreCommand.Load load(String version, Path source) {

@@ -76,7 +76,7 @@ class LentCheckpointTest {
     void staysUntilItsVersionIsReleasedAndItsArenaIsLentAgain() throws Exception {
         var lease = written(TestCheckpoints.file(directory.resolve("a"), "t", 1_000_000));
         var stored = store.load(load("v1", LeaseId.parse(lease.lease()).source()), bytes -> {});
-        assertThat(store.lease(lease.lease())).isNotInstanceOf(Lease.class);
+        assertThat(store.lentArenas().view(lease.lease())).isNotInstanceOf(Lease.class);
         assertThat(stored.bytes(new Slice(0, 0, 1_000_000)).byteSize()).isEqualTo(1_000_000);
         store.release(stored.ref().digest());
         assertThat(ready(lease.bytes()).path()).isEqualTo(lease.path());
@@ -153,12 +153,12 @@ class LentCheckpointTest {
     }
 
     private Lease ready(long bytes) {
-        LeaseReply reply = store.lend(bytes);
+        LeaseReply reply = store.lentArenas().lend(bytes);
         long deadline = System.nanoTime() + PATIENCE.toNanos();
         while (reply instanceof Lease lease && lease.state() == Lease.State.PREPARING) {
             assertThat(System.nanoTime()).as("the arena is ready in time").isLessThan(deadline);
             Thread.onSpinWait();
-            reply = store.lease(lease.lease());
+            reply = store.lentArenas().view(lease.lease());
         }
         return (Lease) reply;
     }

@@ -161,7 +161,7 @@ class PartialReplicaTest {
     }
 
     private boolean gives(Part part) throws InterruptedException {
-        try (var given = store.part(stores.key(part), false, PATIENCE)) {
+        try (var given = store.forPeers().part(stores.key(part), false, PATIENCE)) {
             if (given != null) {
                 original.check(part, given.bytes());
             }

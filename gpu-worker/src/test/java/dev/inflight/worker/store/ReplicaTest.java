@@ -158,9 +158,9 @@ class ReplicaTest {
         var replica = store.replicate(joined);
         var part = stores.parts(1).getFirst();
         var key = stores.key(part);
-        assertThatThrownBy(() -> store.part(key, true, SOON)).isInstanceOf(StoreException.class);
+        assertThatThrownBy(() -> store.forPeers().part(key, true, SOON)).isInstanceOf(StoreException.class);
         try (var threads = Executors.newVirtualThreadPerTaskExecutor()) {
-            var serving = threads.submit(() -> store.part(key, true, LATE));
+            var serving = threads.submit(() -> store.forPeers().part(key, true, LATE));
             stores.bring(replica, part);
             try (var served = serving.get()) {
                 joined.check(part, served.bytes());
@@ -168,7 +168,7 @@ class ReplicaTest {
             }
         }
         replica.leave();
-        assertThatThrownBy(() -> store.part(key, true, SOON)).hasMessageContaining("does not hold shard 1");
+        assertThatThrownBy(() -> store.forPeers().part(key, true, SOON)).hasMessageContaining("does not hold shard 1");
     }
 
     @Test
@@ -176,7 +176,7 @@ class ReplicaTest {
         var replica = store.replicate(joined);
         var part = stores.parts(1).getFirst();
         stores.bring(replica, part);
-        try (var served = store.part(stores.key(part), false, SOON)) {
+        try (var served = store.forPeers().part(stores.key(part), false, SOON)) {
             replica.leave();
             var next = store.replicate(joined);
             next.target(part).fill((byte) 0);
@@ -188,10 +188,11 @@ class ReplicaTest {
     @Test
     void memoryOfAPartThatIsBeingServedOutlivesItsRelease() throws Exception {
         var part = stores.parts(0).getFirst();
-        var served = source.part(stores.key(part), false, SOON);
+        var served = source.forPeers().part(stores.key(part), false, SOON);
         source.release(original.ref().digest());
         original.check(part, served.bytes());
-        assertThatThrownBy(() -> source.part(stores.key(part), false, SOON)).isInstanceOf(StoreException.class);
+        assertThatThrownBy(() -> source.forPeers().part(stores.key(part), false, SOON))
+                .isInstanceOf(StoreException.class);
         served.close();
     }
 
@@ -253,10 +254,10 @@ class ReplicaTest {
         assertThat(store.held())
                 .singleElement()
                 .satisfies(held -> assertThat(held.shards()).isEmpty());
-        try (var served = store.part(stores.key(some.parts().getFirst()), true, SOON)) {
+        try (var served = store.forPeers().part(stores.key(some.parts().getFirst()), true, SOON)) {
             joined.check(some.parts().getFirst(), served.bytes());
         }
-        assertThat(store.part(stores.key(stores.parts(0).getFirst()), true, SOON))
+        assertThat(store.forPeers().part(stores.key(stores.parts(0).getFirst()), true, SOON))
                 .isNull();
 
         var rest = store.replicate(joined);
@@ -314,13 +315,16 @@ class ReplicaTest {
     void aPartThatNobodyNeedsIsRefusedAtOnceWhileOthersAreWaitedFor() throws Exception {
         var need = new Need(Set.of(1), stores.parts(1).subList(0, 1));
         var replica = store.replicate(joined, need);
-        assertThat(store.part(stores.key(stores.parts(1).get(1)), true, LATE)).isNull();
-        assertThat(store.part(stores.key(stores.parts(0).getFirst()), true, LATE))
+        assertThat(store.forPeers().part(stores.key(stores.parts(1).get(1)), true, LATE))
                 .isNull();
-        assertThatThrownBy(() -> store.part(stores.key(stores.parts(1).getFirst()), true, SOON))
+        assertThat(store.forPeers().part(stores.key(stores.parts(0).getFirst()), true, LATE))
+                .isNull();
+        assertThatThrownBy(
+                        () -> store.forPeers().part(stores.key(stores.parts(1).getFirst()), true, SOON))
                 .isInstanceOf(StoreException.class);
         replica.enter(new Need(Set.of(1), stores.parts(1).subList(1, 2)));
-        assertThatThrownBy(() -> store.part(stores.key(stores.parts(1).get(1)), true, SOON))
+        assertThatThrownBy(
+                        () -> store.forPeers().part(stores.key(stores.parts(1).get(1)), true, SOON))
                 .isInstanceOf(StoreException.class);
         replica.leave();
         replica.leave();
@@ -334,8 +338,8 @@ class ReplicaTest {
         replica.satisfied(need);
         replica.leave();
         long kept = stores.files();
-        var served =
-                Objects.requireNonNull(store.part(stores.key(stores.parts(0).getFirst()), false, SOON));
+        var served = Objects.requireNonNull(
+                store.forPeers().part(stores.key(stores.parts(0).getFirst()), false, SOON));
         store.restore(
                 new HostStoreCommand.Restore("restore", original.ref(), List.of(new ShardRange(0, 0)), NOBODY),
                 bytes -> {});

@@ -81,7 +81,7 @@ class MeetingTest {
         server = PeerServer.start(
                 new InetSocketAddress("127.0.0.1", 0),
                 "a",
-                new HostPeerService(store, hub, new JoinSettings("", 2, PATIENCE), rendezvous),
+                new HostPeerService(store.forPeers(), hub, new JoinSettings("", 2, PATIENCE), rendezvous),
                 PATIENCE);
     }
 

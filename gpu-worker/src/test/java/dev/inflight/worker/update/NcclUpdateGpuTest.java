@@ -112,7 +112,7 @@ class NcclUpdateGpuTest {
         server = PeerServer.start(
                 new InetSocketAddress("127.0.0.1", 0),
                 "h",
-                new HostPeerService(store, hub, joins, rendezvous),
+                new HostPeerService(store.forPeers(), hub, joins, rendezvous),
                 PATIENCE);
         for (int index = 0; index < 2; index++) {
             workers.add(worker(index, (CudaDevice) opened.devices().get(index), hub, nccl));

@@ -120,12 +120,13 @@ final class TestHost implements AutoCloseable {
         aeron = new AeronNode(names.fresh("aeron"), AERON);
         var joins = new JoinSettings(
                 machine, 2, ucx, PART_TIMEOUT, CheckpointRoots.ANYWHERE, new JoinSettings.Casts(aeron, setup.gather()));
-        casts = new PartCasts(store, aeron, partLimit, AERON.receiverTimeout().plusMillis(500));
+        casts = new PartCasts(
+                store.forPeers(), aeron, partLimit, AERON.receiverTimeout().plusMillis(500));
         var hub = new TransferHub(machine, PATIENCE);
         server = PeerServer.start(
                 new InetSocketAddress("127.0.0.1", 0),
                 name,
-                new HostPeerService(store, hub, joins, null, casts),
+                new HostPeerService(store.forPeers(), hub, joins, null, casts),
                 PATIENCE,
                 partLimit,
                 ucx);
