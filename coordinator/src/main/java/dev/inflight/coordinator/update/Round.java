@@ -23,7 +23,7 @@ record Round(
         SortedMap<String, FleetWorker> members,
         UpdateAttempt attempt) {
 
-    void send(UpdateAttempt.Send send, String updateId, UpdateSettings settings, ActorRef<WorkerEvent> replyTo) {
+    void send(Send send, String updateId, UpdateSettings settings, ActorRef<WorkerEvent> replyTo) {
         for (String id : send.workers()) {
             FleetWorker worker = members.get(id);
             if (worker != null) {
@@ -43,8 +43,7 @@ record Round(
         }
     }
 
-    private WorkerCommand command(
-            UpdateAttempt.Send send, String updateId, UpdateSettings settings, ActorRef<WorkerEvent> replyTo) {
+    private WorkerCommand command(Send send, String updateId, UpdateSettings settings, ActorRef<WorkerEvent> replyTo) {
         long epoch = attempt.epoch();
         return switch (send.order()) {
             case PREPARE -> prepare(updateId, settings, replyTo, Objects.requireNonNull(ready));

@@ -6,7 +6,6 @@ import dev.inflight.coordinator.fleet.FleetWorker;
 import dev.inflight.coordinator.fleet.ShardSet;
 import dev.inflight.coordinator.operation.Json;
 import dev.inflight.coordinator.session.SessionEvent;
-import dev.inflight.coordinator.update.UpdateAttempt.Send;
 import dev.inflight.protocol.cluster.CheckpointRef;
 import dev.inflight.protocol.cluster.EngineStatus;
 import dev.inflight.protocol.cluster.OperationReply;
