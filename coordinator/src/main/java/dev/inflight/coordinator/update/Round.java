@@ -2,6 +2,7 @@ package dev.inflight.coordinator.update;
 
 import akka.actor.typed.ActorRef;
 import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.plan.Membership;
@@ -22,6 +23,12 @@ record Round(
         Preparation.@Nullable Ready ready,
         SortedMap<String, FleetWorker> members,
         UpdateAttempt attempt) {
+
+    /** What its engines take together; 0 if it stands by in each of them. */
+    long totalBytes() {
+        boolean swap = ready != null && ready.strategy() == Strategy.STANDBY;
+        return swap ? 0 : request.checkpoint().bytes() * attempt.takers().size();
+    }
 
     void send(Send send, String updateId, UpdateSettings settings, ActorRef<WorkerEvent> replyTo) {
         for (String id : send.workers()) {
