@@ -2,6 +2,7 @@ package dev.inflight.coordinator.update;
 
 import akka.actor.typed.ActorRef;
 import dev.inflight.coordinator.fleet.FleetWorker;
+import dev.inflight.protocol.cluster.Strategy;
 import dev.inflight.protocol.cluster.WorkerCommand;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.plan.Membership;
@@ -23,7 +24,13 @@ record Round(
         SortedMap<String, FleetWorker> members,
         UpdateAttempt attempt) {
 
-    void send(UpdateAttempt.Send send, String updateId, UpdateSettings settings, ActorRef<WorkerEvent> replyTo) {
+    /** What its engines take together; 0 if it stands by in each of them. */
+    long totalBytes() {
+        boolean swap = ready != null && ready.strategy() == Strategy.STANDBY;
+        return swap ? 0 : request.checkpoint().bytes() * attempt.takers().size();
+    }
+
+    void send(Send send, String updateId, UpdateSettings settings, ActorRef<WorkerEvent> replyTo) {
         for (String id : send.workers()) {
             FleetWorker worker = members.get(id);
             if (worker != null) {
@@ -43,8 +50,7 @@ record Round(
         }
     }
 
-    private WorkerCommand command(
-            UpdateAttempt.Send send, String updateId, UpdateSettings settings, ActorRef<WorkerEvent> replyTo) {
+    private WorkerCommand command(Send send, String updateId, UpdateSettings settings, ActorRef<WorkerEvent> replyTo) {
         long epoch = attempt.epoch();
         return switch (send.order()) {
             case PREPARE -> prepare(updateId, settings, replyTo, Objects.requireNonNull(ready));

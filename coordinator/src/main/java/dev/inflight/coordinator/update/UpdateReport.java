@@ -21,7 +21,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
-/** Collects what became of each engine over the rounds of one update and writes its result. */
+/** Collects what became of each engine over the rounds of one update, and how long it took, and writes its result. */
 final class UpdateReport {
     private record EngineNow(
             @Nullable String state, @Nullable String version) {}
@@ -30,13 +30,28 @@ final class UpdateReport {
     private final Map<String, EngineNow> now = new HashMap<>();
     private final Set<String> members = new TreeSet<>();
     private final SortedMap<String, FleetWorker> lostBefore;
+    private final PhaseTimes phases;
     private UpdateResult.@Nullable Repair repair;
 
-    /** @param lostBefore receivers that were lost before there was a plan that all agreed on */
-    UpdateReport(Round main, Map<String, FleetWorker> lostBefore) {
+    /**
+     * @param main the round that is about to move engines to the version that is asked for
+     * @param lostBefore receivers that were lost before there was a plan that all agreed on
+     * @param nowNanos the time, as in {@link PhaseTimes}
+     */
+    UpdateReport(Round main, Map<String, FleetWorker> lostBefore, long nowNanos) {
         this.main = main;
+        this.phases = new PhaseTimes(main.attempt().state(), nowNanos);
         this.lostBefore = new TreeMap<>(lostBefore);
         this.lostBefore.keySet().removeAll(main.attempt().receivers());
+    }
+
+    Round main() {
+        return main;
+    }
+
+    /** Takes note of the state that the main round is in by now. */
+    void at(long nowNanos) {
+        phases.at(main.attempt().state(), nowNanos);
     }
 
     /**
@@ -106,8 +121,7 @@ final class UpdateReport {
         return new TreeSet<>(FormerVersions.of(main).values());
     }
 
-    UpdateResult result(
-            String kind, double seconds, UpdateResult.@Nullable Phases phases, UpdateResult.@Nullable Restore restore) {
+    UpdateResult result(String kind, double seconds, UpdateResult.@Nullable Restore restore) {
         UpdateAttempt attempt = main.attempt();
         Preparation.Ready ready = main.ready();
         Set<String> from = from();
@@ -130,7 +144,7 @@ final class UpdateReport {
                 ready == null || swapped ? null : exchange(ready.exchange()),
                 swapped ? null : attempt.planDigest(),
                 engines(),
-                phases,
+                phases.result(),
                 UpdateResult.Stages.of(attempt.reports()),
                 Taken.sum(attempt.reports().stream().map(StageReport::taken).toList()),
                 repair,

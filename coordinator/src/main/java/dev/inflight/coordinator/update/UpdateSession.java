@@ -189,7 +189,7 @@ public final class UpdateSession extends AbstractBehavior<UpdateSession.Command>
     }
 
     private void send(UpdateCourse.ToWorkers to) {
-        if (to.send().order() == UpdateAttempt.Order.CONFIRM) {
+        if (to.send().order() == Send.Order.CONFIRM) {
             ledger.accept(new LedgerWriter.Confirm(to.round().attempt().epoch(), confirmations));
         } else {
             to.round().send(to.send(), start.id(), start.settings(), workerEvents);

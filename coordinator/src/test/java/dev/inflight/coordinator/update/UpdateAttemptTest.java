@@ -2,8 +2,7 @@ package dev.inflight.coordinator.update;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.inflight.coordinator.update.UpdateAttempt.Order;
-import dev.inflight.coordinator.update.UpdateAttempt.Send;
+import dev.inflight.coordinator.update.Send.Order;
 import dev.inflight.coordinator.update.UpdateAttempt.State;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.cluster.WorkerEvent.Aborted;
