@@ -70,16 +70,21 @@ def test_answers_follow_the_weights_however_often_they_change(mode):
     assert len(set(map(id, seen))) == (1 if mode == "in-place" else 2)
 
 
-def test_the_answer_reads_a_moved_module():
+@pytest.mark.parametrize("mode", ["in-place", "shadow"])
+def test_a_moved_module_is_answered_from_and_the_memory_it_was_moved_from_forgotten(mode):
     module = torch.nn.Linear(8, 8)
     served = ServedModule(module)
-    for value in (3.0, 4.0):
-        before = weakref.ref(served.staged("weight"))
+    for value in (3.0, 4.0, 5.0):
+        before = weakref.ref(served._held("weight").storage.live)
         module.weight.data = torch.full((8, 8), value)
-        served.begin("in-place")
+        served.begin(mode)
+        for name, parameter in module.named_parameters():
+            served.staged(name).copy_(parameter.detach().view(-1).view(torch.uint8))
+            if mode == "shadow":
+                served._held(name).storage.ready_to_swap()
         served.end(["weight", "bias"])
         served.commit()
         live = [p.detach().view(-1).view(torch.uint8).tolist() for _, p in sorted(module.named_parameters())]
         assert served.answer(7) == answer(7, live)
         gc.collect()
-        assert before() is None  # Nothing holds the memory that it was moved from.
+        assert before() is None

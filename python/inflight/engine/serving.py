@@ -31,21 +31,22 @@ class ServedModule(TorchModuleAdapter):
 
     def __init__(self, module, reserve_shadow: bool = False):
         super().__init__(module, reserve_shadow)
-        self.answer = self._standby = self._staged = FastAnswer([])
+        self.answer = self._standby = self._former = self._staged = FastAnswer([])
 
     def end(self, names: Collection[str]) -> None:
         super().end(names)
         tensors = in_order({name: self.staged(name) for name in names})
         known = (answer for answer in (self.answer, self._standby) if answer.reads(tensors))
         self._staged = next(known, None) or FastAnswer(tensors)
+        # What serves now will stand by, but memory that the module was moved from is not kept.
+        shadow = self._mode == SHADOW
+        live = in_order({name: self._held(name).storage.live for name in names}) if shadow else []
+        self._former = self.answer if self.answer.reads(live) else FastAnswer([])
 
     def commit(self) -> None:
-        swapped = self._mode == SHADOW
         super().commit()
         if self._staged is not self.answer:
-            # Memory that a module was moved from is not kept.
-            self._standby = self.answer if swapped else FastAnswer([])
-            self.answer = self._staged
+            self.answer, self._standby = self._staged, self._former
 
 
 class HttpError(Exception):

@@ -279,7 +279,7 @@ final class CanaryDesk {
         } else if (known != null && known.state() == State.RUNNING) {
             decision.replyTo().tell(ended(id, decision.decision(), known));
         } else {
-            past.answer(id, found -> ended(id, decision.decision(), found), decision.replyTo());
+            past.answer(id, found -> ended(id, decision.decision(), found == null ? known : found), decision.replyTo());
         }
     }
 

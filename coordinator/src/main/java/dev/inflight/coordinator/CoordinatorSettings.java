@@ -43,10 +43,10 @@ public record CoordinatorSettings(
         Settings settings = new Settings(own);
         HttpSettings http = HttpSettings.from(own.getConfig("http"));
         LedgerSettings ledger = LedgerSettings.from(own.getConfig("ledger"));
-        if (ledger.appendTimeout().compareTo(http.askTimeout()) >= 0) {
+        if (ledger.longestDoubt().compareTo(http.askTimeout()) > 0) {
             throw settings.refuse(
                     "ledger.append-timeout",
-                    "must be below http.ask-timeout, or nobody hears why a decision is in doubt");
+                    "must be at least 250 ms below http.ask-timeout, or nobody hears why a decision is in doubt");
         }
         return new CoordinatorSettings(
                 http,

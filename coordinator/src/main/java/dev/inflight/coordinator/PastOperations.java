@@ -10,10 +10,7 @@ import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
 import dev.inflight.protocol.cluster.TrainerCommand.GetOperation;
 import org.jspecify.annotations.Nullable;
 
-/**
- * Operations of former coordinators, and those forgotten since: only the ledger has them. Belongs to the coordinator's
- * actor.
- */
+/** What the ledger says of operations that have ended, under whatever coordinator. Belongs to the coordinator's actor. */
 final class PastOperations {
     /** What a command about an operation is answered with. */
     @FunctionalInterface
@@ -30,7 +27,7 @@ final class PastOperations {
         this.journal = journal;
     }
 
-    /** Answers once the ledger has said what a majority of its replicas has; if none has it in time, that is the answer. */
+    /** Answers when a majority of the ledger's replicas has what it says; if none has it in time, that is the answer. */
     void answer(String id, Answer answer, ActorRef<OperationReply> replyTo) {
         ActorRef<OperationReply> asking = context.spawnAnonymous(Behaviors.receiveMessage(found -> {
             replyTo.tell(

@@ -286,7 +286,7 @@ final class UpdateTurns {
             if (known != null && known.state() == OperationReply.State.RUNNING) {
                 command.replyTo().tell(Cancellations.reply(id, known));
             } else {
-                past.answer(id, found -> Cancellations.reply(id, found), command.replyTo());
+                past.answer(id, found -> Cancellations.reply(id, found == null ? known : found), command.replyTo());
             }
         }
     }

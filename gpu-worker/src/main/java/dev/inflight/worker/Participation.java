@@ -24,7 +24,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * A worker's part in one update, from its preparation until it is committed or taken back. It says which step may come
  * next, answers the coordinator, and tells the worker's engine what becomes of it. A command or an end that does not fit
- * the step it is at changes nothing. Belongs to the worker's actor, which alone calls it and never waits here: the steps
+ * the step it is at changes nothing; but a commit that comes too early takes the update back, and an abort that comes too
+ * late is answered when the commit is over. Belongs to the worker's actor, which alone calls it and never waits here: the steps
  * run on threads of their own, and the actor hands their ends to {@link #ended}.
  */
 final class Participation {
@@ -279,6 +280,7 @@ final class Participation {
             metrics.aborted(session.worker());
             engine.aborted(session.engine(), done.outcome());
             over();
+            steps.measureBudget();
         }
     }
 
@@ -310,7 +312,6 @@ final class Participation {
         changed.run();
         awaitingAbort.forEach(waiting -> waiting.tell(aborted()));
         awaitingAbort.clear();
-        steps.measureBudget();
     }
 
     private void tell(WorkerEvent event) {

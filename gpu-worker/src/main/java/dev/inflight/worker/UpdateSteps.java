@@ -131,19 +131,28 @@ final class UpdateSteps {
         };
     }
 
+    /** Gives back what an update has taken, and measures the budget then. */
     void close(UpdateSession session) {
-        threads.execute(session::close);
-    }
-
-    /** Asking a GPU for its free memory may take long while it copies. Idle rings count as free, so any time is right. */
-    void measureBudget() {
-        var device = context.device();
         threads.execute(() -> {
             try {
-                worker.tell(new BudgetMeasured(device.slotBudgetBytes()));
-            } catch (RuntimeException e) {
-                LOG.warn("can not tell how much memory {} has for slots: {}", device.id(), e.toString());
+                session.close();
+            } finally {
+                measure();
             }
         });
+    }
+
+    /** Asking a GPU for its free memory may take long while it copies. Idle rings count as free. */
+    void measureBudget() {
+        threads.execute(this::measure);
+    }
+
+    private void measure() {
+        var device = context.device();
+        try {
+            worker.tell(new BudgetMeasured(device.slotBudgetBytes()));
+        } catch (RuntimeException e) {
+            LOG.warn("can not tell how much memory {} has for slots: {}", device.id(), e.toString());
+        }
     }
 }

@@ -80,21 +80,35 @@ final class History {
     }
 
     /** What became of an operation; null if the ledger does not have it. */
-    static @Nullable Operation operation(List<LedgerRecord> records, String id) {
+    static @Nullable Found operation(List<LedgerRecord> records, String id) {
         for (LedgerRecord record : records.reversed()) {
-            if (record.entry() instanceof OperationEnded end
-                    && end.operation().id().equals(id)) {
-                return end.asOperation();
-            }
-            if (record.entry() instanceof OperationStarted start && start.id().equals(id)) {
-                return start.asOperation("running");
-            }
-            if (record.entry() instanceof UpdateQueued queued && queued.id().equals(id)) {
-                return queued.operation().asOperation("queued");
+            Operation operation = operation(record.entry(), id);
+            if (operation != null) {
+                return new Found(operation, record.sequence());
             }
         }
         return null;
     }
+
+    private static @Nullable Operation operation(LedgerEntry entry, String id) {
+        if (entry instanceof OperationEnded end && end.operation().id().equals(id)) {
+            return end.asOperation();
+        }
+        if (entry instanceof OperationStarted start && start.id().equals(id)) {
+            return start.asOperation("running");
+        }
+        if (entry instanceof UpdateQueued queued && queued.id().equals(id)) {
+            return queued.operation().asOperation("queued");
+        }
+        return null;
+    }
+
+    /**
+     * An operation as the ledger has it.
+     *
+     * @param sequence of the record that says so
+     */
+    record Found(Operation operation, long sequence) {}
 
     private static boolean wanted(Row row, GetHistory query) {
         return (query.before() == null || row.sequence() < query.before())

@@ -19,4 +19,9 @@ public record LedgerSettings(int keepEntries, Duration recoveryTimeout, Duration
                 settings.duration("recovery-timeout"),
                 settings.duration("append-timeout"));
     }
+
+    /** When at the latest somebody hears that no majority has an entry. */
+    public Duration longestDoubt() {
+        return appendTimeout.plus(LedgerWriter.AGAIN);
+    }
 }

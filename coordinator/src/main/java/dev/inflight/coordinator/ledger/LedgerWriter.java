@@ -16,6 +16,7 @@ import dev.inflight.coordinator.ledger.LedgerCodec.DamagedException;
 import dev.inflight.coordinator.ledger.LedgerEntry.ReplicasChanged;
 import dev.inflight.coordinator.ledger.Replicas.Replica;
 import dev.inflight.coordinator.operation.CoordinatorQuery.GetHistory;
+import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
@@ -76,7 +77,8 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
         RECOVERY_OVER
     }
 
-    private static final Duration AGAIN = Duration.ofMillis(250);
+    /** How often it looks whether somebody has waited for too long. */
+    static final Duration AGAIN = Duration.ofMillis(250);
 
     /** The two sides of a cut notice it and decide at most so far apart, down-removal-margin left out. */
     private static final Duration UNTIL_DOWNED = Duration.ofSeconds(2);
@@ -194,15 +196,20 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
 
     private Behavior<Command> onTellOperation(TellOperation tell) {
         String id = tell.query().id();
-        Operation operation = History.operation(records, id);
-        if (operation == null) {
-            tell.query().replyTo().tell(new Refused(Code.NOT_FOUND, "no operation " + id + " is known"));
-        } else if (tell.durably()) {
-            await(durable -> tell.query().replyTo().tell(durable ? operation : doubt(operation)));
+        ActorRef<OperationReply> replyTo = tell.query().replyTo();
+        History.Found found = History.operation(records, id);
+        if (found == null) {
+            replyTo.tell(new Refused(Code.NOT_FOUND, "no operation " + id + " is known"));
+        } else if (!tell.durably() || isDurable(found)) {
+            replyTo.tell(found.operation());
         } else {
-            tell.query().replyTo().tell(operation);
+            await(durable -> replyTo.tell(isDurable(found) ? found.operation() : doubt(found.operation())));
         }
-        return proceed();
+        return this;
+    }
+
+    private boolean isDurable(History.Found found) {
+        return found.sequence() <= replicas.durable(voters, records);
     }
 
     private static Refused doubt(Operation operation) {

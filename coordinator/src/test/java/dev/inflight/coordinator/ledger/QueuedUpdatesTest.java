@@ -62,6 +62,7 @@ class QueuedUpdatesTest {
         assertThat(outcomes(records(QUEUED, Entries.started("u1", "v1", null), Entries.committed("u1", "v1", null))))
                 .containsExactly("committed");
         assertThat(Objects.requireNonNull(History.operation(records(QUEUED), "u1"))
+                        .operation()
                         .phase())
                 .isEqualTo("queued");
     }

@@ -23,8 +23,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The checkpoints that one host holds shards of: what is known of them, and the memory that their shards lie in. Loading,
- * mending and computing digests block for as long as the bytes take; everything else answers at once, except
- * {@link #adopt} of a checkpoint that only other hosts know. Thread-safe.
+ * mending, taking and touching memory and computing digests block for as long as the bytes take, {@link #open} for as long
+ * as headers do, and {@link #adopt} of a checkpoint that only other hosts know for as long as they do; everything else
+ * answers at once. Thread-safe.
  */
 public final class HostStore implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(HostStore.class);

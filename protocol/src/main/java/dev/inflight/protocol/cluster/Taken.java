@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param sources names of the hosts that they came from, or the path of the files
  * @param castBytes those of {@code receivedBytes} that a source cast, once for all who joined at the same time; the others
  *     were asked for, or read from the files
- * @param castSources those of {@code sources} that cast
+ * @param castSources hosts that cast, also where all that they cast had to come again
  */
 public record Taken(
         long receivedBytes, long resentBytes, List<String> sources, long castBytes, List<String> castSources) {
