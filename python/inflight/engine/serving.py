@@ -10,7 +10,6 @@ from collections.abc import Collection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from inflight.adapter import SHADOW
 from inflight.adapters.torch_module import TorchModuleAdapter
 from inflight.answer import in_order
 from inflight.engine.architecture import BertEmbedder, embedding_digest
@@ -31,22 +30,25 @@ class ServedModule(TorchModuleAdapter):
 
     def __init__(self, module, reserve_shadow: bool = False):
         super().__init__(module, reserve_shadow)
-        self.answer = self._standby = self._former = self._staged = FastAnswer([])
+        self.answer = self._standby = self._staged = FastAnswer([])
 
     def end(self, names: Collection[str]) -> None:
         super().end(names)
         tensors = in_order({name: self.staged(name) for name in names})
         known = (answer for answer in (self.answer, self._standby) if answer.reads(tensors))
         self._staged = next(known, None) or FastAnswer(tensors)
-        # What serves now will stand by, but memory that the module was moved from is not kept.
-        shadow = self._mode == SHADOW
-        live = in_order({name: self._held(name).storage.live for name in names}) if shadow else []
-        self._former = self.answer if self.answer.reads(live) else FastAnswer([])
 
     def commit(self) -> None:
         super().commit()
         if self._staged is not self.answer:
-            self.answer, self._standby = self._staged, self._former
+            # Memory that the module was moved from is not kept.
+            self._standby = FastAnswer([]) if self._moved else self.answer
+            self.answer = self._staged
+        self._moved = False
+
+    def _bind(self) -> None:
+        super()._bind()
+        self._moved = True
 
 
 class HttpError(Exception):

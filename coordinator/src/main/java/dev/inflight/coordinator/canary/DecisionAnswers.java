@@ -1,6 +1,7 @@
 package dev.inflight.coordinator.canary;
 
 import akka.actor.typed.ActorRef;
+import dev.inflight.coordinator.ledger.Doubt;
 import dev.inflight.protocol.cluster.OperationReply;
 import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
@@ -53,19 +54,11 @@ final class DecisionAnswers {
         if (byMajority) {
             durable = number;
         }
-        OperationReply reply = byMajority ? now : doubt(now);
+        OperationReply reply = byMajority ? now : Doubt.of(now);
         waiting.stream()
                 .filter(decided -> decided.number() <= number)
                 .forEach(decided -> decided.replyTo().tell(reply));
         waiting.removeIf(decided -> decided.number() <= number);
-    }
-
-    private static Refused doubt(Operation now) {
-        return new Refused(
-                Refused.Code.UNAVAILABLE,
-                "canary " + now.id() + " is " + now.phase() + ", but no majority of the coordinator nodes has confirmed"
-                        + " in time that this is on disk, and a coordinator that takes over may not know it; say it"
-                        + " again");
     }
 
     /** Nobody will be told any more what the ledger has. */

@@ -17,7 +17,6 @@ import dev.inflight.coordinator.ledger.LedgerEntry.ReplicasChanged;
 import dev.inflight.coordinator.ledger.Replicas.Replica;
 import dev.inflight.coordinator.operation.CoordinatorQuery.GetHistory;
 import dev.inflight.protocol.cluster.OperationReply;
-import dev.inflight.protocol.cluster.OperationReply.Operation;
 import dev.inflight.protocol.cluster.OperationReply.Refused;
 import dev.inflight.protocol.cluster.OperationReply.Refused.Code;
 import dev.inflight.protocol.cluster.TrainerCommand.GetOperation;
@@ -203,21 +202,13 @@ public final class LedgerWriter extends AbstractBehavior<LedgerWriter.Command> {
         } else if (!tell.durably() || isDurable(found)) {
             replyTo.tell(found.operation());
         } else {
-            await(durable -> replyTo.tell(isDurable(found) ? found.operation() : doubt(found.operation())));
+            await(durable -> replyTo.tell(isDurable(found) ? found.operation() : Doubt.of(found.operation())));
         }
         return this;
     }
 
     private boolean isDurable(History.Found found) {
         return found.sequence() <= replicas.durable(voters, records);
-    }
-
-    private static Refused doubt(Operation operation) {
-        return new Refused(
-                Code.UNAVAILABLE,
-                operation.kind() + " " + operation.id() + " is " + operation.phase() + ", but no majority of the"
-                        + " coordinator nodes has confirmed in time that this is on disk, and a coordinator that takes"
-                        + " over may not know it; say it again");
     }
 
     private Behavior<Command> onListed(Listed listed) {

@@ -1,5 +1,7 @@
 package dev.inflight.coordinator.update;
 
+import static dev.inflight.coordinator.update.AttemptMembers.without;
+
 import dev.inflight.coordinator.update.UpdateAttempt.State;
 import dev.inflight.protocol.cluster.WorkerEvent;
 import dev.inflight.protocol.cluster.WorkerEvent.Aborted;
@@ -11,7 +13,6 @@ import dev.inflight.protocol.cluster.WorkerEvent.StageReport;
 import dev.inflight.protocol.cluster.WorkerEvent.Staged;
 import java.util.Collection;
 import java.util.Map;
-import java.util.Set;
 import java.util.SortedMap;
 import java.util.SortedSet;
 import java.util.TreeMap;
@@ -116,12 +117,6 @@ final class AttemptAnswers {
     /** Members that have not said that they committed, those included that nobody waits for. */
     SortedSet<String> uncommitted() {
         return without(committed.keySet(), members.alive());
-    }
-
-    private static SortedSet<String> without(Set<String> answered, SortedSet<String> asked) {
-        SortedSet<String> rest = new TreeSet<>(asked);
-        rest.removeAll(answered);
-        return rest;
     }
 
     SortedMap<String, String> planDigests() {

@@ -137,7 +137,7 @@ final class AttemptMembers {
         return owners;
     }
 
-    private static SortedSet<String> without(Set<String> some, SortedSet<String> all) {
+    static SortedSet<String> without(Set<String> some, SortedSet<String> all) {
         SortedSet<String> rest = new TreeSet<>(all);
         rest.removeAll(some);
         return rest;

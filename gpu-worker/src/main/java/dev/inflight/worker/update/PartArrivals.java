@@ -59,23 +59,14 @@ final class PartArrivals implements CastTaking.Destination {
      * @throws CorruptBlockException if it is not what was published; it has not come then
      */
     void given(int part, String host) {
-        check(part, Place.WIRE);
-        times.sources.add(host);
-        times.damage.brought(part, "host " + host);
+        landed(part, Place.WIRE, host, "host " + host);
     }
 
     @Override
     public void cast(int part, String host) {
-        long bytes = parts.get(part).bytes();
-        came(bytes);
-        times.castBytes.add(bytes);
+        times.castBytes.add(parts.get(part).bytes());
         times.castSources.add(host);
-        try {
-            given(part, host);
-        } catch (CorruptBlockException e) {
-            wasted(bytes);
-            throw e;
-        }
+        cameWhole(part, Place.WIRE, host, "host " + host);
     }
 
     /**
@@ -84,16 +75,7 @@ final class PartArrivals implements CastTaking.Destination {
      * @throws CorruptBlockException if they are not what was published any more
      */
     void read(int part, String path) {
-        long bytes = parts.get(part).bytes();
-        came(bytes);
-        try {
-            check(part, Place.FILE);
-        } catch (CorruptBlockException e) {
-            wasted(bytes);
-            throw e;
-        }
-        times.sources.add(path);
-        times.damage.brought(part, path);
+        cameWhole(part, Place.FILE, path, path);
     }
 
     /** A chunk of a part has come, but was damaged on its way. */
@@ -104,12 +86,27 @@ final class PartArrivals implements CastTaking.Destination {
         times.damage.awaits(part, Place.WIRE, checkpoint.damaged(block));
     }
 
-    private void check(int part, Place place) {
+    /** None of its bytes has been counted yet. */
+    private void cameWhole(int part, Place place, String source, String described) {
+        long bytes = parts.get(part).bytes();
+        came(bytes);
+        try {
+            landed(part, place, source, described);
+        } catch (CorruptBlockException e) {
+            wasted(bytes);
+            throw e;
+        }
+    }
+
+    /** @param described the source, for people */
+    private void landed(int part, Place place, String source, String described) {
         try {
             replica.landed(parts.get(part));
         } catch (CorruptBlockException e) {
             times.damage.awaits(part, place, e);
             throw e;
         }
+        times.sources.add(source);
+        times.damage.brought(part, described);
     }
 }

@@ -228,13 +228,19 @@ class JoinTest {
         assertThat(damage.mended(Damage.Place.WIRE)).isOne();
     }
 
-    @Test
-    void filesThatAreNotWhatWasPublishedAnyMoreAreRefusedAndCounted() throws Exception {
+    /** Host c knows what a has published, but gets nothing from it. */
+    private CheckpointRef publishedByOneThatGivesNothing() throws Exception {
         start("a", "machine-a", 0);
         start("c", "machine-c", 0);
         var target = publish("a");
         hosts.get("c").store.adopt(target, List.of(hosts.get("a").server.endpoint()));
         hosts.get("a").server.close();
+        return target;
+    }
+
+    @Test
+    void filesThatAreNotWhatWasPublishedAnyMoreAreRefusedAndCounted() throws Exception {
+        var target = publishedByOneThatGivesNothing();
         try (var file = FileChannel.open(Path.of(target.source()), StandardOpenOption.WRITE)) {
             file.write(ByteBuffer.wrap(new byte[64]), file.size() - 64);
         }
@@ -255,11 +261,7 @@ class JoinTest {
 
     @Test
     void withoutAnySourceTheOriginalFilesAreRead() throws Exception {
-        start("a", "machine-a", 0);
-        start("c", "machine-c", 0);
-        var target = publish("a");
-        hosts.get("c").store.adopt(target, List.of(hosts.get("a").server.endpoint()));
-        hosts.get("a").server.close();
+        var target = publishedByOneThatGivesNothing();
         var report = join("c", target, host("a", 0));
 
         assertThat(report.taken().sources()).containsExactly(target.source());

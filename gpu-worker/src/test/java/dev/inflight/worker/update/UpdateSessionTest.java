@@ -394,10 +394,7 @@ class UpdateSessionTest {
                 assertThat(one.get().loadedBytes()).isEqualTo(target.bytes());
             }
         }
-        together(others, UpdateSession::commit);
-        others.forEach(UpdateSession::close);
-        hosts.remove(2).close();
-        assertThat(mismatches(target)).containsExactly(0L, 0L);
+        commitWithoutTheThird(others, target);
     }
 
     @Test
@@ -425,10 +422,7 @@ class UpdateSessionTest {
                 assertThat(one.get().loadedBytes()).isEqualTo(target.bytes());
             }
         }
-        together(others, UpdateSession::commit);
-        others.forEach(UpdateSession::close);
-        hosts.remove(2).close();
-        assertThat(mismatches(target)).containsExactly(0L, 0L);
+        commitWithoutTheThird(others, target);
     }
 
     @Test
@@ -447,10 +441,7 @@ class UpdateSessionTest {
         streamHoldingOn(others);
         assertThat(Duration.ofNanos(System.nanoTime() - begin)).isGreaterThan(BUSY);
         busy.join();
-        together(others, UpdateSession::commit);
-        others.forEach(UpdateSession::close);
-        hosts.remove(2).close();
-        assertThat(mismatches(target)).containsExactly(0L, 0L);
+        commitWithoutTheThird(others, target);
     }
 
     @Test
@@ -469,6 +460,13 @@ class UpdateSessionTest {
         together(sessions, UpdateSession::commit);
         sessions.forEach(UpdateSession::close);
         assertThat(mismatches(target)).containsOnly(0L);
+    }
+
+    private void commitWithoutTheThird(List<UpdateSession> others, CheckpointRef target) throws Exception {
+        together(others, UpdateSession::commit);
+        others.forEach(UpdateSession::close);
+        hosts.remove(2).close();
+        assertThat(mismatches(target)).containsExactly(0L, 0L);
     }
 
     /** Three hosts of three machines, the second with a limit of its own. */
