@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  * @param hosts worker hosts that the workers are spread over, in equal blocks
  * @param exchange {@code auto}, {@code transfers} or {@code nccl}, as {@code inflight.coordinator.update.exchange}
  * @param warmUps updates of each mode before the measured ones; engines map slots in the first, and the JVMs compile for
- *     about twenty
+ *     about forty
  * @param runs measured updates of each mode, at least 1
  * @param slotMemoryBytes most memory of a GPU that one slot ring takes
  * @param repeat updates in a row after the measured ones, to see whether anything grows; 0 for none
