@@ -79,7 +79,7 @@ public final class CorruptScenario {
 
     private static ScenarioOutcome<CorruptReport> withWire(ScenarioOptions options, LocalScenario scenario)
             throws InterruptedException {
-        int port = LocalFleet.freePort();
+        int port = FreePort.choose();
         try (WireProxy wire = new WireProxy(port)) {
             Map<String, String> reached = Map.of(
                     "inflight.worker.peer.port", String.valueOf(port),

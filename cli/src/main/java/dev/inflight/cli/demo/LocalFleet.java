@@ -2,10 +2,6 @@ package dev.inflight.cli.demo;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.inflight.cli.client.CoordinatorClient;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.URI;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -70,7 +66,7 @@ public final class LocalFleet implements AutoCloseable {
             throws InterruptedException {
         ClassArchives archives = new ClassArchives(run, installation);
         EngineLauncher engineLauncher = EngineLauncher.prepare(run, installation, archives, options, environment);
-        NodeLauncher nodes = new NodeLauncher(run, installation, archives, ADDRESS, freePort(), options);
+        NodeLauncher nodes = new NodeLauncher(run, installation, archives, ADDRESS, FreePort.choose(), options);
         Duration limit = options.device().startLimit();
         ChildProcess coordinator = nodes.startCoordinator();
         List<FleetHost> hosts = new ArrayList<>();
@@ -353,18 +349,6 @@ public final class LocalFleet implements AutoCloseable {
             throw e.getCause() instanceof FleetException failure
                     ? failure
                     : new FleetException("cannot start an engine: " + e.getCause(), e);
-        }
-    }
-
-    /**
-     * A port for Akka, chosen before the processes start so that they can start together: each must know the seed's
-     * address. Linux gives ephemeral ports at random, so another process taking it in between is very unlikely.
-     */
-    static int freePort() {
-        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.ofLiteral(ADDRESS))) {
-            return socket.getLocalPort();
-        } catch (IOException e) {
-            throw new UncheckedIOException("no free port on " + ADDRESS, e);
         }
     }
 }

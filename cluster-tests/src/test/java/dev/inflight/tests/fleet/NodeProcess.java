@@ -2,12 +2,11 @@ package dev.inflight.tests.fleet;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.inflight.cli.demo.FreePort;
 import dev.inflight.tests.Eventually;
 import dev.inflight.tests.multijvm.ClassArchive;
 import dev.inflight.tests.multijvm.MultiJvm;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -34,15 +33,12 @@ public final class NodeProcess {
      * @param role {@code coordinator} or {@code worker}
      * @param settings as {@code path=value}
      */
-    NodeProcess(Path directory, String role, String name, List<String> settings) throws IOException {
+    NodeProcess(Path directory, String role, String name, List<String> settings) {
         this.directory = directory;
         this.role = role;
         this.name = name;
         this.settings = List.copyOf(settings);
-        // A port of the ephemeral range, given at random: that another process takes it in between is very unlikely.
-        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.ofLiteral("127.0.0.1"))) {
-            this.port = socket.getLocalPort();
-        }
+        this.port = FreePort.choose();
     }
 
     public String name() {

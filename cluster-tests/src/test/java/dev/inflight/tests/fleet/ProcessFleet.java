@@ -107,7 +107,7 @@ public final class ProcessFleet implements AutoCloseable {
         requireServing("v1", engines);
     }
 
-    private NodeProcess node(String role, int index, List<String> settings) throws IOException {
+    private NodeProcess node(String role, int index, List<String> settings) {
         List<String> all = new ArrayList<>(List.of(
                 "inflight.worker.slot-memory=8MiB",
                 // Many buckets of a small checkpoint.

@@ -1,8 +1,7 @@
 package dev.inflight.tests.multijvm;
 
+import dev.inflight.cli.demo.FreePort;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -91,7 +90,7 @@ public final class MultiJvm {
     }
 
     private List<Process> start(Path shared, Path logs) throws IOException {
-        int conductorPort = freePort();
+        int conductorPort = FreePort.choose();
         List<Process> processes = new ArrayList<>();
         for (int index = 0; index < nodes; index++) {
             List<String> command = new ArrayList<>(jvm(ClassArchive.flags(kind(index)), "-Xmx256m"));
@@ -203,11 +202,5 @@ public final class MultiJvm {
 
     private static Path log(Path logs, int node) {
         return logs.resolve("node-" + node + ".log");
-    }
-
-    private static int freePort() throws IOException {
-        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.ofLiteral("127.0.0.1"))) {
-            return socket.getLocalPort();
-        }
     }
 }
