@@ -28,14 +28,18 @@ class DemoIT {
         assertThat(report.path("workers").asInt()).isEqualTo(4);
     }
 
+    /** {@link MiniLmIT} updates torch engines too. */
     @Test
+    @Tag("heavy")
     void updatesTorchEngines() throws Exception {
         Python.require();
         JsonNode report = demo("--size", "16MiB", "--engine", "torch");
         assertThat(report.path("engine").asText()).isEqualTo("torch");
     }
 
+    /** {@code TensorParallelIT} has such a group too. */
     @Test
+    @Tag("heavy")
     void updatesATensorParallelGroup() throws Exception {
         JsonNode report = demo("--size", "16MiB", "--tp", "2");
         assertThat(report.path("tp").asInt()).isEqualTo(2);
