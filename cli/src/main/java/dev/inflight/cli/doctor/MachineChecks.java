@@ -21,7 +21,7 @@ final class MachineChecks {
     private static final int SOCKET_NAME_BYTES = 40;
 
     List<Check> run() {
-        return List.of(system(), cores(), memory(), sharedMemory(), lockedMemory(), socketPath());
+        return List.of(system(), cores(), memory(), sharedMemory(), HugePageCheck.run(), lockedMemory(), socketPath());
     }
 
     private static Check system() {

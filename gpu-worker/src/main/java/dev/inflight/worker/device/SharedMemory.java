@@ -18,7 +18,8 @@ import java.util.stream.LongStream;
 /**
  * A POSIX shared-memory file, mapped read-write, with every page allocated or to be allocated before it is used. First
  * touch of fresh shared memory is the slowest step there is, so it happens here, once, and callers keep the object for
- * reuse. Thread-safe; closing it unmaps and deletes the file.
+ * reuse. Its pages are huge ones where the file system has some ({@link HugePages}). Thread-safe; closing it unmaps and
+ * deletes the file.
  */
 public final class SharedMemory implements AutoCloseable {
     private static final long PIECE_BYTES = 4 << 20;
@@ -73,7 +74,9 @@ public final class SharedMemory implements AutoCloseable {
             var mode = PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
             var options = Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE);
             try (var channel = FileChannel.open(path, options, mode)) {
-                return new SharedMemory(path, arena, channel.map(FileChannel.MapMode.READ_WRITE, 0, bytes, arena));
+                var mapping = channel.map(FileChannel.MapMode.READ_WRITE, 0, bytes, arena);
+                HugePages.ask(mapping);
+                return new SharedMemory(path, arena, mapping);
             }
         } catch (IOException e) {
             arena.close();
