@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param rack label of the rack this host is in; empty if nobody said
  * @param zone label of its zone; empty if nobody said
  * @param labels by which engines are selected
+ * @param nice how far the process stands behind others that want the same processors, 0 to 19
  * @param traceDir where timelines of updates are written; null for nowhere
  * @param checkpointRoots where checkpoints may be read from
  * @param engineUsers names or ids of users, beside the own, whose engines may attach
@@ -49,6 +50,7 @@ public record WorkerSettings(
         String zone,
         EngineLabels labels,
         int workers,
+        int nice,
         Path runDir,
         Path shmDir,
         CheckpointRoots checkpointRoots,
@@ -110,6 +112,7 @@ public record WorkerSettings(
                 config.getString("zone"),
                 EngineLabels.from(config),
                 inRange(config, "workers", 1, 64),
+                inRange(config, "nice", 0, 19),
                 Path.of(config.getString("run-dir")),
                 Path.of(config.getString("shm-dir")),
                 checkpointRoots(config),

@@ -43,6 +43,9 @@ public final class Node {
             coordinatorSettings.http().requireUsable();
         }
         var workerSettings = options.roles().contains("worker") ? WorkerSettings.from(config) : null;
+        if (workerSettings != null) {
+            Niceness.raise(ProcessHandle.current().pid(), workerSettings.nice());
+        }
 
         ActorSystem<Void> system = ActorSystem.create(Behaviors.empty(), SYSTEM, config);
         try {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.inflight.tests.Eventually;
 import java.time.Duration;
+import java.util.Set;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -146,6 +147,7 @@ class DemoIT {
     void leavesNothingBehindOnCtrlC() throws Exception {
         try (Launched demo = Launched.start("demo", "--size", "16MiB", "--json")) {
             awaitFleet(demo);
+            awaitWorkersBehindOthers(demo);
             demo.signal("INT");
             demo.awaitEnd();
             assertThat(demo.exitCode()).isEqualTo(130);
@@ -215,6 +217,17 @@ class DemoIT {
                 Duration.ofSeconds(60),
                 () -> demo.processes().files().stream()
                         .anyMatch(file -> file.getFileName().toString().contains("-arena-")));
+    }
+
+    /** Returns when every thread of the worker hosts, and of nobody else, lets others go first. */
+    private static void awaitWorkersBehindOthers(Launched demo) {
+        Eventually.until(
+                "worker hosts let others go first",
+                Duration.ofSeconds(30),
+                () -> demo.processes().alive().stream()
+                        .allMatch(process -> demo.processes()
+                                .niceness(process)
+                                .equals(Set.of(process.contains("--role worker") ? 10 : 0))));
     }
 
     /** Returns when coordinator, two workers and two engines are processes. */

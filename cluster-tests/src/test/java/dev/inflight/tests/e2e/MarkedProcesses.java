@@ -50,6 +50,21 @@ final class MarkedProcesses {
         return alive;
     }
 
+    /** How nice the threads of one are, by its line in {@link #alive}. */
+    Set<Integer> niceness(String line) {
+        Set<Integer> values = new TreeSet<>();
+        try (Stream<Path> threads = Files.list(Path.of("/proc", line.substring(0, line.indexOf(' ')), "task"))) {
+            for (Path thread : threads.toList()) {
+                String stat = Files.readString(thread.resolve("stat"));
+                values.add(Integer.parseInt(
+                        stat.substring(stat.lastIndexOf(')') + 2).split(" ")[16]));
+            }
+        } catch (IOException e) {
+            // It has ended, or one of its threads has.
+        }
+        return values;
+    }
+
     /** Kills one whose command line has this in it. */
     void kill(String part) {
         String line = alive().stream()
