@@ -18,6 +18,8 @@ import org.slf4j.LoggerFactory;
 final class Niceness {
     private static final Logger LOG = LoggerFactory.getLogger(Niceness.class);
 
+    private static final String SETTING = "inflight.worker.nice";
+
     /** {@code PRIO_PROCESS} of {@code <sys/resource.h>}: one thread, by its id. */
     private static final int ONE_THREAD = 0;
 
@@ -39,28 +41,31 @@ final class Niceness {
      * Gives all threads of a process of this user at least that value, and so those that they start. Logs a warning if
      * it can not.
      *
-     * @param nice 0, as usual, to 19; a thread that has more keeps it
+     * @param nice 0 to 19; 0 changes nothing, and a thread that has more keeps it
      */
     static void raise(long pid, int nice) {
+        if (nice == 0) {
+            return;
+        }
         Path threads = Path.of("/proc", String.valueOf(pid), "task");
         try {
             for (int pass = 0; pass < PASSES; pass++) {
-                if (pass(threads, nice)) {
+                if (raiseAll(threads, nice)) {
                     return;
                 }
             }
-            LOG.warn("inflight.worker.nice = {}: some threads of process {} do not take it", nice, pid);
+            LOG.warn("{} = {}: some threads do not take it; start the process with nice instead", SETTING, nice);
         } catch (IOException e) {
-            LOG.warn("inflight.worker.nice = {} has no effect: {}", nice, e.toString());
+            LOG.warn("{} = {} has no effect; start the process with nice instead: {}", SETTING, nice, e.toString());
         }
     }
 
     /** Whether all had it already. */
-    private static boolean pass(Path threads, int nice) throws IOException {
+    private static boolean raiseAll(Path threads, int nice) throws IOException {
         boolean all = true;
         try (DirectoryStream<Path> entries = Files.newDirectoryStream(threads)) {
             for (Path thread : entries) {
-                if (of(thread) < nice) {
+                if (niceness(thread) < nice) {
                     all = false;
                     if (!set(Integer.parseInt(thread.getFileName().toString()), nice)) {
                         LOG.debug("{} has ended, or does not take it", thread);
@@ -72,7 +77,7 @@ final class Niceness {
     }
 
     /** That of a thread; the highest if it has ended. */
-    private static int of(Path thread) {
+    private static int niceness(Path thread) {
         try {
             String stat = Files.readString(thread.resolve("stat"));
             return Integer.parseInt(stat.substring(stat.lastIndexOf(')') + 2).split(" ", FIELD + 2)[FIELD]);

@@ -43,7 +43,7 @@ public final class Node {
             coordinatorSettings.http().requireUsable();
         }
         var workerSettings = options.roles().contains("worker") ? WorkerSettings.from(config) : null;
-        if (workerSettings != null) {
+        if (workerSettings != null && coordinatorSettings == null) {
             Niceness.raise(ProcessHandle.current().pid(), workerSettings.nice());
         }
 

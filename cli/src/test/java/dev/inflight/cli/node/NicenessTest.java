@@ -24,10 +24,10 @@ class NicenessTest {
 
     @Test
     void isRaisedAndNeverLowered() throws IOException {
-        Niceness.raise(process.pid(), 7);
-        assertThat(niceness()).isEqualTo(7);
-        Niceness.raise(process.pid(), 3);
-        assertThat(niceness()).isEqualTo(7);
+        Niceness.raise(process.pid(), 18);
+        assertThat(niceness()).isEqualTo(18);
+        Niceness.raise(process.pid(), 17);
+        assertThat(niceness()).isEqualTo(18);
     }
 
     @Test

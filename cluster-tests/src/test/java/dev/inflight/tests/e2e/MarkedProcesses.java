@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.UUID;
 import java.util.regex.Matcher;
@@ -50,17 +51,23 @@ final class MarkedProcesses {
         return alive;
     }
 
-    /** How nice the threads of one are, by its line in {@link #alive}. */
-    Set<Integer> niceness(String line) {
-        Set<Integer> values = new TreeSet<>();
-        try (Stream<Path> threads = Files.list(Path.of("/proc", line.substring(0, line.indexOf(' ')), "task"))) {
+    /**
+     * How nice the threads of a process are.
+     *
+     * @param pid its id, or {@code self}
+     */
+    static SortedSet<Integer> niceness(String pid) {
+        SortedSet<Integer> values = new TreeSet<>();
+        try (Stream<Path> threads = Files.list(Path.of("/proc", pid, "task"))) {
             for (Path thread : threads.toList()) {
-                String stat = Files.readString(thread.resolve("stat"));
-                values.add(Integer.parseInt(
-                        stat.substring(stat.lastIndexOf(')') + 2).split(" ")[16]));
+                String stat = readIfThere(thread.resolve("stat"));
+                if (!stat.isEmpty()) {
+                    values.add(Integer.parseInt(
+                            stat.substring(stat.lastIndexOf(')') + 2).split(" ")[16]));
+                }
             }
         } catch (IOException e) {
-            // It has ended, or one of its threads has.
+            // It has ended.
         }
         return values;
     }
@@ -94,8 +101,12 @@ final class MarkedProcesses {
     }
 
     private static String read(long pid, String file) {
+        return readIfThere(Path.of("/proc", String.valueOf(pid), file));
+    }
+
+    private static String readIfThere(Path file) {
         try {
-            return new String(Files.readAllBytes(Path.of("/proc", String.valueOf(pid), file)), StandardCharsets.UTF_8);
+            return new String(Files.readAllBytes(file), StandardCharsets.UTF_8);
         } catch (IOException e) {
             // Gone, or another user's.
             return "";

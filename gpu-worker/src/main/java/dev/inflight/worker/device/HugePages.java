@@ -24,14 +24,13 @@ final class HugePages {
     private HugePages() {}
 
     /**
-     * To be called before anybody touches the memory.
+     * To be called before anybody touches the memory. A kernel without huge pages refuses, which is as good.
      *
      * @param mapping a whole mapping
-     * @return whether the kernel knows of huge pages
      */
-    static boolean ask(MemorySegment mapping) {
+    static void ask(MemorySegment mapping) {
         try {
-            return (int) MADVISE.invokeExact(mapping, mapping.byteSize(), ADVICE) == 0;
+            int ignored = (int) MADVISE.invokeExact(mapping, mapping.byteSize(), ADVICE);
         } catch (Throwable e) {
             throw new IllegalStateException("calling madvise", e);
         }
