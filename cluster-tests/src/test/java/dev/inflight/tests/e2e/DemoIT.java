@@ -174,7 +174,7 @@ class DemoIT {
                                         some.addAll(more);
                                         return some;
                                     }))
-                            .equals(Map.of(false, Set.of(own), true, Set.of(Math.max(own, 5)))));
+                            .equals(Map.of(false, Set.of(own), true, Set.of(Math.max(own, 10)))));
             demo.signal("INT");
             demo.awaitEnd();
         }
