@@ -3,9 +3,8 @@ package dev.inflight.tests.update;
 import dev.inflight.tests.fleet.FleetSpec;
 import dev.inflight.tests.multijvm.MultiJvm;
 import java.time.Duration;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Whoever is lost while weights stream, the others end with the new version, or serve what they served before if it is
@@ -33,9 +32,19 @@ class LossIT {
                 .run(LIMIT);
     }
 
-    @ParameterizedTest
-    @ValueSource(strings = {"continue", "abort"})
-    void ofAnEngineByKill(String onMemberLoss) throws Exception {
+    /** {@code KillMatrixIT} has that too. */
+    @Test
+    @Tag("heavy")
+    void ofAnEngineByKill() throws Exception {
+        engineByKill("continue");
+    }
+
+    @Test
+    void ofAnEngineByKillWhereThatIsToAbort() throws Exception {
+        engineByKill("abort");
+    }
+
+    private static void engineByKill(String onMemberLoss) throws Exception {
         MultiJvm.of(KilledEngineSpec.class, FleetSpec.FIRST_WORKER + KilledEngineSpec.WORKERS)
                 .with(KilledEngineSpec.ON_MEMBER_LOSS, onMemberLoss)
                 .run(LIMIT);

@@ -3,6 +3,7 @@ package dev.inflight.tests.update;
 import dev.inflight.tests.fleet.FleetSpec;
 import dev.inflight.tests.multijvm.MultiJvm;
 import java.time.Duration;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class UpdateIT {
@@ -14,7 +15,9 @@ class UpdateIT {
         MultiJvm.of(UpdateSpec.class, NODES).run(LIMIT);
     }
 
+    /** {@link LossIT} has that too, with a loss. */
     @Test
+    @Tag("heavy")
     void theSameWithEveryBucketOverTcp() throws Exception {
         MultiJvm.of(UpdateSpec.class, NODES)
                 .with(UpdateSpec.MAP_SHARED_MEMORY, "off")
