@@ -2,9 +2,7 @@ package dev.inflight.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
+import dev.inflight.cli.demo.FreePort;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
@@ -253,11 +251,8 @@ class CoordinatorCommandsTest {
     }
 
     @Test
-    void anUnreachableCoordinatorHasItsOwnExitCode() throws IOException {
-        String nobody;
-        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            nobody = "http://127.0.0.1:" + socket.getLocalPort();
-        }
+    void anUnreachableCoordinatorHasItsOwnExitCode() {
+        String nobody = "http://127.0.0.1:" + FreePort.choose();
 
         CommandRun run = CommandRun.of("status", "--coordinator", nobody, "--json");
 

@@ -271,15 +271,13 @@ final class CanaryDesk {
 
     private void notRunning(DecideCanary decision) {
         String id = decision.operation();
-        Operation known = id == null ? null : operations.operation(id);
         if (id == null) {
             // Which one was meant before, nobody can tell.
             decision.replyTo()
                     .tell(new Refused(Code.NOT_FOUND, "no canary of model " + decision.model() + " is running"));
-        } else if (known != null && known.state() == State.RUNNING) {
-            decision.replyTo().tell(ended(id, decision.decision(), known));
         } else {
-            past.answer(id, found -> ended(id, decision.decision(), found == null ? known : found), decision.replyTo());
+            past.answer(
+                    id, operations.operation(id), known -> ended(id, decision.decision(), known), decision.replyTo());
         }
     }
 

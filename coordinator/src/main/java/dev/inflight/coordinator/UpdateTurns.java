@@ -282,12 +282,7 @@ final class UpdateTurns {
                     ended(cancelled.operation(), NeverBegan.CANCELLED, "cancelled by " + by + " before its turn came");
             cancellations.begin(cancelled.operation(), end, command.replyTo());
         } else if (!cancellations.await(id, command.replyTo())) {
-            Operation known = operations.operation(id);
-            if (known != null && known.state() == OperationReply.State.RUNNING) {
-                command.replyTo().tell(Cancellations.reply(id, known));
-            } else {
-                past.answer(id, found -> Cancellations.reply(id, found == null ? known : found), command.replyTo());
-            }
+            past.answer(id, operations.operation(id), known -> Cancellations.reply(id, known), command.replyTo());
         }
     }
 

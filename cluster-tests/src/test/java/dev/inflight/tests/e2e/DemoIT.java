@@ -167,13 +167,11 @@ class DemoIT {
                     "worker hosts, and they alone, let others go first",
                     GRACE,
                     () -> demo.processes().alive().stream()
-                            .collect(Collectors.toMap(
+                            .collect(Collectors.groupingBy(
                                     line -> line.contains("--role worker"),
-                                    line -> MarkedProcesses.niceness(line.split(" ")[0]),
-                                    (some, more) -> {
-                                        some.addAll(more);
-                                        return some;
-                                    }))
+                                    Collectors.flatMapping(
+                                            line -> MarkedProcesses.niceness(line.split(" ")[0]).stream(),
+                                            Collectors.toSet())))
                             .equals(Map.of(false, Set.of(own), true, Set.of(Math.max(own, 10)))));
             demo.signal("INT");
             demo.awaitEnd();

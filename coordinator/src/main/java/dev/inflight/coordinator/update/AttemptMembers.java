@@ -123,16 +123,19 @@ final class AttemptMembers {
 
     /** Owners that were dropped or that some receiver misses. */
     SortedSet<String> lostOwners() {
-        TreeSet<String> owners = new TreeSet<>(dropped.keySet());
-        missed.values().forEach(owners::addAll);
-        owners.retainAll(replaceable);
-        return owners;
+        Set<String> bySome = new TreeSet<>();
+        missed.values().forEach(bySome::addAll);
+        return droppedOr(bySome);
     }
 
     /** Those of them that a worker takes nothing more from. */
     SortedSet<String> lostTo(String worker) {
+        return droppedOr(missed.getOrDefault(worker, Set.of()));
+    }
+
+    private SortedSet<String> droppedOr(Set<String> missedOwners) {
         SortedSet<String> owners = new TreeSet<>(dropped.keySet());
-        owners.addAll(missed.getOrDefault(worker, Set.of()));
+        owners.addAll(missedOwners);
         owners.retainAll(replaceable);
         return owners;
     }
