@@ -48,14 +48,16 @@ class LedgerWriterTest {
     @Test
     void saysWhetherAMajorityHasAnEntry() throws DamagedException {
         ActorRef<LedgerWriter.Command> writer = writerWithAStuckReplica();
+        LedgerEntry holding = Entries.moved("canary-1", LedgerEntry.CanaryPhase.HOLDING);
+        LedgerEntry promoting = Entries.moved("canary-1", LedgerEntry.CanaryPhase.PROMOTING);
         long asked = System.nanoTime();
-        writer.tell(new LedgerWriter.Write(Entries.moved("canary-1", LedgerEntry.CanaryPhase.HOLDING), FIRST));
+        writer.tell(new LedgerWriter.Write(holding, FIRST));
         events.expectMessage(Duration.ofSeconds(5), new LedgerEvent.Kept(FIRST, false));
         assertThat(Duration.ofNanos(System.nanoTime() - asked)).isGreaterThanOrEqualTo(APPEND_TIMEOUT);
 
-        catchUp(2);
-        writer.tell(new LedgerWriter.Write(Entries.moved("canary-1", LedgerEntry.CanaryPhase.PROMOTING), SECOND));
-        catchUp(3);
+        catchUp(holding);
+        writer.tell(new LedgerWriter.Write(promoting, SECOND));
+        catchUp(promoting);
         events.expectMessage(new LedgerEvent.Kept(SECOND, true));
     }
 
@@ -64,7 +66,8 @@ class LedgerWriterTest {
         ActorRef<LedgerWriter.Command> writer = writerWithAStuckReplica();
         TestProbe<OperationReply> answers = kit.createTestProbe();
         GetOperation query = new GetOperation("update-1", answers.getRef());
-        writer.tell(new LedgerWriter.Write(Entries.started("update-1", "v1", null), null));
+        LedgerEntry started = Entries.started("update-1", "v1", null);
+        writer.tell(new LedgerWriter.Write(started, null));
 
         writer.tell(new LedgerWriter.TellOperation(query, false));
         assertThat(answers.expectMessageClass(Operation.class).id()).isEqualTo("update-1");
@@ -74,7 +77,7 @@ class LedgerWriterTest {
         assertThat(doubt.code()).isEqualTo(Refused.Code.UNAVAILABLE);
         assertThat(doubt.message()).contains("update-1", "no majority");
 
-        catchUp(2);
+        catchUp(started);
         writer.tell(new LedgerWriter.TellOperation(query, true));
         assertThat(answers.expectMessageClass(Operation.class, Duration.ofSeconds(5))
                         .id())
@@ -94,20 +97,23 @@ class LedgerWriterTest {
                 System::nanoTime,
                 InstantSource.system()));
         events.expectMessageClass(LedgerEvent.Recovered.class, Duration.ofSeconds(10));
+        // It counts from when it is sent something; the other one may have promised first.
+        stuck.getRef().tell(stuck.receiveMessage(Duration.ofSeconds(10)));
         return writer;
     }
 
-    /** The first entry says which replicas there are. */
-    private void catchUp(long sequence) throws DamagedException {
+    /** Before the entries of the tests, one or two say which replicas there are. */
+    private void catchUp(LedgerEntry entry) throws DamagedException {
         Append append;
         do {
             append = stuck.receiveMessage();
-            append.replyTo().tell(new ReplicaEvent.Appended("stuck", last(append)));
-        } while (last(append).sequence() < sequence);
+            append.replyTo()
+                    .tell(new ReplicaEvent.Appended("stuck", last(append).position()));
+        } while (!last(append).entry().equals(entry));
     }
 
-    private static Position last(Append append) throws DamagedException {
-        return LedgerCodec.read(append.lines().getLast()).position();
+    private static LedgerRecord last(Append append) throws DamagedException {
+        return LedgerCodec.read(append.lines().getLast());
     }
 
     /** @param writes otherwise the test answers for it */
@@ -119,7 +125,8 @@ class LedgerWriterTest {
                 case Read read -> read.replyTo().tell(new ReplicaEvent.Page(id, List.of(), false));
                 case Append append -> {
                     if (writes) {
-                        append.replyTo().tell(new ReplicaEvent.Appended(id, last(append)));
+                        append.replyTo()
+                                .tell(new ReplicaEvent.Appended(id, last(append).position()));
                     } else {
                         stuck.getRef().tell(append);
                     }
